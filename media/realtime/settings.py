@@ -1,0 +1,53 @@
+"""What one Realtime session is told: where to connect, who speaks, how turns are taken.
+
+Pure values; the control process fills them in, `media.realtime.session` turns them into `session.update`
+(OpenAI Realtime API, GA form, `session.type = "realtime"`).
+"""
+
+from typing import Literal
+
+import msgspec
+
+AudioFormat = Literal["audio/pcmu", "audio/pcma", "audio/pcm"]
+"""Wire format of the model's audio: G.711 at 8 kHz, or 16 bit little-endian PCM at 24 kHz."""
+
+
+class TurnDetection(msgspec.Struct, frozen=True, kw_only=True):
+    """Server side turn detection (`audio.input.turn_detection`)."""
+
+    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    threshold: float = 0.6
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 600
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A function the model may call; `parameters` is a JSON schema as JSON text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one session needs. `api_key` is a secret: never logged, never stored by the worker."""
+
+    url: str
+    api_key: str
+    model: str
+    instructions: str
+    voice: str = "marin"
+    greeting: str = ""
+    opening: Literal["greet_first", "wait_for_hello"] = "wait_for_hello"
+    greet_after_silence_ms: int = 2_000
+    language: str = "en"
+    audio_format: AudioFormat = "audio/pcmu"
+    transcription_model: str = "gpt-transcribe"
+    turn_detection: TurnDetection = TurnDetection()
+    noise_reduction: Literal["near_field", "far_field"] | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    max_output_tokens: int = 1024
+    connect_timeout_ms: int = 10_000
+    priming: str = ""
+    """Text of one system item sent after configuring; used when a conversation is continued."""

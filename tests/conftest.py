@@ -1,0 +1,25 @@
+"""Shared test setup: asyncio for anyio tests, a derandomized hypothesis profile, printed seeds."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60
+)
+settings.register_profile("long", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Seed of this test's randomness, printed with a failure; OPENDEEP_SEED overrides it."""
+    value = int(os.environ.get("OPENDEEP_SEED", "20261121"))
+    print(f"seed={value} for {request.node.nodeid}")
+    return value
