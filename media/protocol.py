@@ -126,6 +126,16 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):
     pid: int
     last_seq: int
     legs: tuple[LegSnapshot, ...]
+    reports_lost: int = 0
+    """Reports the worker had to forget unacknowledged since it started, because they filled its memory."""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """Last frame before the worker hangs up: another protocol version, or a newer control process said Hello."""
+
+    protocol_version: int
+    reason: Literal["protocol_version", "replaced", "no_hello"]
+    message: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,6 +281,17 @@ class Fault(Report, frozen=True, kw_only=True, tag="fault"):
     message: str
 
 
+class WorkerLoad(Report, frozen=True, kw_only=True, tag="worker_load"):
+    """Every few seconds while legs live; `call_id` is empty. Tick lateness decides whether new calls are taken."""
+
+    legs: int
+    tick_late_p99_ms: float
+    tick_late_max_ms: float
+    slots_skipped: int
+    unknown_source_packets: int
+    send_errors: int
+
+
 class LegStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of one leg over its whole life."""
 
@@ -319,6 +340,7 @@ NumberedReport = (
     | DtmfHeard
     | Levels
     | Fault
+    | WorkerLoad
     | LegClosed
 )
-WorkerMessage = Welcome | NumberedReport
+WorkerMessage = Welcome | Refused | NumberedReport

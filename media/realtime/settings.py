@@ -49,5 +49,7 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolSpec, ...] = ()
     max_output_tokens: int = 1024
     connect_timeout_ms: int = 10_000
+    path_ms: int = 0
+    """Assumed way from our socket to the callee's ear; taken off when an interrupted item is truncated."""
     priming: str = ""
     """Text of one system item sent after configuring; used when a conversation is continued."""

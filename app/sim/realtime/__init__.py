@@ -1,0 +1,1 @@
+"""SimRealtime: the OpenAI Realtime API (GA form, WebSocket) played strictly, its minds scripted or by rule."""

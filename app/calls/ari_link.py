@@ -1,0 +1,95 @@
+"""The control side's line to Asterisk: follows the event stream, tells the calls, reconciles, removes strays.
+
+Every event finds its call through the router. After each connect, once a minute, and as soon as a channel of ours
+turns up that no call here owns, what Asterisk has is compared with the calls that live.
+"""
+
+import asyncio
+
+import structlog
+
+from app.bus import Bus
+from app.domain.messages import ConnectionChanged, ConnectionState
+from stasis.call_model import StreamLost
+from stasis.client import AriClient
+from stasis.errors import AriError
+from stasis.reconcile import Reconciler
+from stasis.router import Router
+from stasis.stream import DialInStream, EventStream, Gate, StreamState
+
+log = structlog.get_logger()
+
+SWEEP_S = 60.0
+
+
+class AriLink:
+    """One per control process; `client` and `router` are what calls use of it."""
+
+    def __init__(self, client: AriClient, node: str, bus: Bus) -> None:
+        self.client = client
+        self.router = Router(node, on_stray=self._stray)
+        self.replaced = False
+        """Another process took our Stasis application: final, nothing may be dialed from here."""
+        self._stream: EventStream = DialInStream(client)
+        self._reconciler = Reconciler(client, self.router, node)
+        self._bus = bus
+        self._sweep_now = asyncio.Event()
+        self._states: asyncio.Queue[StreamState] = asyncio.Queue()
+
+    @property
+    def gate(self) -> Gate:
+        """Open while the stream is connected and reconciled; nothing is originated otherwise."""
+        return self._stream.gate
+
+    async def run(self) -> None:
+        """Follow the stream until cancelled, or until the application is taken from us."""
+        async with asyncio.TaskGroup() as group:
+            children = [group.create_task(self._sweep()), group.create_task(self._announce())]
+            await self._stream.run(
+                on_event=self.router.dispatch, on_state=self._on_state, reconcile=self._reconcile
+            )
+            self.replaced = True
+            log.error("another client took our Stasis application; nothing is dialed any more")
+            await self._say("replaced", f"another client uses the Stasis application {self.client.app}")
+            for child in children:
+                child.cancel()
+
+    async def _reconcile(self) -> None:
+        done = await self._reconciler()
+        if done.asterisk_restarted:
+            log.warning("Asterisk was restarted; its calls are gone")
+        if done.stray_channels or done.stray_bridges:
+            log.warning("strays removed", channels=len(done.stray_channels), bridges=len(done.stray_bridges))
+        self._states.put_nowait(StreamState.CONNECTED)
+
+    def _on_state(self, state: StreamState) -> None:
+        if state is StreamState.LOST:
+            self.router.broadcast(StreamLost())
+        if state is not StreamState.CONNECTED:  # said when reconciled
+            self._states.put_nowait(state)
+
+    def _stray(self, call_id: str) -> None:
+        self._sweep_now.set()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(SWEEP_S):
+                    await self._sweep_now.wait()
+            except TimeoutError:
+                pass
+            self._sweep_now.clear()
+            if self.gate.is_open:
+                try:
+                    await self._reconcile()
+                except AriError as error:
+                    log.warning("sweep failed", error=str(error))
+
+    async def _announce(self) -> None:
+        while True:
+            state = await self._states.get()
+            if state is not StreamState.REPLACED:
+                await self._say(state.value)
+
+    async def _say(self, state: ConnectionState, detail: str = "") -> None:
+        await self._bus.publish("system", ConnectionChanged(name="ari", state=state, detail=detail))

@@ -1,0 +1,59 @@
+"""What every call of this process shares, and what one call is ordered to do."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.bus import Bus
+from app.calls.ari_link import AriLink
+from app.calls.media_link import MediaLink
+from app.clock import Clock
+from app.config import Settings
+from app.domain.agent import Agent
+from app.domain.call import NewCall
+from app.domain.messages import CallChanged, TaskChanged
+from app.store.db import Database
+
+if TYPE_CHECKING:
+    from app.calls.run import PhoneCall
+
+
+class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to make. `lease_token` fences every write; `new.number_dialed` has passed test mode's redirect.
+
+    `adopted`: a former process dialed it and it is still alive; `conversing`: its talk had begun.
+    """
+
+    new: NewCall
+    tenant_id: str
+    lease_token: int
+    objective: str
+    callee_name: str
+    agent: Agent
+    adopted: bool = False
+    conversing: bool = False
+
+    @property
+    def call_id(self) -> str:
+        """Attempt id; part of every ARI id of this call."""
+        return self.new.id
+
+
+@dataclass(frozen=True)
+class Switchboard:
+    """The connections of the control process, made once by `app.engine`."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    bus: Bus
+    ari: AriLink
+    media: MediaLink
+    calls: "dict[str, PhoneCall]" = field(default_factory=dict[str, "PhoneCall"])
+    """Calls of this process by id, while they live."""
+
+    async def announce(self, order: CallOrder) -> None:
+        """Tell screens that a call (and so its task) changed."""
+        await self.bus.publish("calls", CallChanged(call_id=order.call_id))
+        await self.bus.publish("tasks", TaskChanged(task_id=order.new.task_id))

@@ -1,0 +1,267 @@
+"""Pure rules of the talk itself: tools, silence, keys pressed, and an end in which the farewell is heard.
+
+Fed with the media worker's reports and with time; answers with commands for the media worker and with the wish to
+hang up. The channel side of the call is `stasis.call`; `app.calls.run` connects the two.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from app.calls.tools import EndCall, RefusedTool, SendDtmf, read_tool_call
+from media import protocol as media
+from stasis.outcome import EndedBy
+
+ASK_IF_PRESENT = "The callee has been silent. Ask in one short sentence whether they are still there."
+SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anything."
+SAY_GOODBYE_SILENT = "Nobody is answering. Say in one sentence that you will end the call now, and goodbye."
+SAY_GOODBYE_TIME = "The time for this call is over. Apologize briefly, say goodbye in one sentence."
+FAREWELL_LIMIT_S = 12.0
+"""A farewell that has not been heard by then is given up: the line must not stay open for it."""
+KEY_PAUSE_S = 1.5
+DTMF_DIGIT_MS = 240
+"""Time one digit takes on the wire (160 ms tone, 80 ms pause), see `PressKeys`."""
+
+
+class TalkState(StrEnum):
+    """Where in the talk we are."""
+
+    WAITING = "waiting"
+    TALKING = "talking"
+    CLOSING = "closing"
+    DONE = "done"
+
+
+TRANSITIONS: dict[TalkState, frozenset[TalkState]] = {
+    TalkState.WAITING: frozenset({TalkState.TALKING, TalkState.DONE}),
+    TalkState.TALKING: frozenset({TalkState.CLOSING, TalkState.DONE}),
+    TalkState.CLOSING: frozenset({TalkState.DONE}),
+    TalkState.DONE: frozenset(),
+}
+
+
+class TalkLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long silence and the whole talk may last."""
+
+    no_input_s: float = 6.0
+    no_input_prompts: int = 2
+    max_talk_s: float = 600.0
+
+
+class ToMedia(msgspec.Struct, frozen=True):
+    """Send this to the media worker."""
+
+    command: media.Command
+
+
+class PressKeys(msgspec.Struct, frozen=True):
+    """Send DTMF on the callee's channel."""
+
+    digits: str
+
+
+class WantHangUp(msgspec.Struct, frozen=True):
+    """The talk is over."""
+
+    ended_by: EndedBy
+    reason: str
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Something worth a row in the call's events."""
+
+    kind: str
+    detail: str
+
+
+TalkEffect = ToMedia | PressKeys | WantHangUp | Note
+
+
+class Conversation:
+    """The talk of one call. `handle` takes worker reports, `tick` the time; both return effects in order."""
+
+    def __init__(self, call_id: str, limits: TalkLimits) -> None:
+        self.call_id = call_id
+        self.limits = limits
+        self.state = TalkState.WAITING
+        self._talk_until = float("inf")
+        self._quiet_since: float | None = None
+        self._prompts = 0
+        self._callee_speaking = False
+        self._agent_spoke_last = False
+        self._agent_speaking = False
+        self._keys = ""
+        self._keys_until: float | None = None
+        self._close_until = float("inf")
+        self._end = WantHangUp(EndedBy.AGENT, "")
+
+    @property
+    def next_deadline(self) -> float | None:
+        """Monotonic seconds at which `tick` has something to do; None when nothing is pending."""
+        match self.state:
+            case TalkState.TALKING:
+                due = [self._talk_until]
+                if self._quiet_since is not None:
+                    due.append(self._quiet_since + self.limits.no_input_s)
+                if self._keys_until is not None:
+                    due.append(self._keys_until)
+                return min(due)
+            case TalkState.CLOSING:
+                return self._close_until
+            case TalkState.WAITING | TalkState.DONE:
+                return None
+
+    def answered(self, now: float) -> list[TalkEffect]:
+        """The callee is in the bridge: speaking and listening begin."""
+        if self.state is not TalkState.WAITING:
+            return []
+        self._enter(TalkState.TALKING)
+        self._talk_until = now + self.limits.max_talk_s
+        self._quiet_since = now
+        return [ToMedia(media.Answered(call_id=self.call_id))]
+
+    def resumed(self, now: float) -> list[TalkEffect]:
+        """Go on with a talk that a former process began; how long it has lasted is not known here."""
+        self._enter(TalkState.TALKING)
+        self._talk_until = now + self.limits.max_talk_s
+        self._quiet_since = now
+        return [Note("adopted", "the talk goes on under a new control process")]
+
+    def key_pressed(self, digit: str, now: float) -> list[TalkEffect]:
+        """A key of the callee (ARI `ChannelDtmfReceived`); the agent is told after a pause in the typing."""
+        if self.state is TalkState.TALKING:
+            self._keys += digit
+            self._keys_until = now + KEY_PAUSE_S
+            self._quiet_since = None
+            self._prompts = 0
+        return [Note("dtmf_in", digit)]
+
+    def handle(self, report: media.NumberedReport, now: float) -> list[TalkEffect]:
+        """React to one report of the media worker."""
+        match report:
+            case media.SpeechStarted():
+                self._callee_speaking = True
+                self._agent_spoke_last = False
+                self._quiet_since = None
+                self._prompts = 0
+            case media.SpeechStopped():
+                self._callee_speaking = False
+                self._quiet_since = now
+            case media.AgentSpeaking():
+                self._agent_spoke_last = self._agent_speaking = True
+                self._quiet_since = None
+            case media.TurnPartial(speaker="agent"):
+                self._agent_spoke_last = True
+            case media.BargeIn():
+                self._agent_speaking = False
+            case media.PlayoutDrained():
+                return self._drained(now)
+            case media.ToolCalled():
+                return self._tool_called(report, now)
+            case media.LegFailed():
+                return self._finish(WantHangUp(EndedBy.SYSTEM_FAILURE, f"{report.code}: {report.message}"))
+            case _:
+                pass
+        return []
+
+    def tick(self, now: float) -> list[TalkEffect]:
+        """Let time pass."""
+        if self.state is TalkState.CLOSING and now >= self._close_until:
+            return self._finish(self._end)
+        if self.state is not TalkState.TALKING:
+            return []
+        if now >= self._talk_until:
+            end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "maximum length reached")
+            return self._close(end, SAY_GOODBYE_TIME, now)
+        if self._keys_until is not None and now >= self._keys_until:
+            keys, self._keys, self._keys_until = self._keys, "", None
+            self._quiet_since = now
+            return [self._say(f"The callee pressed {keys} on the keypad. React to it.")]
+        if self._quiet_since is not None and now >= self._quiet_since + self.limits.no_input_s:
+            return self._no_input(now)
+        return []
+
+    def close(self, ended_by: EndedBy, reason: str, now: float) -> list[TalkEffect]:
+        """Somebody outside the talk wants a polite end (operator, drain)."""
+        if self.state is TalkState.WAITING:
+            return self._finish(WantHangUp(ended_by, reason))
+        return self._close(WantHangUp(ended_by, reason), SAY_GOODBYE, now)
+
+    def _drained(self, now: float) -> list[TalkEffect]:
+        self._agent_speaking = False
+        if self.state is TalkState.CLOSING:
+            return self._finish(self._end)
+        if not self._callee_speaking:
+            self._quiet_since = now
+        return []
+
+    def _tool_called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
+        request = read_tool_call(report.name, report.arguments)
+        if self.state is not TalkState.TALKING and not isinstance(request, RefusedTool):
+            request = RefusedTool(report.name, "The call is not in progress any more. Nothing was done.")
+        note = Note("tool_call", f"{report.name} {report.arguments[:500]}")
+        match request:
+            case RefusedTool(_, sentence):
+                return [note, Note("tool_refused", sentence), self._output(report, {"error": sentence})]
+            case SendDtmf(digits):
+                hold_ms = len(digits) * DTMF_DIGIT_MS + 200
+                return [
+                    note,
+                    ToMedia(media.HoldPlayout(call_id=self.call_id, duration_ms=hold_ms)),
+                    PressKeys(digits),
+                    self._output(report, {"sent": digits}),
+                ]
+            case EndCall(reason):
+                done = self._output(report, {"ok": True}, respond=False)
+                end = WantHangUp(EndedBy.AGENT, reason)
+                if not self._agent_spoke_last:
+                    return [note, done, *self._close(end, SAY_GOODBYE, now)]
+                return [note, done, *self._close_after_speech(end, now)]
+
+    def _no_input(self, now: float) -> list[TalkEffect]:
+        self._quiet_since = now
+        if self._prompts < self.limits.no_input_prompts:
+            self._prompts += 1
+            return [Note("no_input", str(self._prompts)), self._say(ASK_IF_PRESENT)]
+        end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")
+        return [Note("no_input", "given up"), *self._close(end, SAY_GOODBYE_SILENT, now)]
+
+    def _close(self, end: WantHangUp, farewell: str, now: float) -> list[TalkEffect]:
+        """Say the farewell, hang up when it has been heard."""
+        if self.state is not TalkState.TALKING:
+            return []
+        self._enter(TalkState.CLOSING)
+        self._end, self._close_until = end, now + FAREWELL_LIMIT_S
+        return [self._say(farewell)]
+
+    def _close_after_speech(self, end: WantHangUp, now: float) -> list[TalkEffect]:
+        """The farewell was part of the turn that called `end_call`: wait until it is out."""
+        self._enter(TalkState.CLOSING)
+        self._end = end
+        self._close_until = now + FAREWELL_LIMIT_S
+        if not self._agent_speaking and self._quiet_since is not None:
+            return self._finish(end)
+        return []
+
+    def _finish(self, end: WantHangUp) -> list[TalkEffect]:
+        if self.state is TalkState.DONE:
+            return []
+        self._enter(TalkState.DONE)
+        return [end]
+
+    def _enter(self, state: TalkState) -> None:
+        assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
+        self.state = state
+
+    def _say(self, instructions: str) -> ToMedia:
+        return ToMedia(media.Say(call_id=self.call_id, instructions=instructions))
+
+    def _output(self, report: media.ToolCalled, result: dict[str, object], *, respond: bool = True) -> ToMedia:
+        return ToMedia(
+            media.ToolOutput(
+                call_id=self.call_id,
+                tool_call_id=report.tool_call_id,
+                output=msgspec.json.encode(result).decode(),
+                respond=respond,
+            )
+        )

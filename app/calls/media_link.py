@@ -1,0 +1,154 @@
+"""The control side's one line to the media worker: stores what it reports, then tells the call concerned.
+
+A report worth keeping is committed together with the worker's acknowledged position before it is acknowledged, so
+whatever dies in between, a turn is stored exactly once. What is of the moment only passes through. A worker that
+dies takes its legs with it: their calls are told, and a new worker is found or started.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+
+import structlog
+
+from app.bus import Bus
+from app.domain.messages import CallLevels, CallWords, ConnectionChanged
+from app.errors import StoreError
+from app.store import reports as report_store
+from app.store.db import Database
+from media import protocol as media
+from media.client import MediaClient, WorkerLost, WorkerUnavailable
+
+log = structlog.get_logger()
+
+OF_THE_MOMENT = (
+    media.TurnPartial,
+    media.Levels,
+    media.WorkerLoad,
+    media.SpeechStarted,
+    media.SpeechStopped,
+    media.PlayoutDrained,
+    media.ToolCalled,
+)
+RECONNECT_S = 1.0
+Mailbox = asyncio.Queue[media.NumberedReport | WorkerLost]
+Connect = Callable[[], Awaitable[MediaClient]]
+
+
+class MediaLink:
+    """Routes worker reports to mailboxes by call id; `send` passes commands on.
+
+    `connect` finds or starts a worker, telling it up to where its reports are stored.
+    """
+
+    def __init__(self, connect: Connect, db: Database, bus: Bus) -> None:
+        self._connect = connect
+        self._db = db
+        self._bus = bus
+        self._client: MediaClient | None = None
+        self._mailboxes: dict[str, Mailbox] = {}
+        self.load: media.WorkerLoad | None = None
+        """What the worker last said about its own lateness."""
+        self._behind = False
+        """A report could not be stored: nothing is acknowledged any more on this connection."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a worker is there now; nothing is dialed without one."""
+        return self._client is not None
+
+    @contextmanager
+    def open(self, call_id: str) -> Generator[Mailbox]:
+        """The mailbox of one call; unbounded, as a call sees at most some tens of reports a second."""
+        mailbox: Mailbox = asyncio.Queue()
+        self._mailboxes[call_id] = mailbox
+        try:
+            yield mailbox
+        finally:
+            del self._mailboxes[call_id]
+
+    async def send(self, command: media.Command) -> None:
+        """Pass a command to the worker. Raises `WorkerLost` when there is none."""
+        if self._client is None:
+            raise WorkerLost("there is no media worker")
+        await self._client.send(command)
+
+    async def start(self) -> tuple[media.LegSnapshot, ...]:
+        """Find or start the worker; the answer is the legs that are alive in it. Raises MediaError."""
+        self._client = await self._connect()
+        await self._bus.publish("system", ConnectionChanged(name="media", state="connected"))
+        return self._client.welcome.legs
+
+    async def run(self) -> None:
+        """Follow the worker, and its successor when it dies, until `close`."""
+        while self._client is not None and (lost := await self._follow(self._client)) is not None:
+            log.error("media worker lost", reason=str(lost))
+            for mailbox in self._mailboxes.values():
+                mailbox.put_nowait(lost)
+            await self._client.close()
+            await self._reconnect(self._client)
+
+    async def close(self, *, shutdown: bool) -> None:
+        """Hang up; with `shutdown` the worker ends too, without it keeps its legs for the next process."""
+        if self._client is not None:
+            await self._client.close(shutdown=shutdown)
+
+    async def _reconnect(self, lost: MediaClient) -> None:
+        self._client = None
+        await self._bus.publish("system", ConnectionChanged(name="media", state="lost", detail="worker died"))
+        while self._client is None:
+            with suppress(WorkerLost, WorkerUnavailable):
+                legs = await self.start()
+                for leg in legs:
+                    if leg.call_id not in self._mailboxes:
+                        await self.send(media.CloseLeg(call_id=leg.call_id))
+                return
+            log.warning("no media worker", former=lost.welcome.worker_id)
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _follow(self, client: MediaClient) -> WorkerLost | None:
+        """Until the worker is lost, or None when it was closed by us."""
+        try:
+            async for report in client.reports():
+                await self._take(client, report)
+        except WorkerLost as lost:
+            return lost
+        return None
+
+    async def _take(self, client: MediaClient, report: media.NumberedReport) -> None:
+        if not isinstance(report, OF_THE_MOMENT):
+            await self._keep(client, report)
+        elif isinstance(report, media.WorkerLoad):
+            self.load = report
+        mailbox = self._mailboxes.get(report.call_id)
+        if mailbox is not None:
+            mailbox.put_nowait(report)
+        await self._publish(report)
+
+    async def _keep(self, client: MediaClient, report: media.NumberedReport) -> None:
+        """Store, then acknowledge. A store that is away costs the report its row for now, never the call its ears:
+        it stays with the worker unacknowledged and comes again with the next connection.
+        """
+        try:
+            await report_store.store(self._db, client.welcome.worker_id, report)
+        except StoreError as error:
+            log.error("report not stored", call_id=report.call_id, error=error.message)
+            self._behind = True
+        if not self._behind:
+            await client.acknowledge(report.seq)
+
+    async def _publish(self, report: media.NumberedReport) -> None:
+        match report:
+            case media.TurnPartial() | media.TurnSpoken():
+                message = CallWords(
+                    call_id=report.call_id,
+                    speaker=report.speaker,
+                    item_id=report.item_id,
+                    text=report.text,
+                    final=isinstance(report, media.TurnSpoken),
+                )
+            case media.Levels(call_id=call_id, callee_dbov=callee, agent_dbov=agent):
+                message = CallLevels(call_id=call_id, callee_dbov=callee, agent_dbov=agent)
+            case _:
+                return
+        await self._bus.publish("calls", message)

@@ -1,0 +1,119 @@
+"""Runs one claimed task's call and always writes down an end: the one place between "claimed" and "concluded".
+
+A fault of ours inside a call is caught here, named, and stored as the call's end; it harms no other call. The end
+is written until it is stored: a task is never left in progress because a database was busy.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from app.calls.board import CallOrder, Switchboard
+from app.calls.conclude import conclude_task
+from app.calls.run import PhoneCall
+from app.domain.call import Call, CallEnd
+from app.domain.task import CallTask
+from app.errors import AppError, StoreError
+from app.store import attempts, calls, leases
+from stasis.outcome import CallResult, EndedBy, Outcome
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+STORE_RETRY_S = (0.1, 0.5, 2.0)
+"""Pauses between tries to store an end; the last one is repeated."""
+
+
+async def supervise(board: Switchboard, order: CallOrder, task: CallTask) -> None:
+    """Make the call of `order` and conclude its task. Only cancellation gets out: then the process is stopping,
+    the claim runs out, and whoever finds it settles the call by what the exchange and the media worker know.
+    """
+    result: CallResult | None = None
+    fault = ""
+    try:
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(_keep_lease(board, task, order))
+            result = await PhoneCall(board, order).run()
+            keeper.cancel()
+    except* Exception as faults:
+        log.exception("call failed by a fault of ours", call_id=order.call_id)
+        fault = f"{type(faults.exceptions[0]).__name__}: {faults.exceptions[0]}"
+    await _finish(board, order, result, fault)
+
+
+async def _finish(board: Switchboard, order: CallOrder, result: CallResult | None, fault: str) -> None:
+    async def close() -> CallTask:
+        async with board.db.tx() as tx:
+            row = await calls.get(tx, order.tenant_id, order.call_id)
+            end = fault_end(row, fault) if result is None else call_end(board, order, result)
+            log.info("call ended", call_id=row.id, outcome=end.outcome, ended_by=end.ended_by, detail=end.detail)
+            return await attempts.finish_call(
+                tx, order.tenant_id, end, board.clock.unix_ms(), token=order.lease_token
+            )
+
+    task = await until_stored(close, order.call_id)
+    await board.announce(order)
+    await until_stored(lambda: conclude_task(board, task, order.lease_token), order.call_id)
+    await board.announce(order)
+
+
+async def until_stored(write: Callable[[], Awaitable[T]], call_id: str) -> T:
+    """Repeat a write until the database takes it. Other errors of ours get out."""
+    for number in range(1_000_000):
+        try:
+            return await write()
+        except StoreError as error:
+            log.error("end of call not stored yet", call_id=call_id, error=error.message)
+            await asyncio.sleep(STORE_RETRY_S[min(number, len(STORE_RETRY_S) - 1)])
+    raise AppError("the end of a call could not be stored")
+
+
+async def _keep_lease(board: Switchboard, task: CallTask, order: CallOrder) -> None:
+    """Renew the claim while the call lives. A lost claim ends the call: somebody else speaks for the task now."""
+    lease_ms = board.settings.lease_s * 1000
+    while True:
+        await asyncio.sleep(board.settings.lease_s / 3)
+        until = board.clock.unix_ms() + lease_ms
+        try:
+            held = await leases.renew(board.db, task.tenant_id, task.id, order.lease_token, until)
+        except StoreError as error:
+            log.warning("lease not renewed", call_id=order.call_id, error=error.message)
+            continue
+        if not held and (call := board.calls.get(order.call_id)) is not None:
+            call.hang_up(EndedBy.SYSTEM_FAILURE, "the claim of this task was lost")
+            return
+
+
+def call_end(board: Switchboard, order: CallOrder, result: CallResult) -> CallEnd:
+    """The result with its monotonic times turned into wall time."""
+    now_s, now_ms = board.clock.monotonic(), board.clock.unix_ms()
+
+    def wall(at: float | None) -> int | None:
+        return None if at is None else now_ms - round((now_s - at) * 1000)
+
+    return CallEnd(
+        call_id=order.call_id,
+        outcome=str(result.outcome),
+        ended_by=str(result.ended_by),
+        dialed=result.dialed,
+        hangup_cause=result.hangup_cause,
+        tech_cause=result.tech_cause,
+        sip_call_id=result.sip_call_id,
+        ringing_ms=wall(result.ringing_at),
+        answered_ms=wall(result.answered_at),
+        ended_ms=wall(result.ended_at) or now_ms,
+        detail=result.detail,
+    )
+
+
+def fault_end(row: Call, fault: str) -> CallEnd:
+    """An end that says nothing about the callee; whether somebody was dialed is what the row says."""
+    return CallEnd(
+        call_id=row.id,
+        outcome=str(Outcome.FAILED),
+        ended_by=str(EndedBy.SYSTEM_FAILURE),
+        dialed=row.dialed,
+        detail=fault,
+    )

@@ -1,0 +1,127 @@
+"""`opendeep call`: one task, created and followed live."""
+
+import asyncio
+
+import click
+import msgspec
+
+from app.cli.follow import Follower, Story
+from app.cli.house import open_house, open_store
+from app.clock import SystemClock
+from app.config import Settings, load_settings
+from app.domain.agent import Agent, Opening
+from app.domain.call import Call
+from app.domain.messages import TaskChanged
+from app.domain.number import parse_number
+from app.domain.task import CallTask, NewTask, TaskState
+from app.domain.tenant import DEFAULT_TENANT_ID
+from app.errors import ConflictError, NotFoundError
+from app.ids import new_id
+from app.store import agents, tasks
+from app.store.db import Database
+
+CLI_PRIORITY = 90
+"""Somebody is waiting at the terminal."""
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line."""
+
+    number: str
+    objective: str
+    callee_name: str
+    agent_name: str
+    greeting: str
+    opening: Opening
+    language: str
+
+
+class CallAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`opendeep call --json`: how it ended."""
+
+    ok: bool
+    task_id: str
+    task_state: str
+    conclusion: str
+    call: Call | None
+
+
+@click.command(name="call")
+@click.argument("number")
+@click.option("--objective", required=True, help="What the call shall achieve, in plain words.")
+@click.option("--name", "callee_name", default="", help="Who is called.")
+@click.option("--agent", "agent_name", default="Assistant", show_default=True, help="Who speaks; made if new.")
+@click.option("--greeting", default="", help="First sentence of a new agent, word for word.")
+@click.option("--greet-first", is_flag=True, help="A new agent speaks first instead of waiting for a hello.")
+@click.option("--language", default="en", show_default=True, help="Language of a new agent (ISO 639-1).")
+@click.option("--simulate", is_flag=True, help="Simulated exchange, callee and model; nothing real is dialed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line of stdout.")
+def call_command(simulate: bool, as_json: bool, greet_first: bool, **texts: str) -> None:
+    """Call NUMBER now and follow the call: state, words, outcome.
+
+    \b
+    opendeep call +12025550123 --objective "Ask whether the office is open on Monday"
+    opendeep call +15551000001 --objective "Confirm the appointment" --simulate
+
+    Exit status 0 when the task is completed, 1 otherwise. Ctrl-C hangs up.
+    """
+    opening: Opening = "greet_first" if greet_first else "wait_for_hello"
+    wish = Wish(**texts, opening=opening)
+    settings = load_settings(overrides={"simulate": True} if simulate else None)
+    story = asyncio.run(call_and_follow(settings, wish, as_json=as_json))
+    task, call = story.task, story.call
+    done = task.state is TaskState.COMPLETED
+    click.echo(f"task: {task.state} - {task.overall_conclusion}", err=as_json)
+    if as_json:
+        answer = CallAnswer(
+            ok=done, task_id=task.id, task_state=str(task.state), conclusion=task.overall_conclusion, call=call
+        )
+        click.echo(msgspec.json.encode(answer).decode())
+    raise SystemExit(0 if done else 1)
+
+
+async def call_and_follow(settings: Settings, wish: Wish, *, as_json: bool) -> Story:
+    """Create the task and follow it, in the engine that runs on this data directory or else in one of ours."""
+    number = parse_number(wish.number, region=settings.default_region, fictional=settings.simulate)
+
+    def write(line: str) -> None:
+        click.echo(line, err=as_json)
+
+    try:
+        async with open_house(settings) as house:
+            task = await create_task(house.db, house.settings, wish, number)
+            await house.bus.publish("tasks", TaskChanged(task_id=task.id))
+            return await Follower(house.db, task, write).until_settled()
+    except ConflictError as running:
+        write(f"{running.message} The call is handed to it.")
+        async with open_store(settings) as db:
+            task = await create_task(db, settings, wish, number)
+            return await Follower(db, task, write).until_settled()
+
+
+async def create_task(db: Database, settings: Settings, wish: Wish, number: str) -> CallTask:
+    """The task, due now, and its agent when there is none of that name."""
+    now_ms = SystemClock().unix_ms()
+    try:
+        agent = await agents.by_name(db, DEFAULT_TENANT_ID, wish.agent_name)
+    except NotFoundError:
+        agent = Agent(
+            id=new_id(now_ms),
+            tenant_id=DEFAULT_TENANT_ID,
+            name=wish.agent_name,
+            greeting=wish.greeting,
+            opening=wish.opening,
+            language=wish.language,
+        )
+        await agents.create(db, agent, now_ms)
+    new = NewTask(
+        id=new_id(now_ms),
+        agent_id=agent.id,
+        number=number,
+        objective=wish.objective,
+        callee_name=wish.callee_name,
+        next_action_time=now_ms,
+        priority=CLI_PRIORITY,
+        max_attempts=settings.max_attempts,
+    )
+    return await tasks.create(db, DEFAULT_TENANT_ID, new, now_ms)

@@ -1,0 +1,80 @@
+"""The `opendeep` command. Each verb is a file beside this one."""
+
+import asyncio
+import sys
+from typing import get_args
+
+import click
+
+from app.cli.call import call_command
+from app.cli.demo import demo_command
+from app.cli.doctor import doctor_command
+from app.cli.house import open_house, serve_console, stop_on_signals
+from app.config import load_settings, setting_warnings
+from app.errors import AppError
+from app.logs import Level, set_up_logs
+from media.errors import MediaError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="opendeep")
+@click.option("--log-level", type=click.Choice(get_args(Level)), default="warning", show_default=True)
+def opendeep(log_level: Level) -> None:
+    """AI outbound calling for people who own their phone lines.
+
+    Try `opendeep demo`: simulated calls, no key and no telephone line needed.
+    """
+    set_up_logs(log_level, as_json=False)
+
+
+@opendeep.command(name="up")
+def up_command() -> None:
+    """Run OpenDeep: scheduler, calls and the console on http://WEB_HOST:WEB_PORT.
+
+    \b
+    opendeep up                    with the settings of .env
+    SIMULATE=True opendeep up      with a simulated exchange and model
+
+    Ctrl-C or SIGTERM ends living calls and stops.
+    """
+    settings = load_settings()
+    set_up_logs(settings.log_level, as_json=settings.log_json)
+    for warning in setting_warnings():
+        click.echo(warning, err=True)
+
+    async def serve() -> None:
+        with stop_on_signals() as stop:
+            async with open_house(settings) as house:
+                click.echo(f"console on http://{settings.web_host}:{settings.web_port}", err=True)
+                await serve_console(house, stop)
+
+    asyncio.run(serve())
+
+
+opendeep.add_command(call_command)
+opendeep.add_command(demo_command)
+opendeep.add_command(doctor_command)
+
+
+def main() -> None:
+    """Entry point: errors of ours become sentences, not stack traces. Exit status 2 for what cannot be done."""
+    try:
+        opendeep(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (AppError, MediaError, BaseExceptionGroup) as error:
+        for sentence in _sentences(error):
+            click.echo(f"opendeep: {sentence}", err=True)
+        sys.exit(2)
+
+
+def _sentences(error: BaseException) -> list[str]:
+    """What to tell a person; a fault of ours inside a group is raised again."""
+    if isinstance(error, BaseExceptionGroup):
+        return [line for inner in error.exceptions for line in _sentences(inner)]
+    if not isinstance(error, AppError | MediaError):
+        raise error
+    return [str(error)]

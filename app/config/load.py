@@ -1,0 +1,150 @@
+"""Reads the settings once at start: overrides, environment, `.env`, `opendeep.toml`, in that order of weight.
+
+All bad keys and contradictions are named at once, in sentences, and no secret is repeated in them.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import DotEnvSettingsSource
+
+from app.config.settings import GROUPS, KEYS, Settings
+from app.domain.number import NumberRefused, parse_number
+from app.errors import ConfigError
+
+
+def load_settings(directory: Path = Path(), overrides: Mapping[str, object] | None = None) -> Settings:
+    """Settings from `overrides`, the environment, `directory`/.env and `directory`/opendeep.toml.
+
+    Raises ConfigError with one sentence for every bad key and every contradiction.
+    """
+    toml = _read_toml(directory / "opendeep.toml")
+    dotenv = _read_dotenv(directory / ".env")
+    weightier = {name.lower() for name, value in {**dotenv, **os.environ}.items() if value}
+    values = {name: value for name, value in toml.items() if name not in weightier} | dict(overrides or {})
+    try:
+        settings = _build(directory, values)
+        bad: dict[str, str] = {}
+    except ValidationError as error:
+        bad = dict(_field_problems(error))
+        defaults = {name: Settings.model_fields[name].default for name in bad}
+        settings = _build(directory, {**values, **defaults})
+    problems = [*bad.values(), *(text for names, text in _contradictions(settings) if not names & bad.keys())]
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def setting_warnings(directory: Path = Path()) -> list[str]:
+    """Sentences about keys of `.env` and `opendeep.toml` that are no setting and are probably misspelt."""
+    warnings: list[str] = []
+    for file, ours_only in ((".env", False), ("opendeep.toml", True)):
+        read = _read_toml if ours_only else _read_dotenv
+        for key in (name.upper() for name in read(directory / file)):
+            near = difflib.get_close_matches(key.removeprefix("OPENDEEP_"), KEYS, n=1, cutoff=0.75)
+            if key not in KEYS and (ours_only or near or key.startswith("OPENDEEP")):
+                hint = f"; did you mean {near[0]}?" if near else "."
+                warnings.append(f"{file}: {key} is not a setting and has no effect{hint}")
+    return warnings
+
+
+def env_example() -> str:
+    """Text of `.env.example`: every key with its meaning and default."""
+    lines = ["# OpenDeep settings. Copy to .env and remove the # of what you change. Units are in the names.", ""]
+    for name, field in Settings.model_fields.items():
+        if name in GROUPS:
+            lines += ["", f"# --- {GROUPS[name]} ---"]
+        default = cast("object", field.default)
+        shown = default.get_secret_value() if isinstance(default, SecretStr) else default
+        lines += [f"# {field.description}", f"#{name.upper()}={shown}"]
+    return "\n".join(lines) + "\n"
+
+
+_SCHEMES = {"ari_url": "http https", "realtime_url": "ws wss", "redis_url": "redis rediss"}
+
+
+def _build(directory: Path, values: Mapping[str, object]) -> Settings:
+    source = cast("Callable[..., Settings]", Settings)
+    return source(_env_file=directory / ".env", **values)
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    """Keys of the file in lower case; tables are headings and fall away."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError([f"{path.name} cannot be read: {error}."]) from None
+    flat: dict[str, object] = {}
+    for key, value in content.items():
+        inner = cast("dict[str, object]", value) if isinstance(value, dict) else {key: value}
+        flat |= {name.lower(): item for name, item in inner.items()}
+    return flat
+
+
+def _read_dotenv(path: Path) -> dict[str, str | None]:
+    try:
+        return dict(DotEnvSettingsSource(Settings, env_file=path).env_vars)
+    except (UnicodeDecodeError, OSError) as error:
+        raise ConfigError([f"{path.name} cannot be read: {error}."]) from None
+
+
+def _field_problems(error: ValidationError) -> Iterator[tuple[str, str]]:
+    for problem in error.errors(include_url=False, include_context=False):
+        name = str(problem["loc"][0])
+        field = Settings.model_fields[name]
+        given = "[hidden]" if isinstance(field.default, SecretStr) else repr(problem["input"])
+        is_pattern = problem["type"] == "string_pattern_mismatch"
+        what = "has a form that is not allowed" if is_pattern else problem["msg"].replace("Input should", "should")
+        yield name, f"{name.upper()} is {given}, but {what}. ({field.description})"
+
+
+def _contradictions(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
+    """Settings that are fine alone and not together, with the fields each sentence is about."""
+    redirect = s.app_test_mode_redirect_number
+    if s.app_test_mode and not redirect:
+        text = "APP_TEST_MODE is on and APP_TEST_MODE_REDIRECT_NUMBER is empty: say which phone all calls go to."
+        yield frozenset({"app_test_mode", "app_test_mode_redirect_number"}), text
+    if redirect and (refusal := _number_refusal(redirect, fictional=s.simulate)):
+        yield frozenset({"app_test_mode_redirect_number"}), f"APP_TEST_MODE_REDIRECT_NUMBER: {refusal}"
+    if re.fullmatch(r"[A-Za-z0-9_]+/[^{}]*\{number\}[^{}]*", s.trunk_endpoint) is None:
+        text = "TRUNK_ENDPOINT must be technology/address with {number} exactly once, like PJSIP/{number}@trunk."
+        yield frozenset({"trunk_endpoint"}), text
+    if not s.ari_url.rstrip("/").endswith("/ari"):
+        yield frozenset({"ari_url"}), "ARI_URL must end in /ari, like http://127.0.0.1:8088/ari."
+    if s.leg_codec == "g722" and s.realtime_audio == "g711":
+        text = "LEG_CODEC is g722 and REALTIME_AUDIO g711: a G.722 leg cannot pass G.711 on; use auto or pcm."
+        yield frozenset({"leg_codec", "realtime_audio"}), text
+    for name, schemes in _SCHEMES.items():
+        url = cast("str", getattr(s, name))
+        if url and not _is_url(url, schemes.split()):
+            text = f"{name.upper()} must be an address that starts with {' or '.join(schemes.split())}://."
+            yield frozenset({name}), text
+    if not s.simulate:
+        for name in ("ari_password", "openai_api_key"):
+            if not cast("SecretStr", getattr(s, name)).get_secret_value():
+                yield (
+                    frozenset({name, "simulate"}),
+                    f"{name.upper()} is empty. Set it, or SIMULATE=True to try it out.",
+                )
+
+
+def _number_refusal(number: str, *, fictional: bool) -> str:
+    try:
+        return "" if parse_number(number, fictional=fictional) == number else "write it in E.164 without blanks."
+    except NumberRefused as refused:
+        return refused.message
+
+
+def _is_url(url: str, schemes: list[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -1,0 +1,163 @@
+"""Every setting of the program: name, default, meaning, unit. One name everywhere: `RING_TIMEOUT_S` in the
+environment and `.env`, `ring_timeout_s` in `opendeep.toml`, where tables are only headings.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Name = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,47}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """All settings. Frozen; secrets are `SecretStr` and print as stars."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+        env_file_encoding="utf-8",
+    )
+
+    app_test_mode: bool = False
+    """True: every dial goes to APP_TEST_MODE_REDIRECT_NUMBER, one call at a time."""
+    app_test_mode_redirect_number: str = ""
+    """Your own phone, E.164 like +12025550123. Needed in test mode."""
+    simulate: bool = False
+    """True: simulated telephone exchange and speech model; nothing real is dialed, no key is needed."""
+    max_concurrent_calls: int = Field(default=5, ge=1, le=500)
+    """Calls at the same time, over all tenants."""
+
+    node_name: Name = "main"
+    """Name of this process in channel ids and leases; two processes never share one."""
+    data_dir: Path = Path("data")
+    """Directory of the database, recordings and sockets."""
+    redis_url: str = ""
+    """redis://host:port/0 when web and engine are separate processes; empty: everything in one process."""
+
+    ari_url: str = "http://127.0.0.1:8088/ari"
+    """Asterisk's REST interface; ends in /ari."""
+    ari_username: str = "opendeep"
+    """User of ari.conf."""
+    ari_password: SecretStr = SecretStr("")
+    """Password of that user. Needed unless SIMULATE is on."""
+    ari_app: str = Field(default="", pattern=r"^[0-9A-Za-z._-]{0,64}$", validate_default=True)
+    """Stasis application; empty: opendeep-<NODE_NAME>. Two processes never share one."""
+    ari_timeout_s: float = Field(default=5.0, ge=0.5, le=60)
+    """Seconds one ARI request may take."""
+
+    trunk_endpoint: str = "PJSIP/{number}@opendeep-trunk"
+    """Asterisk endpoint to dial; {number} stands exactly once for the number."""
+    caller_id: str = Field(default="", pattern=r'^[^"\r\n;]{0,80}$')
+    """Caller id shown to the callee, like +12025550100; empty: what the trunk is set to."""
+    ring_timeout_s: int = Field(default=40, ge=5, le=300)
+    """Seconds a phone may ring."""
+    max_call_duration_s: int = Field(default=600, ge=10, le=7200)
+    """Seconds a talk may last; then the agent says goodbye."""
+    no_input_s: float = Field(default=6.0, ge=2, le=60)
+    """Seconds of silence after which the agent asks whether the callee is still there."""
+    no_input_prompts: int = Field(default=2, ge=0, le=10)
+    """How often it asks before it ends the call."""
+    max_attempts: int = Field(default=3, ge=1, le=20)
+    """Attempts per task unless the task says otherwise."""
+    default_region: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    """ISO country (US, GB, DE) for numbers written without country code; empty: such numbers are refused."""
+
+    leg_codec: Literal["ulaw", "alaw", "g722"] = "ulaw"
+    """Codec of the RTP leg to Asterisk."""
+    rtp_bind_host: str = "127.0.0.1"
+    """Address the RTP socket is bound to."""
+    rtp_advertised_host: str = "127.0.0.1"
+    """Address Asterisk sends RTP to; must reach RTP_BIND_HOST."""
+    rtp_port: int = Field(default=0, ge=0, le=65535)
+    """UDP port of the RTP socket; 0: any free one."""
+    media_mode: Literal["process", "in_process"] = "process"
+    """process: a media worker of its own, which outlives a restart of this one; in_process: for tests."""
+    resampler: Literal["polyphase", "soxr"] = "polyphase"
+    """How G.722 and PCM legs are resampled; soxr is the slower reference."""
+    recording: bool = False
+    """True: record both directions to WAV. Mind the law where you call."""
+
+    openai_api_key: SecretStr = SecretStr("")
+    """Key of the speech and text models. Needed unless SIMULATE is on."""
+    realtime_url: str = "wss://api.openai.com/v1/realtime"
+    """Websocket of the Realtime API."""
+    realtime_model: str = "gpt-realtime-2.1"
+    """Speech model."""
+    transcription_model: str = "gpt-transcribe"
+    """Model that writes down what the callee says."""
+    realtime_audio: Literal["auto", "g711", "pcm"] = "auto"
+    """auto: G.711 goes to the model as it is where the leg has it; pcm: for servers that only know PCM."""
+    voice: str = "marin"
+    """Voice of agents that name none."""
+
+    web_host: str = "127.0.0.1"
+    """Address the console listens on. There is no sign-in yet: keep it on loopback or behind one that has."""
+    web_port: Port = 8000
+    """Port of the console."""
+    web_allowed_hosts: str = ""
+    """More host names the console is reached by, separated by commas; loopback names are always allowed."""
+
+    scheduler_poll_s: float = Field(default=1.0, ge=0.05, le=60)
+    """Seconds between looks for due tasks when nothing wakes the scheduler."""
+    lease_s: int = Field(default=30, ge=5, le=600)
+    """Seconds a claimed task is held without renewal."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important log line that is written."""
+    log_json: bool = False
+    """True: one JSON object a line."""
+
+    @field_validator("ari_app")
+    @classmethod
+    def _name_app(cls, app: str, info: ValidationInfo) -> str:
+        return app or f"opendeep-{info.data.get('node_name', 'main')}"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, level: object) -> object:
+        return level.lower() if isinstance(level, str) else level
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Where recordings are written."""
+        return self.data_dir / "recordings"
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "opendeep.db"
+
+    @property
+    def runtime_dir(self) -> Path:
+        """Sockets and pid files of the media worker."""
+        return self.data_dir / "run"
+
+    @property
+    def call_slots(self) -> int:
+        """Calls at the same time; test mode makes it one."""
+        return 1 if self.app_test_mode else self.max_concurrent_calls
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Host names, without port, that the console answers to."""
+        more = (name.strip().lower() for name in self.web_allowed_hosts.split(","))
+        every_interface = {"", "0.0.0.0", "::"}  # noqa: S104 - taken out: it names no host
+        return frozenset({"127.0.0.1", "localhost", "[::1]", self.web_host.lower(), *more} - every_interface)
+
+
+GROUPS = {
+    "app_test_mode": "What may happen",
+    "node_name": "This process",
+    "ari_url": "Asterisk",
+    "trunk_endpoint": "Calls",
+    "leg_codec": "Media",
+    "openai_api_key": "Models",
+    "web_host": "Console",
+    "scheduler_poll_s": "Scheduler and logs",
+}
+"""First setting of each group of `.env.example`."""
+KEYS: tuple[str, ...] = tuple(name.upper() for name in Settings.model_fields)

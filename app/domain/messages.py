@@ -1,0 +1,69 @@
+"""Every message of the bus. A message is a nudge: the store is the truth, and losing one loses nothing.
+
+Topics: `calls` (what moves on a call), `tasks`, `system` (connections). Written by the engine, read by the web.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Topic = Literal["calls", "tasks", "system"]
+ConnectionName = Literal["ari", "media", "realtime", "store", "bus"]
+ConnectionState = Literal["connecting", "connected", "lost", "replaced", "off"]
+
+
+class CallChanged(msgspec.Struct, frozen=True, kw_only=True, tag="call_changed"):
+    """The row of this call changed: read it again."""
+
+    call_id: str
+
+
+class CallWords(msgspec.Struct, frozen=True, kw_only=True, tag="call_words"):
+    """Words of one turn so far (`final` False) or as stored; `text` is the whole turn."""
+
+    call_id: str
+    speaker: Literal["callee", "agent"]
+    item_id: str
+    text: str
+    final: bool
+
+
+class CallLevels(msgspec.Struct, frozen=True, kw_only=True, tag="call_levels"):
+    """Loudness both ways, dBov (0 = full scale), about once a second."""
+
+    call_id: str
+    callee_dbov: float
+    agent_dbov: float
+
+
+class TaskChanged(msgspec.Struct, frozen=True, kw_only=True, tag="task_changed"):
+    """The row of this task changed, or (`task_id` empty) new tasks are there."""
+
+    task_id: str
+
+
+class ConnectionChanged(msgspec.Struct, frozen=True, kw_only=True, tag="connection_changed"):
+    """A connection of the engine came up or went down; `detail` is a sentence for people."""
+
+    name: ConnectionName
+    state: ConnectionState
+    detail: str = ""
+
+
+class Resync(msgspec.Struct, frozen=True, kw_only=True, tag="resync"):
+    """Put into a subscription whose reader was too slow: `dropped` messages are gone, read the store again."""
+
+    dropped: int
+
+
+Message = CallChanged | CallWords | CallLevels | TaskChanged | ConnectionChanged
+
+
+def encode(message: Message) -> bytes:
+    """Wire form, for a bus that leaves the process."""
+    return msgspec.json.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """Back from the wire. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(data, type=Message)

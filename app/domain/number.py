@@ -1,0 +1,105 @@
+"""Telephone numbers: what a person typed -> E.164, which numbers are never dialed, test mode's redirect, masking.
+
+E.164 = `+`, country code, national number, at most 15 digits. Only its output may reach a dial string. Called by
+imports, plans, the command line and once more right before dialing.
+"""
+
+import re
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+from app.errors import ValidationFailed
+
+DIALLABLE = re.compile(r"\+?[1-9]\d{5,14}\Z", re.ASCII)
+"""The last check in front of the dial string; nothing but digits can pass."""
+_TYPED = re.compile(r"^\+?[0-9 ().\-/\u00a0]+\Z")
+_NEVER = frozenset(
+    {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN, PhoneNumberType.VOICEMAIL}
+)
+_SATELLITE_AND_PREMIUM_CODES = frozenset({870, 878, 881, 882, 883, 888, 979})
+_EXAMPLE = "Write it with + and country code, like +12025550123."
+
+
+class NumberRefused(ValidationFailed):
+    """A number that is not dialed; `code` says why, the message says it in a sentence."""
+
+
+def parse_number(text: str, *, region: str = "", fictional: bool = False) -> str:
+    """E.164 form of `text`. Raises NumberRefused.
+
+    `region` (ISO 3166, "US") lets national forms through. `fictional` accepts numbers of the right length that no
+    one can own, such as +1 555: for simulated callees only.
+    """
+    typed = text.strip()
+    _check_typed(typed, region)
+    try:
+        number = phonenumbers.parse(typed, region or None)
+    except phonenumbers.NumberParseException:
+        raise _refused("unreadable", f"{typed!r} has no known country code. {_EXAMPLE}") from None
+    _check_length(typed, number)
+    _check_kind(typed, number, fictional=fictional)
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if DIALLABLE.match(e164) is None:
+        raise _refused("unreadable", f"{typed!r} cannot be dialed. {_EXAMPLE}")
+    return e164
+
+
+def dial_target(requested: str, *, test_mode: bool, redirect: str) -> str:
+    """The number that is really dialed: in test mode always `redirect`. Raises NumberRefused, never guesses."""
+    target = redirect if test_mode else requested
+    if not target:
+        raise _refused(
+            "no_redirect", "Test mode is on and APP_TEST_MODE_REDIRECT_NUMBER is empty: nothing is dialed."
+        )
+    if DIALLABLE.match(target) is None:
+        raise _refused("unreadable", f"{target!r} cannot be dialed. {_EXAMPLE}")
+    return target
+
+
+def mask_number(number: str) -> str:
+    """A number for screens and logs: `+15551000001` -> `+1555•••0001`. Short ones keep two digits."""
+    if len(number) < 9:
+        return "•" * max(0, len(number) - 2) + number[-2:]
+    hidden = max(3, len(number) - 9)
+    return number[: len(number) - hidden - 4] + "•" * hidden + number[-4:]
+
+
+def _refused(code: str, sentence: str) -> NumberRefused:
+    return NumberRefused(sentence, code=f"number_{code}")
+
+
+def _check_typed(typed: str, region: str) -> None:
+    if not typed:
+        raise _refused("empty", f"The number is empty. {_EXAMPLE}")
+    if len(typed) > 40:
+        raise _refused("too_long", f"{typed[:20]!r}... is too long for a phone number. {_EXAMPLE}")
+    if _TYPED.match(typed) is None:
+        raise _refused("letters", f"{typed!r} contains characters that are not part of a phone number. {_EXAMPLE}")
+    digits = re.sub(r"\D", "", typed)
+    if not typed.startswith("+"):
+        if len(digits) <= 6:
+            raise _refused("short", f"{typed!r} is an emergency or short number; those are never dialed.")
+        if not region:
+            raise _refused("no_country", f"{typed!r} has no country code. {_EXAMPLE}")
+
+
+def _check_length(typed: str, number: phonenumbers.PhoneNumber) -> None:
+    match phonenumbers.is_possible_number_with_reason(number):
+        case phonenumbers.ValidationResult.TOO_SHORT | phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+            raise _refused("too_short", f"{typed!r} is too short for a number in +{number.country_code}.")
+        case phonenumbers.ValidationResult.TOO_LONG:
+            raise _refused("too_long", f"{typed!r} is too long for a number in +{number.country_code}.")
+        case phonenumbers.ValidationResult.INVALID_COUNTRY_CODE | phonenumbers.ValidationResult.INVALID_LENGTH:
+            raise _refused("invalid", f"{typed!r} is not a possible number in +{number.country_code}.")
+        case _:
+            pass
+
+
+def _check_kind(typed: str, number: phonenumbers.PhoneNumber, *, fictional: bool) -> None:
+    if number.country_code in _SATELLITE_AND_PREMIUM_CODES:
+        raise _refused("expensive", f"{typed!r} is a satellite or premium number; those are never dialed.")
+    if phonenumbers.number_type(number) in _NEVER:
+        raise _refused("expensive", f"{typed!r} is a premium or shared-cost number; those are never dialed.")
+    if not fictional and not phonenumbers.is_valid_number(number):
+        raise _refused("invalid", f"{typed!r} is not a number that is in use in +{number.country_code}.")

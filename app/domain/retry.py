@@ -1,0 +1,130 @@
+"""What follows a call, by its outcome: the rule in force until a text model judges the transcript.
+
+| outcome | what follows |
+|---|---|
+| completed | task completed; cut off by the network or by a fault of ours: failed, somebody should read it |
+| busy / no_answer / unreachable | again in 10 min / 1 h / 30 min |
+| network, lost before an answer, failed before an answer | again in 2 min |
+| lost after an answer | failed, needs review: dialing again blindly would ring a person twice for one talk |
+| bad_number, rejected | failed |
+| canceled | cancelled when the operator did it, otherwise again in 2 min |
+| anything that dialed nobody | again after 2, 4, 8, ... 30 min, eight times; does not use up an attempt |
+
+An attempt is only repeated while `current_attempt_count` < `max_attempts`.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from app.domain.call import Call
+from app.domain.task import CallTask, TaskEvent
+from stasis.outcome import EndedBy, Outcome
+
+MINUTE_MS = 60_000
+BUSY_DELAY_MS = 10 * MINUTE_MS
+NO_ANSWER_DELAY_MS = 60 * MINUTE_MS
+UNREACHABLE_DELAY_MS = 30 * MINUTE_MS
+NETWORK_DELAY_MS = 2 * MINUTE_MS
+NOT_DIALED_DELAY_MS = 2 * MINUTE_MS
+NOT_DIALED_DELAY_MAX_MS = 30 * MINUTE_MS
+NOT_DIALED_LIMIT = 8
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts about an ended attempt and its task; the counts already include this attempt."""
+
+    outcome: Outcome
+    ended_by: EndedBy
+    dialed: bool
+    answered: bool
+    attempts: int
+    max_attempts: int
+    not_dialed_count: int
+    detail: str = ""
+
+
+def attempt_of(task: CallTask, call: Call) -> Attempt:
+    """The facts out of the stored rows. Raises ValueError when the call has not ended."""
+    return Attempt(
+        outcome=Outcome(call.outcome),
+        ended_by=EndedBy(call.ended_by),
+        dialed=call.dialed,
+        answered=call.answered_ms is not None,
+        attempts=task.current_attempt_count,
+        max_attempts=task.max_attempts,
+        not_dialed_count=task.not_dialed_count,
+        detail=call.detail,
+    )
+
+
+class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to the task. `retry_at_ms` is set exactly when `event` is RETRY."""
+
+    event: TaskEvent
+    reason: str
+    retry_at_ms: int | None = None
+    needs_review: bool = False
+
+
+def conclude(attempt: Attempt, now_ms: int) -> Conclusion:
+    """The rule of the table above."""
+    if attempt.ended_by is EndedBy.OPERATOR and attempt.outcome is Outcome.CANCELED:
+        return Conclusion(event=TaskEvent.CANCEL, reason="The operator took the call back before it was answered.")
+    if not attempt.dialed and attempt.outcome is not Outcome.BAD_NUMBER:
+        return _not_dialed(attempt, now_ms)
+    match attempt.outcome:
+        case Outcome.COMPLETED:
+            return _talked(attempt)
+        case Outcome.BAD_NUMBER:
+            return _fail("The network says that this number does not exist.")
+        case Outcome.REJECTED:
+            return _fail("The callee rejected the call.")
+        case Outcome.BUSY:
+            return _retry(attempt, "The line was busy", BUSY_DELAY_MS, now_ms)
+        case Outcome.NO_ANSWER:
+            return _retry(attempt, "Nobody answered", NO_ANSWER_DELAY_MS, now_ms)
+        case Outcome.UNREACHABLE:
+            return _retry(attempt, "The phone could not be reached", UNREACHABLE_DELAY_MS, now_ms)
+        case Outcome.CANCELED:
+            return _retry(attempt, "The call was taken back before it was answered", NETWORK_DELAY_MS, now_ms)
+        case Outcome.NETWORK | Outcome.TRUNK_FAULT | Outcome.LOST | Outcome.FAILED:
+            if attempt.answered:
+                return _fail(
+                    "The call was answered and then lost; read the transcript before calling again.", True
+                )
+            return _retry(attempt, "The call failed on the way", NETWORK_DELAY_MS, now_ms)
+        case _:
+            assert_never(attempt.outcome)
+
+
+def not_dialed_delay_ms(count: int) -> int:
+    """Pause after the `count`-th attempt in a row that dialed nobody: doubles up to its maximum."""
+    return min(NOT_DIALED_DELAY_MS << max(0, min(count, NOT_DIALED_LIMIT) - 1), NOT_DIALED_DELAY_MAX_MS)
+
+
+def _talked(attempt: Attempt) -> Conclusion:
+    if attempt.ended_by in {EndedBy.NETWORK, EndedBy.SYSTEM_FAILURE}:
+        return _fail("The talk was cut off; read the transcript before calling again.", True)
+    return Conclusion(event=TaskEvent.COMPLETE, reason=f"The call was answered and ended by {attempt.ended_by}.")
+
+
+def _fail(reason: str, needs_review: bool = False) -> Conclusion:
+    return Conclusion(event=TaskEvent.FAIL, reason=reason, needs_review=needs_review)
+
+
+def _retry(attempt: Attempt, what: str, delay_ms: int, now_ms: int) -> Conclusion:
+    if attempt.attempts >= attempt.max_attempts:
+        return _fail(f"{what}; all {attempt.max_attempts} attempts are used.")
+    left = attempt.max_attempts - attempt.attempts
+    reason = f"{what}; again in {delay_ms // MINUTE_MS} minutes, {left} of {attempt.max_attempts} attempts left."
+    return Conclusion(event=TaskEvent.RETRY, reason=reason, retry_at_ms=now_ms + delay_ms)
+
+
+def _not_dialed(attempt: Attempt, now_ms: int) -> Conclusion:
+    why = f" ({attempt.detail})" if attempt.detail else ""
+    if attempt.not_dialed_count >= NOT_DIALED_LIMIT:
+        return _fail(f"The call could not even be placed, {attempt.not_dialed_count} times{why}.", True)
+    delay_ms = not_dialed_delay_ms(attempt.not_dialed_count)
+    reason = f"The call could not be placed{why}; nobody was called. Again in {delay_ms // MINUTE_MS} minutes."
+    return Conclusion(event=TaskEvent.RETRY, reason=reason, retry_at_ms=now_ms + delay_ms)

@@ -1,0 +1,3 @@
+"""Tenants. Until people sign in, everything belongs to the one that migration 0001 creates."""
+
+DEFAULT_TENANT_ID = "default"

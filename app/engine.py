@@ -1,0 +1,95 @@
+"""The control process: makes the connections once, runs ARI link, media link and scheduler, ends in order.
+
+The only wiring of `app`. Used by the command line; tests use it as the program does.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from app.bus import Bus
+from app.calls.adopt import adoptable
+from app.calls.ari_link import AriLink
+from app.calls.board import Switchboard
+from app.calls.media_link import MediaLink
+from app.clock import Clock
+from app.config import Settings
+from app.scheduler import Scheduler
+from app.store import reports
+from app.store.db import Database
+from media.client import MediaClient
+from media.worker import WorkerOptions
+from stasis.client import AriClient
+from stasis.outcome import EndedBy
+
+log = structlog.get_logger()
+
+DRAIN_S = 15.0
+"""How long calls get to end when the process stops."""
+
+
+class Engine:
+    """`async with Engine(...).running() as engine:` serves until the block is left, then ends its calls."""
+
+    def __init__(self, settings: Settings, db: Database, bus: Bus, clock: Clock) -> None:
+        self.settings = settings
+        self.db = db
+        self.bus = bus
+        self.clock = clock
+        self.board: Switchboard
+        self.scheduler: Scheduler
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator["Engine"]:
+        """Connect, adopt what a former process left alive, serve. Raises MediaError when no media worker starts.
+
+        An Asterisk that is away is no error: the link keeps trying and nothing is claimed meanwhile.
+        """
+        s = self.settings
+        password = s.ari_password.get_secret_value()
+        async with (
+            AriClient(s.ari_url, s.ari_username, password, s.ari_app, s.ari_timeout_s) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            ari = AriLink(client, s.node_name, self.bus)
+            link = MediaLink(lambda: self._connect_media(group), self.db, self.bus)
+            self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
+            self.scheduler = Scheduler(self.board)
+            legs = await link.start()
+            # Adopted calls open their mailboxes before the first reconcile, which removes what nobody owns.
+            for order, task in await adoptable(self.board, legs):
+                group.create_task(self.scheduler.adopt(order, task), name=f"adopted {order.call_id}")
+            await asyncio.sleep(0)
+            tasks = [
+                group.create_task(link.run(), name="media link"),
+                group.create_task(ari.run(), name="ari link"),
+                group.create_task(self.scheduler.run(), name="scheduler"),
+            ]
+            try:
+                yield self
+            finally:
+                await self._drain()
+                for task in reversed(tasks):
+                    task.cancel()
+                await link.close(shutdown=True)
+
+    async def _connect_media(self, group: asyncio.TaskGroup) -> MediaClient:
+        s = self.settings
+        options = WorkerOptions(bind_host=s.rtp_bind_host, advertised_host=s.rtp_advertised_host, port=s.rtp_port)
+        if s.media_mode == "in_process":
+            return await MediaClient.in_process(options, group, control_id=s.node_name)
+        stored = await reports.last_acknowledged_seq(self.db)
+        return await MediaClient.connect_or_spawn(s.runtime_dir.resolve(), options, stored, s.node_name)
+
+    async def _drain(self) -> None:
+        """Claim nothing more and end living calls, so that nothing of ours is left in Asterisk."""
+        self.scheduler.stop()
+        for call in list(self.board.calls.values()):
+            call.hang_up(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being stopped")
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self.scheduler.idle.wait()
+        except TimeoutError:
+            log.warning("calls did not end in time", calls=len(self.scheduler.running))

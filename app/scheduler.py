@@ -1,0 +1,189 @@
+"""Finds due tasks and hands them to supervised calls; concludes what a dead process left behind.
+
+The tasks table is the queue. The scheduler looks when something nudges it (a new task, an ended call), when the
+next task is due, and at least every `scheduler_poll_s`. It claims no more than it can call at once, and nothing
+while the exchange or the media worker is away.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import structlog
+
+from app.calls.board import CallOrder, Switchboard
+from app.calls.conclude import conclude_task
+from app.calls.supervise import supervise
+from app.domain.call import NewCall
+from app.domain.messages import TaskChanged
+from app.domain.number import NumberRefused, dial_target, parse_number
+from app.domain.task import CallTask, TaskEvent, after
+from app.errors import AppError, StoreError
+from app.ids import new_id
+from app.store import agents, attempts, leases, tasks
+
+log = structlog.get_logger()
+
+PREPARE_AND_DIAL_S = 30
+"""An attempt that has not been dialed this long after its claim is not dialed any more."""
+ANALYSIS_BATCH = 20
+
+
+class Scheduler:
+    """One per control process. `stop` ends claiming; calls in progress are the business of their owner."""
+
+    def __init__(self, board: Switchboard) -> None:
+        self.board = board
+        self.running: set[str] = set()
+        """Tasks being called now."""
+        self.idle = asyncio.Event()
+        """Set while nothing is being called."""
+        self.idle.set()
+        self._accepting = True
+        self._nudged = asyncio.Event()
+
+    def stop(self) -> None:
+        """Claim nothing any more."""
+        self._accepting = False
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Look for work until cancelled. Leaving waits for every call."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            while True:
+                self._nudged.clear()
+                try:
+                    await self.look(group)
+                except StoreError as error:  # no claim without a store; live calls go on
+                    log.error("scheduler cannot reach the store", error=error.message)
+                await self._sleep()
+
+    async def look(self, group: asyncio.TaskGroup) -> None:
+        """One round: recover, conclude, claim, call."""
+        settings, now_ms = self.board.settings, self.board.clock.unix_ms()
+        async with self.board.db.tx() as tx:
+            for task in await leases.recover_expired(tx, now_ms):
+                log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
+        await self._conclude_left()
+        if not self._ready():
+            return
+        free = settings.call_slots - len(self.running)
+        claimed = await leases.claim_due(self.board.db, now_ms, settings.node_name, settings.lease_s * 1000, free)
+        for task in claimed:
+            self._hold(task)
+            group.create_task(self._call(task))
+
+    async def adopt(self, order: CallOrder, task: CallTask) -> None:
+        """Follow a call that a former process dialed, to its end."""
+        self._hold(task)
+        try:
+            await supervise(self.board, order, task)
+        finally:
+            self._let_go(task)
+
+    def _ready(self) -> bool:
+        """Whether an answered call would be heard now: events flow and a media worker is there."""
+        return self._accepting and self.board.ari.gate.is_open and self.board.media.connected
+
+    def _hold(self, task: CallTask) -> None:
+        self.running.add(task.id)
+        self.idle.clear()
+
+    def _let_go(self, task: CallTask) -> None:
+        self.running.discard(task.id)
+        self._nudged.set()
+        if not self.running:
+            self.idle.set()
+
+    async def _call(self, task: CallTask) -> None:
+        try:
+            order = await self._order(task)
+            if order is not None:
+                await self.board.announce(order)
+                await supervise(self.board, order, task)
+        except (
+            AppError
+        ) as error:  # the claim was lost or the store is away: the lease runs out and the task is recovered
+            log.error("task not called", task_id=task.id, error=error.message)
+        finally:
+            self._let_go(task)
+
+    async def _order(self, task: CallTask) -> CallOrder | None:
+        """Open the attempt of a claimed task; None when its number cannot be dialed (the task has failed then)."""
+        settings, now_ms = self.board.settings, self.board.clock.unix_ms()
+        try:
+            requested = parse_number(task.number, fictional=settings.simulate)
+            target = dial_target(
+                requested,
+                test_mode=settings.app_test_mode,
+                redirect=settings.app_test_mode_redirect_number,
+            )
+        except NumberRefused as refused:
+            await self._refuse(task, refused.message)
+            return None
+        new = NewCall(
+            id=new_id(now_ms),
+            task_id=task.id,
+            node=settings.node_name,
+            number_dialed=target,
+            dial_deadline_ms=now_ms + PREPARE_AND_DIAL_S * 1000,
+        )
+        async with self.board.db.tx() as tx:
+            await attempts.open_call(tx, task.tenant_id, new, task.lease_token, now_ms)
+        return await self.order_for(task, new)
+
+    async def order_for(self, task: CallTask, new: NewCall) -> CallOrder:
+        """Everything one call needs to know."""
+        return CallOrder(
+            new=new,
+            tenant_id=task.tenant_id,
+            lease_token=task.lease_token,
+            objective=task.generated_agent_prompt or task.objective,
+            callee_name=task.callee_name,
+            agent=await agents.get(self.board.db, task.tenant_id, task.agent_id),
+        )
+
+    async def _refuse(self, task: CallTask, sentence: str) -> None:
+        now_ms = self.board.clock.unix_ms()
+        async with self.board.db.tx() as tx:
+            current = await tasks.get(tx, task.tenant_id, task.id)
+            tasks.check_token(current, task.lease_token)
+            failed = after(current, TaskEvent.FAIL, now_ms)
+            await tasks.save(tx, msgspec.structs.replace(failed, overall_conclusion=sentence))
+        await self.board.bus.publish("tasks", TaskChanged(task_id=task.id))
+
+    async def _conclude_left(self) -> None:
+        """Conclude tasks whose call ended but whose process died before it said what follows."""
+        settings, now_ms = self.board.settings, self.board.clock.unix_ms()
+        left = await leases.claim_analysis(
+            self.board.db, now_ms, settings.node_name, settings.lease_s * 1000, ANALYSIS_BATCH
+        )
+        for task in left:
+            await conclude_task(self.board, task, task.lease_token)
+            await self.board.bus.publish("tasks", TaskChanged(task_id=task.id))
+
+    async def _listen(self) -> None:
+        with self.board.bus.subscribe("tasks", "system") as messages:
+            await self._nudge_on(messages)
+
+    async def _nudge_on(self, messages: AsyncIterator[object]) -> None:
+        async for _ in messages:
+            self._nudged.set()
+
+    async def _sleep(self) -> None:
+        """Until nudged, until the next task is due, at most one poll interval."""
+        wait_s = self.board.settings.scheduler_poll_s
+        try:
+            due_ms = await tasks.next_due_ms(self.board.db)
+        except StoreError:
+            due_ms = None
+        if due_ms is not None:
+            until_due_s = (due_ms - self.board.clock.unix_ms()) / 1000
+            if until_due_s > 0:
+                wait_s = min(wait_s, until_due_s)
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._nudged.wait()
+        except TimeoutError:
+            pass

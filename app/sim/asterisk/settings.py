@@ -1,0 +1,37 @@
+"""How the simulated Asterisk is set up, and its wall clock.
+
+What would stand in ari.conf, pjsip.conf and extensions.conf of a real one.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+
+class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How this Asterisk is set up."""
+
+    trunk: str = "opendeep-trunk"
+    asterisk_id: str = "02:0d:ee:90:00:01"
+    version: str = "22.10.1"
+    channelvars: tuple[str, ...] = ("UNICASTRTP_LOCAL_ADDRESS", "UNICASTRTP_LOCAL_PORT")
+    """The `channelvars` line of ari.conf: variables shown in every channel JSON that has them."""
+    media_start_delay_s: float = 0.001
+    """From the externalMedia reply to the media channel's events."""
+    hangup_delay_s: float = 0.001
+    """From a soft hangup to the channel's end."""
+    dialplan: Mapping[str, str] = msgspec.field(
+        default_factory=lambda: {"opendeep-amd": "amd", "opendeep-transfer": "hold"}
+    )
+    """What `continue` finds: "amd" comes back into Stasis, "hold" keeps the call up; other contexts hang up."""
+    keep_callees: int = 200
+    """How many callees, with their recordings, are kept after their calls."""
+
+
+def stamp() -> str:
+    """The wall clock as Asterisk prints it: milliseconds and +0000."""
+    return (
+        datetime.fromtimestamp(time.time(), tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+    )

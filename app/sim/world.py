@@ -1,0 +1,54 @@
+"""A whole simulated world for one control process: exchange, callees and speech model, on loopback.
+
+Used by `opendeep demo`, `SIMULATE=True` and the flow tests: the product talks to it exactly as to the real ones.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from app.config import Settings
+from app.sim.asterisk import SimAsterisk
+from app.sim.asterisk.personas import Directory
+from app.sim.realtime.brain import Brain
+from app.sim.realtime.options import SimOptions
+from app.sim.realtime.polite import PoliteBrain
+from app.sim.realtime.server import SimRealtime
+
+
+@dataclass(frozen=True)
+class SimWorld:
+    """The two simulators, and settings that point at them."""
+
+    asterisk: SimAsterisk
+    realtime: SimRealtime
+    settings: Settings
+
+
+@asynccontextmanager
+async def sim_world(
+    settings: Settings,
+    *,
+    callees: Directory | None = None,
+    brain: Callable[[], Brain] = PoliteBrain,
+    options: SimOptions | None = None,
+) -> AsyncGenerator[SimWorld]:
+    """Start both simulators; `world.settings` is `settings` with their addresses."""
+    async with (
+        SimAsterisk(callees=callees) as asterisk,
+        SimRealtime(brain=brain, options=options) as realtime,
+    ):
+        pointed = settings.model_copy(
+            update={
+                "simulate": True,
+                "ari_url": asterisk.base_url,
+                "ari_username": asterisk.username,
+                "ari_password": SecretStr(asterisk.password),
+                "trunk_endpoint": "PJSIP/{number}@opendeep-trunk",
+                "realtime_url": realtime.url,
+                "openai_api_key": SecretStr("simulated"),
+            }
+        )
+        yield SimWorld(asterisk, realtime, pointed)

@@ -1,0 +1,96 @@
+"""Rows of `campaigns`: a batch of tasks that is confirmed, paused and reported on as one."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from app.domain.task import NewTask, TaskState
+from app.errors import NotFoundError
+from app.store import tasks
+from app.store.db import Reader, Tx, Writer
+from app.store.rows import to_struct, with_columns
+
+CampaignState = Literal["active", "paused", "completed", "cancelled"]
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. `idempotency_key` makes a repeated confirm find the first one."""
+
+    id: str
+    tenant_id: str
+    name: str
+    state: CampaignState
+    idempotency_key: str | None
+    created_ms: int
+    updated_ms: int
+
+
+_INSERT = """
+    INSERT INTO campaigns (id, tenant_id, name, state, idempotency_key, created_ms, updated_ms)
+    VALUES (:id, :tenant_id, :name, 'active', :idempotency_key, :now_ms, :now_ms)
+    ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
+"""
+_SELECT = with_columns("SELECT $columns FROM campaigns WHERE tenant_id = :tenant_id", Campaign)
+_GET = f"{_SELECT} AND id = :campaign_id"
+_BY_KEY = f"{_SELECT} AND idempotency_key = :key"
+_LIST = f"{_SELECT} ORDER BY created_ms DESC, id DESC LIMIT :limit"
+_SET_STATE = """
+    UPDATE campaigns SET state = :state, updated_ms = :now_ms WHERE tenant_id = :tenant_id AND id = :campaign_id
+"""
+_COUNTS = """
+    SELECT state, count(*) FROM tasks WHERE tenant_id = :tenant_id AND campaign_id = :campaign_id GROUP BY state
+"""
+
+
+class NewCampaign(msgspec.Struct, frozen=True, kw_only=True):
+    """A confirmed plan; the tasks come beside it."""
+
+    id: str
+    name: str
+    idempotency_key: str | None = None
+
+
+async def create(
+    tx: Tx, tenant_id: str, new: NewCampaign, batch: Sequence[NewTask], now_ms: int
+) -> tuple[Campaign, bool]:
+    """Store campaign and tasks together. The second value is False when this key was confirmed before; then the
+    first campaign is answered and nothing is added. Raises ValidationFailed for a task that does not fit.
+    """
+    params = {"id": new.id, "tenant_id": tenant_id, "name": new.name, "now_ms": now_ms}
+    inserted = await tx.execute(_INSERT, params | {"idempotency_key": new.idempotency_key})
+    if not inserted:
+        row = await tx.one(_BY_KEY, {"tenant_id": tenant_id, "key": new.idempotency_key})
+        if row is None:
+            raise NotFoundError("There is no such campaign.")
+        return to_struct(Campaign, row), False
+    members = [msgspec.structs.replace(task, campaign_id=new.id) for task in batch]
+    await tasks.create_many(tx, tenant_id, members, now_ms)
+    return await get(tx, tenant_id, new.id), True
+
+
+async def get(sql: Reader, tenant_id: str, campaign_id: str) -> Campaign:
+    """One campaign. Raises NotFoundError."""
+    row = await sql.one(_GET, {"tenant_id": tenant_id, "campaign_id": campaign_id})
+    if row is None:
+        raise NotFoundError("There is no such campaign.")
+    return to_struct(Campaign, row)
+
+
+async def list_campaigns(sql: Reader, tenant_id: str, limit: int = 200) -> list[Campaign]:
+    """Newest first."""
+    rows = await sql.fetch(_LIST, {"tenant_id": tenant_id, "limit": limit})
+    return [to_struct(Campaign, row) for row in rows]
+
+
+async def set_state(sql: Writer, tenant_id: str, campaign_id: str, state: CampaignState, now_ms: int) -> None:
+    """Pause, resume or end; only active campaigns are claimed from. Raises NotFoundError."""
+    params = {"tenant_id": tenant_id, "campaign_id": campaign_id, "state": state, "now_ms": now_ms}
+    if not await sql.execute(_SET_STATE, params):
+        raise NotFoundError("There is no such campaign.")
+
+
+async def counts(sql: Reader, tenant_id: str, campaign_id: str) -> dict[TaskState, int]:
+    """How many tasks are in each state; states without tasks are left out."""
+    rows = await sql.fetch(_COUNTS, {"tenant_id": tenant_id, "campaign_id": campaign_id})
+    return {TaskState(state): count for state, count in rows}

@@ -1,0 +1,42 @@
+"""What happened on a call, in order: states, tools, keys, faults, latencies. Append only."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from app.store.db import Reader, Writer
+
+_ADD = """
+    INSERT INTO call_events (call_id, seq, tenant_id, kind, data, at_ms)
+    SELECT c.id, (SELECT coalesce(max(e.seq), 0) + 1 FROM call_events e WHERE e.call_id = c.id), c.tenant_id,
+        :kind, :data, :at_ms
+    FROM calls c WHERE c.id = :call_id AND c.tenant_id = :tenant_id
+"""
+_LIST = """
+    SELECT seq, kind, data, at_ms FROM call_events
+    WHERE tenant_id = :tenant_id AND call_id = :call_id ORDER BY seq LIMIT :limit
+"""
+
+
+class CallEvent(msgspec.Struct, frozen=True):
+    """One row; `data` is JSON."""
+
+    seq: int
+    kind: str
+    data: Mapping[str, object]
+    at_ms: int
+
+
+async def add(
+    sql: Writer, tenant_id: str, call_id: str, kind: str, data: Mapping[str, object], *, at_ms: int
+) -> bool:
+    """Append an event. False: the tenant has no such call (yet), nothing was stored."""
+    text = msgspec.json.encode(data).decode()
+    params = {"tenant_id": tenant_id, "call_id": call_id, "kind": kind, "data": text, "at_ms": at_ms}
+    return await sql.execute(_ADD, params) == 1
+
+
+async def list_events(sql: Reader, tenant_id: str, call_id: str, limit: int = 2_000) -> list[CallEvent]:
+    """Oldest first."""
+    rows = await sql.fetch(_LIST, {"tenant_id": tenant_id, "call_id": call_id, "limit": limit})
+    return [CallEvent(seq, kind, msgspec.json.decode(data), at_ms) for seq, kind, data, at_ms in rows]

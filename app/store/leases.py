@@ -1,0 +1,136 @@
+"""Who works on a task: claims by lease with a fencing token, renewal, release, recovery of what was abandoned.
+
+The tasks table is the queue. A claim raises `lease_token`; every later write names it, so a process that stalled
+past its lease can do nothing any more. Claims go over all tenants; everything after a claim names the tenant.
+"""
+
+import msgspec
+
+from app.domain.call import CallEnd
+from app.domain.task import CallTask, TaskEvent, TaskState, after
+from app.errors import IllegalTransition, NotFoundError
+from app.store import attempts, calls, tasks
+from app.store.db import Tx, Writer
+from app.store.rows import to_struct, with_columns
+
+_CLAIM = with_columns(
+    """
+    UPDATE tasks SET state = 'claimed', lease_owner = :owner, lease_token = lease_token + 1,
+        lease_until = :lease_until, updated_ms = :now_ms
+    WHERE state = 'pending' AND id IN (
+        SELECT t.id FROM tasks t LEFT JOIN campaigns c ON c.id = t.campaign_id
+        WHERE t.state = 'pending' AND t.next_action_time <= :now_ms AND (c.id IS NULL OR c.state = 'active')
+        ORDER BY t.priority DESC, t.next_action_time, t.id LIMIT :limit)
+    RETURNING $columns
+    """,
+    CallTask,
+)
+_CLAIM_ANALYSIS = with_columns(
+    """
+    UPDATE tasks SET lease_owner = :owner, lease_token = lease_token + 1, lease_until = :lease_until,
+        updated_ms = :now_ms
+    WHERE state = 'analyzing' AND id IN (
+        SELECT id FROM tasks WHERE state = 'analyzing' AND (lease_until IS NULL OR lease_until < :now_ms)
+        ORDER BY updated_ms, id LIMIT :limit)
+    RETURNING $columns
+    """,
+    CallTask,
+)
+_RENEW = """
+    UPDATE tasks SET lease_until = :lease_until
+    WHERE tenant_id = :tenant_id AND id = :task_id AND lease_token = :token AND lease_owner IS NOT NULL
+"""
+_EXPIRED = with_columns(
+    "SELECT $columns FROM tasks WHERE state IN ('claimed', 'in_call') AND lease_until < :now_ms ORDER BY id",
+    CallTask,
+)
+
+
+async def claim_due(sql: Writer, now_ms: int, owner: str, lease_ms: int, limit: int) -> list[CallTask]:
+    """Claim up to `limit` due tasks of running campaigns, most urgent first; each goes to one caller only."""
+    claimed = await _claim(sql, _CLAIM, now_ms, owner, lease_until=now_ms + lease_ms, limit=limit)
+    return sorted(claimed, key=lambda task: (-task.priority, task.next_action_time, task.id))
+
+
+async def claim_analysis(sql: Writer, now_ms: int, owner: str, lease_ms: int, limit: int) -> list[CallTask]:
+    """Claim tasks that wait for a conclusion and that nobody is working on, longest waiting first."""
+    claimed = await _claim(sql, _CLAIM_ANALYSIS, now_ms, owner, lease_until=now_ms + lease_ms, limit=limit)
+    return sorted(claimed, key=lambda task: task.id)
+
+
+async def renew(sql: Writer, tenant_id: str, task_id: str, token: int, lease_until: int) -> bool:
+    """Prolong a lease. False: it is lost, stop working on the task."""
+    params = {"tenant_id": tenant_id, "task_id": task_id, "token": token, "lease_until": lease_until}
+    return await sql.execute(_RENEW, params) == 1
+
+
+async def release(
+    tx: Tx, tenant_id: str, task_id: str, token: int, next_action_time: int, *, now_ms: int
+) -> CallTask:
+    """Put a claimed task back without an attempt (no capacity, drain). Raises LeaseLost or IllegalTransition."""
+    task = await tasks.get(tx, tenant_id, task_id)
+    tasks.check_token(task, token)
+    await _close_abandoned(tx, task, "put back before anybody was dialed", now_ms)
+    task = msgspec.structs.replace(after(task, TaskEvent.RELEASE, now_ms), next_action_time=next_action_time)
+    await tasks.save(tx, task)
+    return task
+
+
+async def adopt(tx: Tx, tenant_id: str, task_id: str, owner: str, lease_until: int) -> CallTask:
+    """Take over a task whose call is still alive on the exchange, after its process died. New token, same state.
+
+    Raises IllegalTransition when the task is in no call.
+    """
+    task = await tasks.get(tx, tenant_id, task_id)
+    if task.state is not TaskState.IN_CALL:
+        raise IllegalTransition(f"The task is {task.state}; only one with a call in progress can be adopted.")
+    task = msgspec.structs.replace(
+        task, lease_owner=owner, lease_token=task.lease_token + 1, lease_until=lease_until
+    )
+    await tasks.save(tx, task)
+    return task
+
+
+async def recover_expired(tx: Tx, now_ms: int) -> list[CallTask]:
+    """Settle what dead processes left: claimed -> pending at once, in_call -> analyzing with the call `lost`.
+
+    Adopt calls that the exchange still knows before calling this. Answers the tasks in their new state.
+    """
+    recovered: list[CallTask] = []
+    for row in await tx.fetch(_EXPIRED, {"now_ms": now_ms}):
+        task = to_struct(CallTask, row)
+        await _close_abandoned(tx, task, "the process that ran the call vanished", now_ms)
+        task = await tasks.get(tx, task.tenant_id, task.id)
+        if task.state in {TaskState.CLAIMED, TaskState.IN_CALL}:
+            task = after(task, TaskEvent.LEASE_EXPIRED, now_ms)
+        task = msgspec.structs.replace(task, lease_owner=None, lease_until=None)
+        await tasks.save(tx, task)
+        recovered.append(task)
+    return recovered
+
+
+async def _claim(
+    sql: Writer, statement: str, now_ms: int, owner: str, *, lease_until: int, limit: int
+) -> list[CallTask]:
+    if limit <= 0:
+        return []
+    params = {"owner": owner, "now_ms": now_ms, "lease_until": lease_until, "limit": limit}
+    return [to_struct(CallTask, row) for row in await sql.change(statement, params)]
+
+
+async def _close_abandoned(tx: Tx, task: CallTask, detail: str, now_ms: int) -> None:
+    """End the row of an attempt nobody follows any more; the task itself is left as it is."""
+    try:
+        call = await calls.alive_of_task(tx, task.tenant_id, task.id)
+    except NotFoundError:
+        return
+    dialed = task.state is TaskState.IN_CALL
+    end = CallEnd(
+        call_id=call.id,
+        outcome="lost" if dialed else "failed",
+        ended_by="system_failure",
+        dialed=dialed,
+        detail=detail,
+        ended_ms=now_ms,
+    )
+    await attempts.close_row(tx, call, end, now_ms)

@@ -1,0 +1,204 @@
+"""SQLite behind the `Database` protocol: one locked writer, two readers, WAL, synchronous=FULL.
+
+A shared connection would interleave coroutines inside one transaction, so writes own a lock from BEGIN IMMEDIATE
+to COMMIT. aiosqlite runs the statements of a connection in one thread, first in first out: a ROLLBACK that was
+asked for runs before anything a later holder of the lock asks for, even if the asker is cancelled meanwhile.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, cast
+
+import aiosqlite
+
+from app.errors import ConstraintFailed, DatabaseBusy, SchemaError, StoreError, ValidationFailed
+from app.store.db import Params, Row
+from app.store.migrate import MIGRATIONS, migrate
+
+READERS = 2
+BUSY_TIMEOUT_MS = 5_000
+MIN_SQLITE = (3, 37, 0)
+"""STRICT tables."""
+
+
+class SqliteDatabase:
+    """`async with SqliteDatabase(path) as db:` or `open` and `close`. Opening migrates the file first."""
+
+    def __init__(
+        self, path: Path, *, migrations: Path = MIGRATIONS, busy_timeout_ms: int = BUSY_TIMEOUT_MS
+    ) -> None:
+        self.path = path
+        self._migrations = migrations
+        self._busy_timeout_ms = busy_timeout_ms
+        self._lock = asyncio.Lock()
+        self._holder: asyncio.Task[object] | None = None
+        self._writer: aiosqlite.Connection | None = None
+        self._readers: list[aiosqlite.Connection] = []
+        self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+
+    async def open(self) -> None:
+        """Migrate and connect. Raises SchemaError for a newer or edited schema, StoreError when it cannot open."""
+        if sqlite3.sqlite_version_info < MIN_SQLITE:
+            raise SchemaError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed.")
+        with _as_store_errors():
+            await asyncio.to_thread(migrate, self.path, self._migrations)
+            try:
+                self._writer = await self._connect("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
+                for _ in range(READERS):
+                    reader = await self._connect("PRAGMA query_only=ON")
+                    self._readers.append(reader)
+                    self._free.put_nowait(reader)
+            except BaseException:
+                await self.close()
+                raise
+
+    async def close(self) -> None:
+        """Wait for the transaction in progress, then close every connection; the WAL file is folded in."""
+        async with self._lock:
+            readers, self._readers, writer, self._writer = self._readers, [], self._writer, None
+            self._free = asyncio.Queue()
+            for connection in [*readers, *([writer] if writer else [])]:
+                await connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def tx(self) -> AsyncGenerator["SqliteTx"]:
+        """The write transaction. Never nest: the inner one would wait for the outer one, so it raises instead."""
+        if self._holder is not None and self._holder is asyncio.current_task():
+            raise RuntimeError("a transaction inside a transaction of the same task; pass the outer one down")
+        async with self._lock:
+            writer = self._open_writer()
+            self._holder = asyncio.current_task()
+            tx = SqliteTx(writer)
+            try:
+                with _as_store_errors():
+                    await writer.execute_fetchall("BEGIN IMMEDIATE")
+                yield tx
+                with _as_store_errors():
+                    await writer.commit()
+            except BaseException:
+                await writer.rollback()
+                raise
+            finally:
+                tx.open = False
+                self._holder = None
+
+    async def fetch(self, sql: str, params: Params | None = None) -> list[Row]:
+        if not self._readers:
+            raise StoreError("The database is not open.", code="store_closed")
+        free = self._free
+        reader = await free.get()
+        try:
+            return await _rows(reader, sql, params)
+        finally:
+            free.put_nowait(reader)
+
+    async def one(self, sql: str, params: Params | None = None) -> Row | None:
+        rows = await self.fetch(sql, params)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: str, params: Params | None = None) -> int:
+        async with self.tx() as tx:
+            return await tx.execute(sql, params)
+
+    async def change(self, sql: str, params: Params | None = None) -> list[Row]:
+        async with self.tx() as tx:
+            return await tx.change(sql, params)
+
+    async def many(self, sql: str, rows: Sequence[Params]) -> None:
+        async with self.tx() as tx:
+            await tx.many(sql, rows)
+
+    def _open_writer(self) -> aiosqlite.Connection:
+        if self._writer is None:
+            raise StoreError("The database is not open.", code="store_closed")
+        return self._writer
+
+    async def _connect(self, *pragmas: str) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(self.path, isolation_level=None)
+        for pragma in (f"PRAGMA busy_timeout={int(self._busy_timeout_ms)}", *pragmas):
+            await connection.execute_fetchall(pragma)
+        return connection
+
+
+class SqliteTx:
+    """The open transaction; unusable after its block."""
+
+    in_transaction: Literal[True] = True
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+        self.open = True
+
+    async def fetch(self, sql: str, params: Params | None = None) -> list[Row]:
+        return await _rows(self._checked(), sql, params)
+
+    async def one(self, sql: str, params: Params | None = None) -> Row | None:
+        rows = await self.fetch(sql, params)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: str, params: Params | None = None) -> int:
+        connection = self._checked()
+        with _as_store_errors():
+            async with connection.execute(sql, cast("Iterable[object]", params or {})) as cursor:
+                return cursor.rowcount
+
+    async def change(self, sql: str, params: Params | None = None) -> list[Row]:
+        return await self.fetch(sql, params)
+
+    async def many(self, sql: str, rows: Sequence[Params]) -> None:
+        connection = self._checked()
+        with _as_store_errors():
+            async with connection.executemany(sql, cast("Iterable[Iterable[object]]", rows)):
+                pass
+
+    def _checked(self) -> aiosqlite.Connection:
+        if not self.open:
+            raise RuntimeError("this transaction is over")
+        return self._connection
+
+
+async def _rows(connection: aiosqlite.Connection, sql: str, params: Params | None) -> list[Row]:
+    with _as_store_errors():
+        return cast("list[Row]", await connection.execute_fetchall(sql, cast("Iterable[object]", params or {})))
+
+
+_TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_HINTS = {
+    sqlite3.SQLITE_FULL: "The disk of the database is full. Make room; calls in progress go on.",
+    sqlite3.SQLITE_IOERR: "The disk of the database fails.",
+    sqlite3.SQLITE_READONLY: "The database file cannot be written. Check its owner and rights.",
+    sqlite3.SQLITE_CANTOPEN: "The database file cannot be opened. Check DATA_DIR, its owner and rights.",
+    sqlite3.SQLITE_CORRUPT: "The database file is damaged. Restore a backup.",
+    sqlite3.SQLITE_NOTADB: "The file is not a database of ours. Check DATA_DIR.",
+}
+
+
+@contextmanager
+def _as_store_errors() -> Generator[None]:
+    """Driver errors become ours; the low byte of an extended SQLite code is the primary code."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise ConstraintFailed(f"The store refused the row: {error}.") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _TRANSIENT:
+            raise DatabaseBusy("The database is locked by another process. Try again.") from error
+        raise StoreError(_HINTS.get(code, f"The database failed: {error}.")) from error
+    except OSError as error:
+        raise StoreError(f"The database file cannot be used: {error}.") from error
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise ValidationFailed(f"A value cannot be stored: {error}.") from error

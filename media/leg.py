@@ -1,0 +1,283 @@
+"""One call's media: an audio path, a model session, a recording, and the reports about them.
+
+Lives from `OpenLeg` to `LegClosed`. It ends when told to, at once or after its last words, when it has lived
+longer than `max_duration_ms` even if no control process is left, or when something in it breaks. Owned and
+supervised by `media.engine`.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from media.clock import Slot
+from media.dsp import CODECS, ResampleBatch
+from media.dtmf import DtmfPress
+from media.leg_audio import LegAudio
+from media.leg_session import LegSession
+from media.protocol import (
+    DtmfHeard,
+    Fault,
+    LegClosed,
+    LegFailed,
+    LegOpened,
+    LegSnapshot,
+    LegStatistics,
+    Levels,
+    NumberedReport,
+    OpenLeg,
+)
+from media.recording import Recorder, RecordingResult, RecordingWriter
+from media.reports import unnumbered
+from media.taps import TapBatch
+from media.udp import Address, RtpSocket
+
+logger = logging.getLogger(__name__)
+
+LEVELS_EVERY_SLOTS = 50
+RECORDING_END_S = 5.0
+"""How long the end of a leg waits for its file; a disk that takes longer is reported, not waited for."""
+
+
+class Surroundings:
+    """What all legs of an engine share."""
+
+    def __init__(self, socket: RtpSocket, advertised_host: str) -> None:
+        self.socket = socket
+        self.advertised_host = advertised_host
+        self.uplink = ResampleBatch()
+        self.downlink = ResampleBatch()
+        self.taps = TapBatch()
+        self.recordings = RecordingWriter()
+
+
+class Leg:
+    """See the module. Every method that the engine calls goes through `guard`, so a leg can only harm itself."""
+
+    def __init__(
+        self, opening: OpenLeg, surroundings: Surroundings, report: Callable[[NumberedReport], None]
+    ) -> None:
+        self.call_id = opening.call_id
+        self._opening = opening
+        self._shared = surroundings
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._peer: Address | None = None
+        self._answered_at: float | None = None
+        self._ending = asyncio.Event()
+        self._draining = False
+        self._broken: Exception | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._slots = 0
+        self._recorder: Recorder | None = None
+        self._audio = LegAudio(
+            opening,
+            batches=(surroundings.uplink, surroundings.downlink),
+            guard=self.guard,
+            to_model=self._to_model,
+            to_peer=self._to_peer,
+        )
+        self._session = LegSession(
+            opening.call_id,
+            opening.realtime,
+            self._audio.playout,
+            report=report,
+            audio_ms=lambda: self.audio_ms,
+            guard=self.guard,
+        )
+
+    # --- life -------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Talk until the leg ends. Raises what broke it."""
+        self._timers.append(self._loop.call_later(self._opening.max_duration_ms / 1000, self._outlived))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._session.run(), name=f"session {self.call_id}")
+                await self._ending.wait()
+                self._session.close()
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+        if self._broken is not None:
+            raise self._broken
+
+    async def release(self) -> None:
+        """Give back everything and report `LegClosed`: after it nothing of the leg is left."""
+        audio_ms = self.audio_ms
+        recorded: RecordingResult | None = None
+        try:
+            if self._peer is not None:
+                self._shared.socket.remove_peer(self._peer)
+            self._audio.close()
+            recorded = await self._end_recording()
+        finally:
+            self._tell(
+                LegClosed,
+                audio_ms=audio_ms,
+                recording_path=recorded.path if recorded is not None and recorded.written_ms else None,
+                recording_ms=recorded.written_ms if recorded is not None else 0,
+                statistics=self._statistics(recorded),
+            )
+
+    def guard(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Run a step of this leg; what it raises ends this leg and nothing else."""
+        try:
+            step(*arguments)
+        except Exception as error:  # noqa: BLE001 - supervision: a bug met by one call must not end the others
+            if self._broken is None:
+                self._broken = error
+            self._ending.set()
+
+    def report_crash(self, error: Exception) -> None:
+        """Tell that the leg ended because of a bug; the log has the details."""
+        self._tell(LegFailed, code="leg_broke", message=f"{type(error).__name__} in the media leg", fatal=False)
+
+    def _outlived(self) -> None:
+        message = f"the leg lived longer than {self._opening.max_duration_ms} ms"
+        self._tell(LegFailed, code="max_duration", message=message, fatal=False)
+        self._ending.set()
+
+    # --- commands ---------------------------------------------------------------------------------
+    def report_opened(self) -> None:
+        """Where this leg's RTP is expected."""
+        self._tell(LegOpened, rtp_host=self._shared.advertised_host, rtp_port=self._shared.socket.port)
+
+    def connect_peer(self, address: Address) -> None:
+        """Talk with this address from now on, and with no other. Raises AddressInUse."""
+        if address == self._peer:
+            return
+        self._shared.socket.add_peer(address, functools.partial(self.guard, self._receive))
+        if self._peer is not None:
+            self._shared.socket.remove_peer(self._peer)
+        self._peer = address
+
+    def answer(self) -> None:
+        """The callee is there: audio position 0. Repeated answers change nothing."""
+        if self._answered_at is not None:
+            return
+        self._answered_at = self._loop.time()
+        path = self._opening.recording_path
+        if path is not None:
+            facts = CODECS[self._opening.codec]
+            encoding = "pcm16" if facts.law is None else facts.law.name
+            self._recorder = self._shared.recordings.open(path, facts.sample_rate_hz, encoding=encoding)
+            self._audio.tap.record(self._recorder)
+        self._session.answered()
+
+    def tool_output(self, tool_call_id: str, output: str, *, respond: bool) -> None:
+        """Hand the result of a tool call to the model."""
+        self._session.tool_output(tool_call_id, output, respond=respond)
+
+    def say(self, instructions: str) -> None:
+        """Make the agent say something of its own accord."""
+        self._session.say(instructions)
+
+    def hold_playout(self, duration_ms: int) -> None:
+        """Be silent for a while; what is queued is kept."""
+        self._audio.playout.hold_until(self._loop.time() + duration_ms / 1000)
+
+    def close(self, drain_timeout_ms: int) -> None:
+        """End the leg; with a timeout, after what the agent still has to say was sent."""
+        if drain_timeout_ms <= 0 or self._answered_at is None or self._peer is None:
+            self._ending.set()
+        elif not self._draining:
+            self._draining = True
+            self._timers.append(self._loop.call_later(drain_timeout_ms / 1000, self._ending.set))
+
+    # --- audio ------------------------------------------------------------------------------------
+    def serve(self, slot: Slot, now: float) -> None:
+        """One 20 ms slot of this leg."""
+        out, presses = self._audio.serve(slot, now)
+        self._shared.taps.add(self._audio.tap)
+        self._dtmf(presses)
+        if out.item_id is not None:
+            self._session.playing(out.item_id)
+        for item_id in out.finished_items:
+            self._session.played(item_id)
+        self._slots += 1
+        if self._slots % LEVELS_EVERY_SLOTS == 0:
+            self._report_levels()
+        if self._draining and out.payload is None and self._audio.idle and self._session.drained:
+            self._ending.set()
+
+    def _receive(self, datagram: bytes, now: float) -> None:
+        self._dtmf(self._audio.receive(datagram, now))
+
+    def _to_model(self, audio: bytes) -> None:
+        self._session.append(audio)
+
+    def _to_peer(self, datagram: bytes) -> None:
+        if self._peer is not None:
+            self._shared.socket.send(datagram, self._peer)
+
+    def _dtmf(self, presses: list[DtmfPress]) -> None:
+        for press in presses:
+            self._tell(DtmfHeard, digit=press.digit, duration_ms=press.duration_ms)
+
+    # --- reports ----------------------------------------------------------------------------------
+    @property
+    def audio_ms(self) -> int:
+        """Position on the call's time line: since the answer, 0 before it."""
+        return 0 if self._answered_at is None else int((self._loop.time() - self._answered_at) * 1000)
+
+    def snapshot(self) -> LegSnapshot:
+        """This leg as a new control process needs to know it."""
+        return LegSnapshot(
+            call_id=self.call_id,
+            codec=self._opening.codec,
+            rtp_host=self._shared.advertised_host,
+            rtp_port=self._shared.socket.port,
+            peer=self._peer,
+            ready=self._session.ready,
+            answered=self._answered_at is not None,
+            audio_ms=self.audio_ms,
+        )
+
+    def _tell(self, kind: Callable[..., NumberedReport], **fields: object) -> None:
+        self._report(unnumbered(kind, self.call_id, fields))
+
+    def _report_levels(self) -> None:
+        self._tell(
+            Levels,
+            callee_dbov=round(self._audio.tap.callee.take(), 1),
+            agent_dbov=round(self._audio.tap.agent.take(), 1),
+            jitter_ms=round(self._audio.received.jitter_ms, 2),
+            packets_lost=self._audio.jitter.stats.packets_lost,
+            audio_ms=self.audio_ms,
+        )
+
+    def _statistics(self, recorded: RecordingResult | None) -> LegStatistics:
+        jitter, counters = self._audio.jitter.stats, self._session.counters
+        return LegStatistics(
+            packets_received=jitter.packets_received,
+            packets_sent=self._audio.sender.packets_sent,
+            packets_lost=jitter.packets_lost,
+            packets_late=jitter.packets_late,
+            packets_duplicate=jitter.packets_duplicate,
+            packets_reordered=jitter.packets_reordered,
+            packets_malformed=self._audio.malformed,
+            packets_wrong_payload_type=jitter.packets_wrong_payload_type,
+            ssrc_changes=jitter.ssrc_changes,
+            filled_ms=(jitter.filled_samples + jitter.silence_samples) // 8,
+            dropped_ms=jitter.dropped_samples // 8,
+            max_jitter_ms=round(self._audio.received.max_jitter_ms, 2),
+            slots_skipped=self._audio.slots_skipped,
+            model_events_unknown=counters.events_unknown,
+            model_events_malformed=counters.events_malformed,
+            model_reconnects=counters.reconnects,
+            recording_dropped_ms=0 if recorded is None else recorded.dropped_ms,
+        )
+
+    async def _end_recording(self) -> RecordingResult | None:
+        if self._recorder is None:
+            return None
+        self._audio.tap.record(None)
+        result: RecordingResult | None = None
+        with contextlib.suppress(TimeoutError):
+            result = await asyncio.wait_for(asyncio.wrap_future(self._recorder.close()), RECORDING_END_S)
+        problem = "the disk is too slow" if result is None else result.error
+        if problem is not None:
+            self._tell(Fault, code="recording_failed", message=problem)
+        return result

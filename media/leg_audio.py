@@ -1,0 +1,206 @@
+"""The audio path of one leg: RTP in, reordered, converted, to the model; speech of the model, converted, RTP out.
+
+A frame leaves in every slot, speech or comfort noise, with one SSRC and timestamps that follow wall time, so the
+far end's buffers stay calm. Called by `media.leg` per datagram and per slot; what it has for the model and what it
+sent goes out through callbacks, so it knows neither session nor socket.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+
+from media.clock import Slot
+from media.comfort import POOL_FRAMES, comfort_noise, noise
+from media.dsp import CODECS, FORMATS, Lane, ResampleBatch, ResamplerKind, attenuation, faded_bytes, recoding
+from media.dtmf import DtmfPress, DtmfTracker
+from media.errors import MalformedRtp
+from media.g711 import G711Law
+from media.g722 import G722Decoder, G722Encoder
+from media.jitter import Frame, FrameKind, JitterBuffer
+from media.playout import OutFrame, Playout
+from media.protocol import OpenLeg
+from media.rtp import RtpSender, parse
+from media.stats import ReceiverStatistics
+from media.taps import Tap
+
+TELEPHONE_EVENT_TYPES = frozenset({101, 121})
+"""What Asterisk numbers RFC 4733 events; media legs rarely carry them."""
+
+
+class LegAudio:
+    """Both directions of one leg. `to_model` takes callee audio in the model's format, `to_peer` datagrams."""
+
+    def __init__(
+        self,
+        opening: OpenLeg,
+        *,
+        batches: tuple[ResampleBatch, ResampleBatch],
+        guard: Callable[..., None],
+        to_model: Callable[[bytes], None],
+        to_peer: Callable[[bytes], None],
+    ) -> None:
+        facts, model = CODECS[opening.codec], FORMATS[opening.realtime.audio_format]
+        self.malformed = 0
+        self.slots_skipped = 0
+        self.tap = Tap(facts.law)
+        self.jitter = JitterBuffer(payload_types={facts.payload_type})
+        self.received = ReceiverStatistics(payload_types={facts.payload_type})
+        self.playout = Playout(
+            frame_bytes=model.frame_bytes, bytes_per_ms=model.frame_bytes // 20, silence=model.silence
+        )
+        self.sender = RtpSender(
+            ssrc=secrets.randbits(32),
+            payload_type=facts.payload_type,
+            sequence_number=secrets.randbits(16),
+            timestamp=secrets.randbits(32),
+        )
+        self._dtmf = DtmfTracker()
+        self._facts, self._model = facts, model
+        self._to_model, self._to_peer = to_model, to_peer
+        self._marker = False
+        self._tail_slots = 0
+        self._noise_slot = secrets.randbelow(POOL_FRAMES) if opening.comfort_noise else None
+        self._batches = batches
+        self._up: Lane | None = None
+        self._down: Lane | None = None
+        self._recode_up = self._recode_down = None
+        if facts.law is not None and model.law is not None:
+            self._recode_up = recoding(facts.law.name, model.law.name)
+            self._recode_down = recoding(model.law.name, facts.law.name)
+        else:
+            self._open_lanes(opening.resampler, guard)
+        self._g722 = None if facts.law is not None else (G722Decoder(), G722Encoder())
+        self._last_pcm = b""
+
+    # --- callee -> model --------------------------------------------------------------------------
+    def receive(self, datagram: bytes, now: float) -> list[DtmfPress]:
+        """Take one datagram of the peer; audio in order goes on at once. Returns keys pressed."""
+        try:
+            packet = parse(datagram)
+        except MalformedRtp:
+            self.malformed += 1
+            return []
+        self.received.receive(packet, now)
+        self._listen(self.jitter.push(packet, now))
+        return self._dtmf.receive(packet, now) if packet.payload_type in TELEPHONE_EVENT_TYPES else []
+
+    def _listen(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            law = self._facts.law
+            audio = self._g722_audio(frame) if law is None else _law_audio(frame, law)
+            self.tap.callee_passed.append(audio)
+            if self._up is not None:
+                self._up.feed(audio)
+            else:
+                self._to_model(audio if self._recode_up is None else audio.translate(self._recode_up))
+
+    def _g722_audio(self, frame: Frame) -> bytes:
+        """PCM16 at 16 kHz. Only real audio touches the decoder: its state must follow the far encoder's."""
+        assert self._g722 is not None
+        match frame.kind:
+            case FrameKind.AUDIO:
+                self._last_pcm = self._g722[0].decode(frame.payload or b"").tobytes()
+                return self._last_pcm
+            case FrameKind.FILL:
+                size = len(frame.payload or b"") * 4
+                repeated = np.frombuffer(self._last_pcm[:size].ljust(size, b"\x00"), np.int16)
+                return (repeated >> frame.attenuation_steps).tobytes()
+            case FrameKind.SILENCE:
+                return bytes(frame.duration_samples * 4)
+
+    # --- model -> callee --------------------------------------------------------------------------
+    def serve(self, slot: Slot, now: float) -> tuple[OutFrame, list[DtmfPress]]:
+        """One slot: late audio of the callee is made up, one frame leaves (through the batch when resampled)."""
+        if slot.skipped:
+            self.slots_skipped += slot.skipped
+            self.sender.skip_slots(slot.skipped)
+            self.tap.skip(slot.skipped)
+        self._listen(self.jitter.poll(now))
+        out = self.playout.next_frame(now)
+        if out.payload is None:
+            self._idle()
+        else:
+            self._speak(faded_bytes(out.payload, self._model) if out.fade else out.payload, marker=out.marker)
+        return out, self._dtmf.poll(now)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is queued, and all that was said has left the resampler too."""
+        return self.playout.drained and not self._tail_slots
+
+    def _speak(self, audio: bytes, *, marker: bool) -> None:
+        if self._down is None:
+            self._send(audio if self._recode_down is None else audio.translate(self._recode_down), marker=marker)
+        else:
+            self._tail_slots = int(self._down.bank.delay_ms // 20) + 1
+            self._marker = marker
+            self._down.feed(audio)
+
+    def _idle(self) -> None:
+        """A slot in which nobody speaks. The first one pushes out what the resampler still holds (2 ms)."""
+        if self._tail_slots and self._down is not None:
+            self._tail_slots -= 1
+            self._marker = False
+            self._down.feed(self._model.silence * self._model.frame_bytes)
+        elif self._facts.law is None:
+            self._send_pcm(self._noise_pcm(), marker=False)
+        else:
+            self._send(self._noise_law(self._facts.law), marker=False)
+
+    def _noise_law(self, law: G711Law) -> bytes:
+        if self._noise_slot is None:
+            return law.silence * 160
+        self._noise_slot += 1
+        return comfort_noise(law.name).frame(self._noise_slot)
+
+    def _noise_pcm(self) -> bytes:
+        if self._noise_slot is None:
+            return bytes(640)
+        self._noise_slot += 1
+        return noise(self._facts.sample_rate_hz)[self._noise_slot % POOL_FRAMES].tobytes()
+
+    def _resampled(self, audio: bytes) -> None:
+        """The batch's answer to what was fed in this slot."""
+        if self._facts.law is None:
+            self._send_pcm(audio, marker=self._marker)
+        else:
+            self._send(audio, marker=self._marker)
+
+    def _send_pcm(self, pcm: bytes, *, marker: bool) -> None:
+        assert self._g722 is not None
+        self.tap.agent_passed.append(pcm)
+        self._to_peer(self.sender.packet(self._g722[1].encode(np.frombuffer(pcm, np.int16)), marker=marker))
+
+    def _send(self, payload: bytes, *, marker: bool) -> None:
+        self.tap.agent_passed.append(payload)
+        self._to_peer(self.sender.packet(payload, marker=marker))
+
+    # --- lanes ------------------------------------------------------------------------------------
+    def _open_lanes(self, kind: ResamplerKind, guard: Callable[..., None]) -> None:
+        facts, model = self._facts, self._model
+        up, down = self._batches
+        leg_hz, model_hz = facts.sample_rate_hz, model.sample_rate_hz
+        self._up = up.open_lane(kind, (leg_hz, model_hz), (facts.law, model.law), partial(guard, self._to_model))
+        self._down = down.open_lane(
+            kind, (model_hz, leg_hz), (model.law, facts.law), partial(guard, self._resampled)
+        )
+
+    def close(self) -> None:
+        """Give the resampler rows back."""
+        for batch, lane in zip(self._batches, (self._up, self._down), strict=True):
+            if lane is not None:
+                batch.close_lane(lane)
+        self._up = self._down = None
+
+
+def _law_audio(frame: Frame, law: G711Law) -> bytes:
+    """One frame of the time line as law bytes."""
+    match frame.kind:
+        case FrameKind.AUDIO:
+            return frame.payload or b""
+        case FrameKind.FILL:
+            return (frame.payload or b"").translate(attenuation(law.name, frame.attenuation_steps))
+        case FrameKind.SILENCE:
+            return law.silence * frame.duration_samples

@@ -1,0 +1,271 @@
+"""A leg's model session: feeds the session machine, executes its effects, turns what it notices into reports.
+
+The machine (`media.realtime.session`) decides, the connection (`media.realtime.connection`) talks to the server,
+the playout is the leg's. Inputs are taken one after the other: an input that an effect causes (a flush answers
+with what was heard) waits until all effects of the step before it are done, still in the same callback.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import assert_never
+
+import msgspec
+
+from media import protocol
+from media.playout import Playout
+from media.protocol import NumberedReport
+from media.realtime import notifications as nt
+from media.realtime import session_model as sm
+from media.realtime.client_events import ClientEvent, encode
+from media.realtime.connection import ConnectError, RealtimeConnection
+from media.realtime.events import ServerEvent
+from media.realtime.session import RealtimeSession
+from media.realtime.settings import RealtimeSettings
+from media.reports import unnumbered
+
+REPORTS: dict[type[nt.Notification], Callable[..., NumberedReport]] = {
+    nt.Ready: protocol.LegReady,
+    nt.Failed: protocol.LegFailed,
+    nt.SpeechStarted: protocol.SpeechStarted,
+    nt.SpeechStopped: protocol.SpeechStopped,
+    nt.Partial: protocol.TurnPartial,
+    nt.Turn: protocol.TurnSpoken,
+    nt.AgentSpeaking: protocol.AgentSpeaking,
+    nt.BargeIn: protocol.BargeIn,
+    nt.ToolCalled: protocol.ToolCalled,
+    nt.ResponseUsed: protocol.ResponseUsed,
+    nt.TranscriptionUsed: protocol.TranscriptionUsed,
+    nt.Drained: protocol.PlayoutDrained,
+    nt.Fault: protocol.Fault,
+}
+"""Notifications carry the field names of their reports."""
+
+
+class LegSession:
+    """The session of one leg, from the start of `run` to its end."""
+
+    def __init__(
+        self,
+        call_id: str,
+        settings: RealtimeSettings,
+        playout: Playout,
+        *,
+        report: Callable[[NumberedReport], None],
+        audio_ms: Callable[[], int],
+        guard: Callable[..., None],
+    ) -> None:
+        self._call_id = call_id
+        self._playout = playout
+        self._report = report
+        self._audio_ms = audio_ms
+        self._guard = guard
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._machine = RealtimeSession(settings)
+        self._group: asyncio.TaskGroup | None = None
+        self._ended = asyncio.Event()
+        self._life: _Life | None = None
+        self._inputs: deque[sm.Input] = deque()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._playing: str | None = None
+        self._say_open = False
+
+    # --- life -------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Connect and talk until `close`, or until the session is lost for good."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._execute(self._machine.start(self._loop.time()))
+                await self._ended.wait()
+        finally:
+            self._group = None
+            self._set_timer(None)
+
+    def close(self) -> None:
+        """The call is over: open turns are reported, the socket is closed, `run` returns."""
+        self._input(sm.Close())
+        self._ended.set()
+
+    # --- what happens in the call -----------------------------------------------------------------
+    def answered(self) -> None:
+        """The callee is there."""
+        self._input(sm.Answered())
+
+    def append(self, audio: bytes) -> None:
+        """The callee's audio, in the session's format."""
+        frame = self._machine.append(audio)
+        if frame is None:
+            return
+        lost = self._life.connection.append(frame, len(audio)) if self._life is not None else len(audio)
+        if lost:
+            self._machine.audio_lost(lost)
+
+    def tool_output(self, tool_call_id: str, output: str, *, respond: bool) -> None:
+        """The result of a tool call."""
+        self._input(sm.ToolResult(tool_call_id=tool_call_id, output=output, respond=respond))
+
+    def say(self, instructions: str) -> None:
+        """Something the agent shall say."""
+        self._say_open = True
+        self._input(sm.SayNow(instructions=instructions))
+
+    def playing(self, item_id: str) -> None:
+        """A frame of this item was sent."""
+        if item_id != self._playing:
+            self._playing = item_id
+            self._input(sm.PlaybackStarted(item_id=item_id, audio_ms=self._audio_ms()))
+
+    def played(self, item_id: str) -> None:
+        """The last frame of this item was sent."""
+        self._input(sm.PlaybackFinished(item_id=item_id, audio_ms=self._audio_ms()))
+
+    # --- what the leg reads -----------------------------------------------------------------------
+    @property
+    def ready(self) -> bool:
+        """A session was configured at least once."""
+        return self._machine.ready
+
+    @property
+    def counters(self) -> sm.Counters:
+        """For the statistics of the leg."""
+        return self._machine.counters
+
+    @property
+    def drained(self) -> bool:
+        """The model has nothing more to say: what `say` asked for was played, or cannot be said any more."""
+        match self._machine.state:
+            case sm.SessionState.CLOSED:
+                return True
+            case sm.SessionState.RESPONDING:
+                return False
+            case _:
+                return not self._say_open
+
+    # --- the machine ------------------------------------------------------------------------------
+    def _input(self, event: sm.Input) -> None:
+        self._inputs.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._inputs:
+                self._execute(self._machine.handle(self._inputs.popleft(), self._loop.time()))
+        finally:
+            self._busy = False
+        self._set_timer(self._machine.next_deadline)
+        if self._machine.state is sm.SessionState.CLOSED:
+            self._ended.set()
+
+    def _execute(self, effects: list[sm.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case sm.Play(item_id=item_id, content_index=content_index, audio=audio):
+                    self._playout.enqueue(item_id, content_index, audio)
+                case sm.FinishItem(item_id=item_id):
+                    self._playout.finish_item(item_id)
+                case sm.FlushPlayback(fade=fade):
+                    self._flush(fade=fade)
+                case sm.HoldPlayback():
+                    self._playout.hold()
+                case sm.ReleasePlayback():
+                    self._playout.release()
+                case sm.Notify(report=notification):
+                    self._notify(notification)
+                case sm.Send(event=event):
+                    self._send(event)
+                case sm.Connect(delay_ms=delay_ms):
+                    self._connect(delay_ms)
+                case sm.CloseSocket(code=code, reason=reason):
+                    self._close_socket(code, reason)
+                case _:
+                    assert_never(effect)
+
+    def _flush(self, *, fade: bool) -> None:
+        heard = tuple(
+            sm.HeardItem(
+                item_id=one.item_id,
+                content_index=one.content_index,
+                heard_ms=one.heard_ms,
+                received_ms=one.received_ms,
+                finished=one.finished and one.heard_ms == one.received_ms,
+            )
+            for one in self._playout.flush(fade=fade)
+        )
+        self._playing = None
+        self._inputs.append(sm.PlaybackFlushed(items=heard, audio_ms=self._audio_ms()))
+
+    def _notify(self, notification: nt.Notification) -> None:
+        if isinstance(notification, nt.Drained):
+            self._say_open = False
+        fields = msgspec.structs.asdict(notification)
+        self._report(unnumbered(REPORTS[type(notification)], self._call_id, fields))
+
+    def _set_timer(self, deadline: float | None) -> None:
+        if self._timer is not None:
+            if self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._guard, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._input(sm.Tick())
+
+    # --- the socket -------------------------------------------------------------------------------
+    def _send(self, event: ClientEvent) -> None:
+        if self._life is not None:
+            self._life.connection.send(encode(event))
+
+    def _connect(self, delay_ms: int) -> None:
+        if self._group is None:
+            return
+        settings = self._settings
+        connection = RealtimeConnection(
+            settings.url,
+            settings.api_key,
+            settings.model,
+            audio_format=settings.audio_format,
+            open_timeout_s=settings.connect_timeout_ms / 1000,
+        )
+        self._life = life = _Life(connection)
+        life.task = self._group.create_task(self._live(life, delay_ms), name=f"model socket {self._call_id}")
+
+    async def _live(self, life: "_Life", delay_ms: int) -> None:
+        """One connection from its start to its end. After `CloseSocket` nothing of it reaches the machine."""
+        await asyncio.sleep(delay_ms / 1000)
+        try:
+            await life.connection.open()
+            self._input(sm.Connected(at_unix_s=time.time()))
+            ended = await life.connection.receive(partial(self._event, life))
+        except ConnectError as error:
+            ended = sm.ConnectFailed(status=error.status, message=error.message, code=error.code)
+        finally:
+            await life.connection.close(life.close_code, life.close_reason)
+        if self._life is life:
+            self._life = None
+            self._input(ended)
+
+    def _event(self, life: "_Life", event: ServerEvent) -> None:
+        if self._life is life:
+            self._input(sm.ServerFrame(event=event))
+
+    def _close_socket(self, code: int, reason: str) -> None:
+        life, self._life = self._life, None
+        if life is not None and life.task is not None:
+            life.close_code, life.close_reason = code, reason
+            life.task.cancel()
+
+
+class _Life:
+    """One connection, the task that lives it, and how it is to be closed."""
+
+    def __init__(self, connection: RealtimeConnection) -> None:
+        self.connection = connection
+        self.task: asyncio.Task[None] | None = None
+        self.close_code = 1000
+        self.close_reason = ""

@@ -1,0 +1,94 @@
+"""The callee's side of the conversation: when they speak, and what the transcription says they said.
+
+Transcripts are rough, asynchronous and may come out of order; each belongs to the item its speech events named.
+Called by `media.realtime.conversation`.
+"""
+
+from typing import assert_never
+
+from media.realtime import events as ev
+from media.realtime.input_audio import InputAudio
+from media.realtime.notifications import SpeechStarted, SpeechStopped, TranscriptionUsed
+from media.realtime.outbox import Outbox
+from media.realtime.pricing import PRICE_TABLE, transcription_cost
+from media.realtime.transcript import TurnLedger
+
+
+class CalleeTurns:
+    """Keeps when each callee item was spoken and reports it once its words are known."""
+
+    def __init__(self, outbox: Outbox, ledger: TurnLedger, audio: InputAudio, model: str) -> None:
+        self._outbox = outbox
+        self._ledger = ledger
+        self._audio = audio
+        self._model = model
+
+    def event(self, event: ev.InputEvent, now: float) -> None:
+        """One event about a callee item."""
+        match event:
+            case ev.InputSpeechStarted():
+                self._speech_started(event)
+            case ev.InputSpeechStopped():
+                self._speech_stopped(event)
+            case ev.InputCommitted():
+                self._ledger.callee_item(event.item_id, self._audio.position_ms)
+            case ev.TranscriptionDelta():
+                self._delta(event, now)
+            case ev.TranscriptionCompleted():
+                self._completed(event)
+            case ev.TranscriptionFailed():
+                self._failed(event, now)
+            case _:
+                assert_never(event)
+
+    def abandon(self, now: float) -> None:
+        """The session is gone: transcripts on their way never arrive."""
+        turns = self._ledger.abandoned_callee_turns()
+        for turn in turns:
+            self._outbox.notify(turn)
+        if turns:
+            self._outbox.fault("transcription_lost", f"{len(turns)} turns ended without a transcript", now)
+
+    def _speech_started(self, event: ev.InputSpeechStarted) -> None:
+        audio_ms = self._audio.call_ms(event.audio_start_ms)
+        item = self._ledger.callee_item(event.item_id, audio_ms)
+        item.start_ms = item.end_ms = audio_ms
+        self._outbox.notify(SpeechStarted(audio_ms=audio_ms))
+
+    def _speech_stopped(self, event: ev.InputSpeechStopped) -> None:
+        audio_ms = self._audio.call_ms(event.audio_end_ms)
+        self._ledger.callee_item(event.item_id, audio_ms).end_ms = audio_ms
+        self._outbox.notify(SpeechStopped(audio_ms=audio_ms))
+
+    def _delta(self, event: ev.TranscriptionDelta, now: float) -> None:
+        item = self._ledger.callee_item(event.item_id, self._audio.position_ms)
+        if item.reported:
+            return
+        item.text += event.delta
+        partial = self._ledger.partial(item, now)
+        if partial is not None:
+            self._outbox.notify(partial)
+
+    def _completed(self, event: ev.TranscriptionCompleted) -> None:
+        if not self._report(event.item_id, event.transcript):
+            return
+        usage = event.usage
+        used = TranscriptionUsed(
+            item_id=event.item_id,
+            model=self._model,
+            seconds=(usage and usage.seconds) or 0.0,
+            cost_micro_usd=transcription_cost(self._model, usage),
+            price_table=PRICE_TABLE,
+        )
+        self._outbox.notify(used)
+
+    def _failed(self, event: ev.TranscriptionFailed, now: float) -> None:
+        if self._report(event.item_id, ""):
+            self._outbox.fault("transcription_failed", event.error.message or event.error.code or "", now)
+
+    def _report(self, item_id: str, text: str) -> bool:
+        item = self._ledger.callee_item(item_id, self._audio.position_ms)
+        turn = self._ledger.callee_turn(item, text)
+        if turn is not None:
+            self._outbox.notify(turn)
+        return turn is not None

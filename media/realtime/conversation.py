@@ -1,0 +1,271 @@
+"""What happens while a session lives: greeting, user turns, barge-in, tools, farewell.
+
+The part of the Realtime session machine that knows nothing of sockets; it joins the response slot (`sequencer`),
+the agent's responses and speech, the callee's turns and the tool calls. Called by `media.realtime.session`.
+"""
+
+from typing import assert_never
+
+from media.realtime import events as ev
+from media.realtime.callee import CalleeTurns
+from media.realtime.client_events import ConversationItem, ConversationItemCreate, ResponseConfig
+from media.realtime.input_audio import InputAudio
+from media.realtime.outbox import Outbox
+from media.realtime.responses import Responses
+from media.realtime.sequencer import Sequencer, Want
+from media.realtime.session_model import (
+    EngineInput,
+    FlushPlayback,
+    PlaybackFinished,
+    PlaybackFlushed,
+    PlaybackStarted,
+    SayNow,
+    ToolResult,
+)
+from media.realtime.settings import RealtimeSettings
+from media.realtime.speech import AgentSpeech
+from media.realtime.tool_calls import ToolCalls, call_item, output_item
+from media.realtime.transcript import TurnLedger
+
+REPLY_TIMEOUT_S = 4.0
+"""A callee turn that gets no response from the server's turn detection within this gets one from us."""
+AFTER_OUTAGE_S = 1.0
+"""A callee cut off in the middle of a sentence may still be speaking: listen this long before answering."""
+
+OPENING_WITH_GREETING = "The call begins now and you speak first. Open it with this greeting, word for word:"
+OPENING = "The call begins now and you speak first. Greet the callee."
+
+
+class Conversation:
+    """State of one call's conversation; `live` from the configuring of a session to its loss."""
+
+    def __init__(self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio) -> None:
+        self.live = False
+        self.ledger = TurnLedger(audio.bytes_per_ms)
+        self.tools = ToolCalls()
+        self.sequencer = Sequencer(outbox)
+        self.speech = AgentSpeech(outbox, self.ledger, settings.path_ms)
+        self.responses = Responses(settings.model, outbox, self.sequencer, self.speech, self.tools)
+        self._settings = settings
+        self._outbox = outbox
+        self._audio = audio
+        self._callee = CalleeTurns(outbox, self.ledger, audio, settings.transcription_model)
+        self._answered_at: float | None = None
+        self._greeted = False
+        self._greet_at: float | None = None
+        self._reply_due: float | None = None
+        self._stopped_at: float | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is generated or wanted, the callee does not speak and waits for no answer."""
+        return self.sequencer.idle and not self.sequencer.user_speaking and self._reply_due is None
+
+    @property
+    def quiet(self) -> bool:
+        """Settled, and nothing is played or awaited either: a good moment to change sessions."""
+        return self.settled and not self.speech.playing and not self.tools.pending
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `advance` has something to do without an input; only of use while live."""
+        times = (self._greet_at, self._reply_due, self.sequencer.next_deadline)
+        return min((time for time in times if time is not None), default=None)
+
+    # --- life of a session --------------------------------------------------------------------------------------
+    def began(self, now: float) -> None:
+        """A session is configured."""
+        self.live = True
+        if self._answered_at is None and self._settings.opening == "greet_first" and not self._greeted:
+            self._greet(now)
+
+    def ended(self, now: float) -> None:
+        """The session is gone; what the callee is owed is asked for in the next one."""
+        if not self.live:
+            return
+        self.live = False
+        speaking = self.sequencer.user_speaking
+        owed = speaking or self._reply_due is not None
+        owed = self.tools.new_session() or owed
+        owed = (self.sequencer.reset() and not self.tools.pending) or owed
+        self.speech.new_session()
+        self._callee.abandon(now)
+        self._reply_due = None
+        if self._answered_at is None:
+            self._greeted = False
+            if self.speech.playing:
+                self._outbox.put(FlushPlayback(fade=False))
+        elif owed and not self.sequencer.wants:
+            self._owe_again(now, AFTER_OUTAGE_S if speaking else 0.0)
+
+    def close(self, now: float) -> None:
+        """The call is over: report the turns that are still open."""
+        self.live = False
+        self.speech.close_items(lambda _: False)
+        self.speech.close(self._audio.position_ms)
+        self._callee.abandon(now)
+
+    # --- what the engine says -----------------------------------------------------------------------------------
+    def engine_input(self, event: EngineInput, now: float) -> None:
+        """What the control process asks for and what the playout reports; also between two sessions."""
+        match event:
+            case SayNow():
+                self._say(event, now)
+            case ToolResult():
+                self._tool_result(event, now)
+            case PlaybackStarted():
+                self._playback_started(event, now)
+            case PlaybackFinished():
+                self.speech.finished(event)
+            case PlaybackFlushed():
+                self.speech.flushed(event, answered=self._answered_at is not None)
+            case _:
+                assert_never(event)
+
+    def answered(self, now: float) -> None:
+        """Audio position 0. Who waits for a hello waits from here."""
+        self._answered_at = now
+        if not self._greeted:
+            greet_first = self._settings.opening == "greet_first"
+            self._greet_at = now if greet_first else now + self._settings.greet_after_silence_ms / 1_000
+
+    def _say(self, event: SayNow, now: float) -> None:
+        self._greet_at = None
+        self._greeted = True
+        config = self._spoken_only(event.instructions)
+        self.sequencer.ask(Want(kind="say", asked_at=now, config=config))
+
+    def _tool_result(self, event: ToolResult, now: float) -> None:
+        call = self.tools.answer(event.tool_call_id, event.output, respond=event.respond)
+        if call is None:
+            self._outbox.fault("unexpected_tool_result", f"no call {event.tool_call_id} awaits a result", now)
+            return
+        if not self.live:
+            return
+        if not call.known:
+            self._create_item(call_item(call))
+            call.known = True
+        self._create_item(output_item(call))
+
+    def _playback_started(self, event: PlaybackStarted, now: float) -> None:
+        answered_at = now if self._answered_at is None else self._answered_at
+        if self.speech.started(event, now, answered_at=answered_at, stopped_at=self._stopped_at):
+            self._stopped_at = None
+
+    # --- what the server says -----------------------------------------------------------------------------------
+    def server_event(self, event: ev.TypedServerEvent, now: float) -> None:
+        """Any event but those of the session's own life."""
+        match event:
+            case ev.InputSpeechStarted():
+                self._speech_started(event, now)
+            case ev.InputSpeechStopped():
+                self._speech_stopped(event, now)
+            case ev.InputCommitted():
+                self._callee.event(event, now)
+            case ev.TranscriptionDelta() | ev.TranscriptionCompleted() | ev.TranscriptionFailed():
+                self._callee.event(event, now)
+            case ev.ItemAdded():
+                self.tools.acknowledge(event.item)
+            case ev.ErrorEvent():
+                self.responses.error(event.error, now)
+            case ev.SessionCreated() | ev.SessionUpdated():
+                pass
+            case _:
+                self._response_event(event, now)
+
+    def _response_event(self, event: ev.ResponseEvent, now: float) -> None:
+        match event:
+            case ev.ResponseCreated():
+                self._response_created(event, now)
+            case ev.ResponseDone():
+                self.responses.done(event, now)
+            case ev.OutputItemAdded():
+                self.responses.item_added(event, now)
+            case ev.OutputItemDone():
+                self.responses.item_done(event, now)
+            case ev.OutputAudioDone():
+                self.responses.audio_done(event, now)
+            case ev.FunctionCallArgumentsDone():
+                self.responses.arguments_done(event, now)
+            case (
+                ev.OutputAudioDelta()
+                | ev.OutputTranscriptDelta()
+                | ev.OutputTranscriptDone()
+                | ev.OutputTextDone()
+            ):
+                self.responses.output(event, now)
+            case _:
+                assert_never(event)
+
+    # --- time ---------------------------------------------------------------------------------------------------
+    def advance(self, now: float) -> None:
+        """Do what is due: the end of every step while live."""
+        if self._greet_at is not None and now >= self._greet_at:
+            self._greet(now)
+        if self._reply_due is not None and now >= self._reply_due:
+            self._reply_due = None
+            self._outbox.fault("no_reply", "the server left a callee turn unanswered", now)
+            self.responses.owe(now)
+        self._follow_up_tools(now)
+        self.sequencer.pump(now)
+        self.speech.close_items(self.sequencer.is_active)
+        if self.settled:
+            self.speech.tell_drained()
+
+    # --- inside -------------------------------------------------------------------------------------------------
+    def _owe_again(self, now: float, pause_s: float) -> None:
+        if self.ledger.callee or self.ledger.recent(1):
+            self.responses.owe(now, pause_s)
+        else:
+            self._greet_at = now
+
+    def _speech_started(self, event: ev.InputSpeechStarted, now: float) -> None:
+        if self._answered_at is None:
+            return
+        self._greet_at = self._reply_due = None
+        self._greeted = True
+        self.sequencer.speech_started()
+        self._outbox.put(FlushPlayback(fade=True))
+        self._callee.event(event, now)
+
+    def _speech_stopped(self, event: ev.InputSpeechStopped, now: float) -> None:
+        if self._answered_at is None:
+            return
+        self._stopped_at = now
+        self._reply_due = now + REPLY_TIMEOUT_S
+        self.sequencer.speech_stopped(now)
+        self._callee.event(event, now)
+
+    def _response_created(self, event: ev.ResponseCreated, now: float) -> None:
+        active = self.responses.created(event, now)
+        if active is None:
+            return
+        self._reply_due = None
+        if active.request is None:
+            self._greet_at = None
+            self._greeted = True
+
+    def _greet(self, now: float) -> None:
+        self._greet_at = None
+        self._greeted = True
+        greeting = self._settings.greeting
+        config = self._spoken_only(f"{OPENING_WITH_GREETING} {greeting}" if greeting else OPENING)
+        self.sequencer.ask(Want(kind="greeting", asked_at=now, config=config))
+
+    def _follow_up_tools(self, now: float) -> None:
+        for response_id, calls in self.tools.settled_responses().items():
+            if self.sequencer.is_active(response_id):
+                continue
+            for call in calls:
+                call.followed = True
+            if any(call.respond for call in calls):
+                ids = frozenset(call.tool_call_id for call in calls)
+                self.sequencer.ask(Want(kind="tool", asked_at=now, tool_call_ids=ids))
+
+    def _spoken_only(self, addition: str) -> ResponseConfig:
+        """A response's instructions replace the session's, so the base text goes first."""
+        instructions = f"{self._settings.instructions}\n\n{addition}".strip()
+        return ResponseConfig(instructions=instructions, tool_choice="none")
+
+    def _create_item(self, item: ConversationItem) -> None:
+        self._outbox.send(ConversationItemCreate(event_id=self._outbox.event_id(), item=item))

@@ -1,0 +1,81 @@
+"""The callee's audio on its way to the model, and the clock it makes: position 0 is the moment of the answer.
+
+The server counts the audio appended to *its* session; `call_ms` turns such a position into one of the call. While
+no session is configured the last second is kept for the next one, what is older is dropped and never replayed.
+"""
+
+from collections import deque
+
+from media.realtime.client_events import append_frame
+from media.realtime.settings import AudioFormat
+
+KEPT_MS = 1_000
+
+BYTES_PER_MS: dict[AudioFormat, int] = {"audio/pcmu": 8, "audio/pcma": 8, "audio/pcm": 48}
+"""G.711 at 8 kHz, 16 bit PCM at 24 kHz."""
+
+
+class InputAudio:
+    """Counts every byte offered since the answer, forwarded or not."""
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self.bytes_per_ms = BYTES_PER_MS[audio_format]
+        self.answered = False
+        self._open = False
+        self._offered_bytes = 0
+        self._base_bytes = 0
+        self._kept: deque[bytes] = deque()
+        self._kept_bytes = 0
+        self._dropped_bytes = 0
+        self._frames = 0
+
+    @property
+    def position_ms(self) -> int:
+        """Audio of the callee since the answer, ms."""
+        return self._offered_bytes // self.bytes_per_ms
+
+    @property
+    def dropped_ms(self) -> int:
+        """Audio the model never got, ms."""
+        return self._dropped_bytes // self.bytes_per_ms
+
+    def append(self, audio: bytes) -> bytes | None:
+        """The frame to send for this audio, or None when it is kept for later, or too early to be heard."""
+        if not self.answered:
+            return None
+        self._offered_bytes += len(audio)
+        if self._open:
+            self._frames += 1
+            return append_frame(audio, self._frames)
+        self._keep(audio)
+        return None
+
+    def open(self) -> list[bytes]:
+        """A session is configured: what was kept, to be appended to it first."""
+        self._open = True
+        self._base_bytes = self._offered_bytes - self._kept_bytes
+        kept = list(self._kept)
+        self._kept.clear()
+        self._kept_bytes = 0
+        return kept
+
+    def shut(self) -> None:
+        """The session is gone."""
+        self._open = False
+
+    def lose(self, lost_bytes: int) -> None:
+        """Frames given out by `append` were not sent after all: the server's clock falls behind ours."""
+        self._dropped_bytes += lost_bytes
+        self._base_bytes += lost_bytes
+
+    def call_ms(self, session_ms: int) -> int:
+        """A position in the server's session as a position in the call, never beyond what was appended."""
+        return max(0, min(self._base_bytes // self.bytes_per_ms + session_ms, self.position_ms))
+
+    def _keep(self, audio: bytes) -> None:
+        self._kept.append(audio)
+        self._kept_bytes += len(audio)
+        while self._kept_bytes > KEPT_MS * self.bytes_per_ms:
+            dropped = len(self._kept.popleft())
+            self._kept_bytes -= dropped
+            self._dropped_bytes += dropped

@@ -1,0 +1,58 @@
+"""Conversation items that rebuild context in a new session: after a reconnect, a rotation, or a continued call.
+
+One system item carries the state; the last turns follow as text. Few assistant texts on purpose: many of them
+make the model answer in text instead of speech. Called by `media.realtime.session`.
+"""
+
+from collections.abc import Sequence
+
+from media.realtime.client_events import ConversationItem, MessageItem, TextPart
+from media.realtime.notifications import Turn
+from media.realtime.tool_calls import ToolCalls
+
+TURNS_PRIMED = 6
+PAIRS_PRIMED = 6
+
+
+def system_item(text: str) -> MessageItem:
+    """One system message."""
+    return MessageItem(role="system", content=(TextPart(type="input_text", text=text),))
+
+
+def heard_text(turn: Turn) -> str:
+    """The words of an agent turn the callee can have heard: cut in proportion, at the end of a word."""
+    if not turn.interrupted or turn.heard_ms >= turn.generated_ms:
+        return turn.text
+    length = len(turn.text) * turn.heard_ms // max(1, turn.generated_ms)
+    head, space, _ = turn.text[: length + 1].rpartition(" ")
+    return (head if space else turn.text[:length]).rstrip()
+
+
+def resume_items(turns: Sequence[Turn], tools: ToolCalls, priming: str) -> list[ConversationItem]:
+    """What a session must know that takes over a call in progress."""
+    told = [(turn, heard_text(turn)) for turn in turns]
+    told = [(turn, text) for turn, text in told if text]
+    items: list[ConversationItem] = [system_item(_summary(told, priming))]
+    items += tools.answered_pairs(PAIRS_PRIMED)
+    items += [_message(turn, text) for turn, text in told[-TURNS_PRIMED:]]
+    return items
+
+
+def _message(turn: Turn, text: str) -> MessageItem:
+    if turn.speaker == "agent":
+        return MessageItem(role="assistant", content=(TextPart(type="output_text", text=text),))
+    return MessageItem(role="user", content=(TextPart(type="input_text", text=text),))
+
+
+def _summary(told: Sequence[tuple[Turn, str]], priming: str) -> str:
+    lines = [priming] if priming else []
+    lines.append(
+        "This phone call is already in progress; the line dropped for a moment and is back. Go on where it "
+        "stopped: do not greet again, do not introduce yourself again, do not mention the interruption unless "
+        "asked. Keep answering in speech."
+    )
+    for speaker, label in (("agent", "You last said"), ("callee", "The callee last said")):
+        last = next((text for turn, text in reversed(told) if turn.speaker == speaker), None)
+        if last is not None:
+            lines.append(f'{label}: "{last}"')
+    return "\n".join(lines)

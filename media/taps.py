@@ -1,0 +1,93 @@
+"""What is listened in on: the levels of both directions for the operator, and the two channels of a recording.
+
+Each leg has a `Tap` that collects the audio of both directions as it passes; once per slot the taps of all legs
+served are measured together, law bytes straight from a table. Recordings take the same bytes and are decoded by
+the writer's thread. Pure; run by `media.engine`.
+"""
+
+import numpy as np
+
+from media.g711 import G711Law
+from media.levels import SILENCE_DBOV, dbov, mean_square
+from media.recording import Recorder
+
+
+class Meter:
+    """Mean loudness since it was last taken."""
+
+    def __init__(self) -> None:
+        self._energy = 0.0
+        self._bytes = 0
+
+    def add(self, square: float, size: int) -> None:
+        """Count audio of `size` bytes with this mean square."""
+        self._energy += square * size
+        self._bytes += size
+
+    def take(self) -> float:
+        """Level in dBov, -127 when nothing was counted."""
+        if not self._bytes:
+            return SILENCE_DBOV
+        level = float(dbov(self._energy / self._bytes))
+        self._energy, self._bytes = 0.0, 0
+        return level
+
+
+class Tap:
+    """One leg's ear on itself. `law` None: both directions are tapped as PCM16, else as bytes of that law."""
+
+    def __init__(self, law: G711Law | None) -> None:
+        self.law = law
+        self.callee = Meter()
+        self.agent = Meter()
+        self._recorder: Recorder | None = None
+        self.callee_passed: list[bytes] = []
+        self.agent_passed: list[bytes] = []
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Hand both directions to a recording from now on, or to none."""
+        self._recorder = recorder
+        self.callee_passed.clear()
+        self.agent_passed.clear()
+
+    def take(self) -> tuple[bytes, bytes]:
+        """What has passed since the last take, callee and agent; a recording gets it too."""
+        callee, agent = b"".join(self.callee_passed), b"".join(self.agent_passed)
+        self.callee_passed.clear()
+        self.agent_passed.clear()
+        if self._recorder is not None:
+            self._recorder.write(callee, agent)
+        return callee, agent
+
+    def skip(self, slots: int) -> None:
+        """The engine was late and gave up slots: the agent's channel was silent for as long."""
+        if self._recorder is not None:
+            for _ in range(slots):
+                self._recorder.write(b"", None)
+
+
+class TapBatch:
+    """The taps that have something to measure in this slot."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[int, int], list[tuple[Meter, bytes, G711Law | None]]] = {}
+
+    def add(self, tap: Tap) -> None:
+        """Collect what has passed this tap."""
+        callee, agent = tap.take()
+        for meter, audio in ((tap.callee, callee), (tap.agent, agent)):
+            if audio:
+                self._groups.setdefault((id(tap.law), len(audio)), []).append((meter, audio, tap.law))
+
+    def run(self) -> None:
+        """Measure all of it."""
+        groups, self._groups = self._groups, {}
+        for (_, size), entries in groups.items():
+            law = entries[0][2]
+            joined = b"".join(audio for _, audio, _ in entries)
+            if law is None:
+                squares = mean_square(np.frombuffer(joined, np.int16).reshape(len(entries), -1))
+            else:
+                squares = law.mean_square(np.frombuffer(joined, np.uint8).reshape(len(entries), -1))
+            for (meter, _, _), square in zip(entries, squares.tolist(), strict=True):
+                meter.add(square, size)

@@ -1,0 +1,299 @@
+"""The state machine of one phone call: facts in, effects out, no clock and no I/O.
+
+It keeps facts (who exists, who is in Stasis, who is in the bridge) and after each input does whatever has become
+possible; hence any order and any repetition of events is harmless. Four rules it never breaks:
+- originate is sent once, and only when an answered call would be heard (bridge, media channel, model session);
+- a lost originate answer is looked up by its channel id, never sent again: a second one could ring a person twice;
+- the callee channel ends by its ChannelDestroyed, or by proof that it is not there;
+- whatever was made is removed, from any state. `app` runs the effects and feeds the answers back.
+"""
+
+from stasis import call_model as m
+from stasis import deadlines, events
+from stasis.call_model import CallState, Effect, Input
+from stasis.errors import AriError, Conflict, NotFound, Unprocessable
+from stasis.legs import Leg
+from stasis.lookup import LOOK_UP_AGAIN_S, LOOK_UP_S, Inquiry
+from stasis.model import Channel
+from stasis.outcome import EndedBy, Outcome
+from stasis.prepare import Preparation
+from stasis.record import CallRecord, Milestone, milestone, shown
+from stasis.requests import CreateExternalMedia, Originate
+from stasis.teardown import Presence
+
+
+class CallMachine:
+    """`start` or `resume` once, then `handle` every input; `Tick` when `next_deadline` has come."""
+
+    def __init__(self, plan: m.CallPlan) -> None:
+        ids = plan.ids
+        self.plan = plan
+        self.state = CallState.PREPARE
+        self._prepared = Preparation(plan)
+        self._callee = Leg(ids.callee, ids.bridge, ends_by_event=True)
+        self._resources = (self._callee.resource, self._prepared.media.resource, self._prepared.bridge)
+        self._owners = {resource.removal: resource for resource in self._resources}
+        self._record = CallRecord()
+        self._effects: list[Effect] = []
+        self._conversing = False  # already, when resumed
+        self._inquiry = Inquiry(ids.callee)
+        self._hangup_by: float | None = None
+        self._ring_deadline = 0.0
+        self._deadline: float | None = None
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When to send `Tick`; None once ended."""
+        times = [self._deadline, self._inquiry.at, self._hangup_by, *(r.retry_at for r in self._resources)]
+        return min((time for time in times if time is not None), default=None)
+
+    def start(self, now: float) -> list[Effect]:
+        """Begin to prepare. Inputs that came before are kept."""
+        self._deadline = deadlines.state_deadline(self.plan, self.state, now, self._ring_deadline)
+        return [self._prepared.start(), *self._advance(now)]
+
+    def resume(self, now: float, *, conversing: bool) -> list[Effect]:
+        """Take over a call that an earlier process dialed: its channel is looked up, never dialed again.
+
+        `conversing`: that process had started the conversation, and the media side goes on with it.
+        """
+        self._conversing = conversing
+        self._prepared.adopt()
+        self._dialing(now)
+        self._callee.resource.doubt(self._ring_deadline)
+        if conversing:
+            self._callee.resource.prove()
+        return [*self._advance(now), *self._inquiry.ask()]
+
+    def handle(self, given: Input, now: float) -> list[Effect]:
+        """Take in one fact; returns what to do now, in this order."""
+        match given:
+            case m.Completed(effect=effect, channel=channel):
+                self._completed(effect, channel, now)
+            case m.Failed(effect=effect, error=error):
+                self._failed(effect, error, now)
+            case m.MediaOpened(rtp_host=host, rtp_port=port):
+                self._prepared.external_host = f"{host}:{port}"
+            case m.MediaReady():
+                self._prepared.model_ready = True
+            case m.MediaLost(reason=reason):
+                self._finish(EndedBy.SYSTEM_FAILURE, f"media: {reason}", now)
+            case m.HangUp(by=by, reason=reason):
+                self._finish(by, reason, now)
+            case m.StreamLost():
+                # Nobody rings yet, and the media channel's StasisStart may be among what is lost: begin afresh.
+                if self.state is CallState.PREPARE:
+                    self._finish(EndedBy.SYSTEM_FAILURE, "the ARI event stream broke before dialing", now)
+            case m.Reconciled(channel=channel, asterisk_restarted=restarted):
+                self._reconciled(channel, now, restarted=restarted)
+            case m.Tick():
+                self._expire(now)
+            case _:
+                self._event(given, now)
+        return self._advance(now)
+
+    # --- whatever has become possible ---------------------------------------------------------------------------
+    def _advance(self, now: float) -> list[Effect]:
+        if self.state is CallState.PREPARE:
+            self._prepare(now)
+        elif self.state is CallState.ANSWERED:
+            self._talk(now)
+        if self.state is CallState.ENDING:
+            self._tear_down(now)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _prepare(self, now: float) -> None:
+        self._effects.extend(self._prepared.advance())
+        if self._prepared.fault is not None:
+            self._finish(EndedBy.SYSTEM_FAILURE, self._prepared.fault, now)
+        elif self._prepared.ready:
+            self._dialing(now)
+            self._effects.append(self.plan.originate())
+
+    def _dialing(self, now: float) -> None:
+        self._callee.resource.request()
+        self._record.dialed_at = now
+        self._ring_deadline = deadlines.ring_deadline(self.plan, now)
+        self._enter(CallState.DIALING, now)
+
+    def _talk(self, now: float) -> None:
+        if self._conversing:
+            self._enter(CallState.BRIDGED, now)
+            return
+        add = self._callee.join()
+        if add is not None:
+            self._effects.append(add)
+        if self._callee.in_bridge:
+            self._enter(CallState.BRIDGED, now)
+            self._effects.append(m.StartConversation())
+
+    def _tear_down(self, now: float) -> None:
+        removals = [resource.remove(now) for resource in self._resources]
+        self._effects.extend(effect for effect in removals if effect is not None)
+        if all(resource.settled for resource in self._resources):
+            self._enter(CallState.ENDED, now)
+
+    def _enter(self, state: CallState, now: float) -> None:
+        assert state in m.TRANSITIONS[self.state], f"{self.state} -> {state}"
+        self.state = state
+        self._deadline = deadlines.state_deadline(self.plan, state, now, self._ring_deadline)
+        if state in m.OVER:
+            self._inquiry.at = self._hangup_by = None
+        if state is CallState.ENDED:
+            self._effects.append(m.Ended(result=self._record.result(callee_proven=self._callee.resource.proven)))
+        else:
+            self._effects.append(m.Progress(state=state))
+
+    def _finish(self, by: EndedBy, detail: str, now: float) -> None:
+        """Our side wants the end, from whatever state."""
+        if self.state not in m.OVER:
+            self._record.hang_up(by, detail)
+            self._enter(CallState.ENDING, now)
+
+    def _gone(self, now: float) -> None:
+        """The callee channel is not there any more."""
+        self._record.end(now)
+        if self.state not in m.OVER:
+            self._enter(CallState.ENDING, now)
+
+    # --- events -------------------------------------------------------------------------------------------------
+    def _event(self, event: events.Event, now: float) -> None:
+        concerned = event.channel_ids()
+        if self._callee.channel_id in concerned:
+            self._callee_event(event, now)
+            return
+        media, bridge = self._prepared.media, self._prepared.bridge
+        if media.channel_id in concerned and not media.resource.untouched:
+            media.observe(event)
+            if isinstance(event, events.ChannelDestroyed):
+                self._finish(EndedBy.SYSTEM_FAILURE, "Asterisk ended the media channel", now)
+        elif self.plan.ids.bridge in concerned and not bridge.untouched:
+            bridge.vanish()
+            self._finish(EndedBy.SYSTEM_FAILURE, "Asterisk destroyed the bridge", now)
+
+    def _callee_event(self, event: events.Event, now: float) -> None:
+        presence = self._callee.resource.presence
+        if presence is Presence.ABSENT:
+            return
+        if presence is Presence.GONE and isinstance(event, events.StasisStart) and not self._record.destroyed:
+            # It turned up after a 404 or after we gave up: nobody may be left on the line.
+            self._effects.append(m.HangUpChannel(channel_id=self._callee.channel_id))
+        self._callee.observe(event)
+        self._record.observe(event, now)
+        self._inquiry.at = None
+        if isinstance(event, events.ChannelDtmfReceived) and self.state in m.TALKING:
+            self._effects.append(m.DtmfReceived(digit=event.digit))
+        self._reach(milestone(event), now)
+
+    def _reach(self, reached: Milestone | None, now: float) -> None:
+        match reached:
+            case Milestone.RINGING if self.state is CallState.DIALING:
+                self._record.ringing_at = now
+                self._enter(CallState.RINGING, now)
+            case Milestone.ANSWERED if self.state in m.UNANSWERED:
+                self._record.answered_at = now
+                self._enter(CallState.ANSWERED, now)
+            case Milestone.CLOSING if self._hangup_by is None and self.state not in m.OVER:
+                self._hangup_by = now + deadlines.HANGUP_S
+            case Milestone.GONE:
+                self._gone(now)
+            case _:
+                pass
+
+    def _seen(self, channel: Channel, now: float) -> None:
+        """The callee channel as a look-up or a listing shows it."""
+        if self._callee.resource.settled:
+            return
+        self._callee.resource.prove()
+        self._record.seen(channel)
+        self._inquiry.at = None
+        self._callee.in_stasis = self._callee.in_stasis or channel.in_stasis
+        self._reach(shown(channel), now)
+
+    def _reconciled(self, channel: Channel | None, now: float, *, restarted: bool) -> None:
+        if restarted:
+            self._restarted(now)
+        elif channel is not None:
+            self._seen(channel, now)
+        elif self._callee.resource.presence in {Presence.PRESENT, Presence.DOUBTFUL} and self.state not in m.OVER:
+            self._effects.extend(self._inquiry.ask())  # the listing may be older than the originate's answer
+
+    def _restarted(self, now: float) -> None:
+        if self._callee.resource.presence in {Presence.PRESENT, Presence.DOUBTFUL}:
+            self._record.conclude(Outcome.LOST, EndedBy.NETWORK, "Asterisk restarted")
+        for resource in self._resources:
+            if resource.presence is not Presence.REQUESTED:  # such a POST may reach the new Asterisk
+                resource.vanish()
+        self._finish(EndedBy.SYSTEM_FAILURE, "Asterisk restarted", now)
+
+    # --- answers of REST effects --------------------------------------------------------------------------------
+    def _completed(self, effect: m.RestEffect, channel: Channel | None, now: float) -> None:
+        match effect:
+            case m.AddToBridge(channel_id=self._callee.channel_id):
+                self._callee.in_bridge = True
+            case m.CreateBridge() | CreateExternalMedia() | m.AddToBridge():
+                self._prepared.completed(effect, channel)
+            case Originate():
+                self._callee.resource.prove()
+                if channel is not None:
+                    self._record.seen(channel)
+            case m.LookUp():
+                self._inquiry.answered()
+                if channel is not None:
+                    self._seen(channel, now)
+            case m.HangUpChannel() | m.DestroyBridge():
+                self._owners[effect].removed(now)
+
+    def _failed(self, effect: m.RestEffect, error: AriError, now: float) -> None:
+        match effect:
+            case m.AddToBridge(channel_id=self._callee.channel_id):
+                if isinstance(error, NotFound | Conflict | Unprocessable):
+                    self._reach(Milestone.CLOSING, now)  # it has left already, ChannelDestroyed follows
+                else:
+                    self._finish(EndedBy.SYSTEM_FAILURE, f"could not join the bridge: {error}", now)
+            case m.CreateBridge() | CreateExternalMedia() | m.AddToBridge():
+                self._prepared.failed(effect, error, now)
+            case Originate():
+                self._originate_failed(error, now)
+            case m.LookUp():
+                self._inquiry.answered()
+                if isinstance(error, NotFound) and self._callee.resource.missing(now):
+                    self._gone(now)
+                elif self.state not in m.OVER:
+                    self._inquiry.at = now + LOOK_UP_AGAIN_S
+            case m.HangUpChannel() | m.DestroyBridge():
+                self._owners[effect].removal_failed(error, now)
+
+    def _originate_failed(self, error: AriError, now: float) -> None:
+        callee = self._callee.resource
+        if callee.presence is not Presence.REQUESTED:
+            return  # an event was faster and says that it exists
+        if isinstance(error, Conflict):
+            callee.prove()  # the id is ours alone, so this is our channel
+            self._effects.extend(self._inquiry.ask())
+            return
+        callee.creation_failed(error, self._ring_deadline)
+        if error.maybe_executed:
+            # Look for it, then wait for its events. A 404 means little while Asterisk is frozen with our request
+            # in its socket; the wait ends with the ring watchdog, as `lost`, and still without a second originate.
+            self._inquiry.at = now + LOOK_UP_S if self.state not in m.OVER else None
+            return
+        self._record.refuse(error)
+        self._finish(EndedBy.SYSTEM_FAILURE, "originate refused", now)
+
+    def _expire(self, now: float) -> None:
+        self._effects.extend(self._inquiry.due(now))
+        if self._hangup_by is not None and now >= self._hangup_by:
+            self._finish(EndedBy.CALLEE, "gone without ChannelDestroyed", now)
+        if self._deadline is None or now < self._deadline:
+            return
+        if self.state in m.OVER:
+            for resource in self._resources:
+                resource.vanish()  # given up
+            return
+        if self._callee.resource.presence is Presence.DOUBTFUL:
+            self._record.conclude(Outcome.LOST, EndedBy.NETWORK, "no word of what became of the originate")
+        by, detail = deadlines.OVERDUE[self.state]
+        missing = f": {self._prepared.missing}" if self.state is CallState.PREPARE else ""
+        self._finish(by, f"{detail}{missing}", now)

@@ -1,0 +1,62 @@
+"""The ids we choose for everything a call owns in Asterisk: `od-<node>-<call id>-c|m|b`.
+
+Chosen and stored before the first POST, so no event can arrive for an id nobody knows, and a second originate of
+the same call answers 409. Used by the call machine, the router and reconcile; nothing else may build an id.
+"""
+
+import re
+from typing import Literal, NamedTuple, cast
+
+import msgspec
+
+Kind = Literal["c", "m", "b"]
+"""c = callee channel, m = media channel, b = bridge."""
+
+_NODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,47}")
+_CALL_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+_ID = re.compile(rf"od-({_NODE.pattern})-({_CALL_ID.pattern})-([cmb])")
+
+
+class CallIds(msgspec.Struct, frozen=True, kw_only=True):
+    """The three ids of one call. `node` names this process (and its Stasis app), `call_id` is ours and unique.
+
+    Raises ValueError for a node or call id that could not be told apart again or does not belong into a URL.
+    """
+
+    node: str
+    call_id: str
+
+    def __post_init__(self) -> None:
+        if not _NODE.fullmatch(self.node):
+            raise ValueError(f"node {self.node!r}: letters, digits, '.', '_', '-', at most 48, please")
+        if not _CALL_ID.fullmatch(self.call_id):
+            raise ValueError(f"call id {self.call_id!r}: letters and digits, at most 64, please")
+
+    @property
+    def callee(self) -> str:
+        return f"od-{self.node}-{self.call_id}-c"
+
+    @property
+    def media(self) -> str:
+        return f"od-{self.node}-{self.call_id}-m"
+
+    @property
+    def bridge(self) -> str:
+        return f"od-{self.node}-{self.call_id}-b"
+
+
+class ParsedId(NamedTuple):
+    """What an id of ours says."""
+
+    node: str
+    call_id: str
+    kind: Kind
+
+
+def parse(asterisk_id: str) -> ParsedId | None:
+    """The parts of an id of ours; None for any other id, also for the far half (`;2`) of a Local."""
+    match = _ID.fullmatch(asterisk_id)
+    if match is None:
+        return None
+    node, call_id, kind = match.groups()
+    return ParsedId(node, call_id, cast("Kind", kind))

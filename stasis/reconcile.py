@@ -1,0 +1,98 @@
+"""After each connect, and every minute as a sweep: compare what Asterisk has with the calls somebody runs.
+
+The planner is pure. Events flow already while it works; the call machine takes facts in any order, so nothing has
+to be held back. Only ids of this node are touched: another process has its own application and node.
+"""
+
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+
+from stasis.call_model import Input, MediaLost, Reconciled
+from stasis.client import AriClient
+from stasis.errors import NotFound
+from stasis.ids import CallIds, parse
+from stasis.model import Bridge, Channel
+from stasis.router import Router
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What Asterisk has now. `startup_time` changes when it was restarted."""
+
+    startup_time: datetime | None
+    channels: dict[str, Channel]
+    bridges: dict[str, Bridge]
+
+
+class ReconcilePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """`inputs`: (call id, input) for the running calls; strays are ours by name, but nobody runs their call."""
+
+    inputs: tuple[tuple[str, Input], ...]
+    stray_channels: tuple[str, ...]
+    stray_bridges: tuple[str, ...]
+    asterisk_restarted: bool
+
+
+def plan(node: str, running: Collection[str], now: Snapshot, before: datetime | None) -> ReconcilePlan:
+    """`running`: call ids, read *after* the snapshot was taken, so that no call is taken for a stray; `before`:
+    the startup time of the last snapshot, None at the first.
+    """
+    restarted = before is not None and now.startup_time is not None and now.startup_time != before
+    inputs: list[tuple[str, Input]] = []
+    for call_id in running:
+        ids = CallIds(node=node, call_id=call_id)
+        callee = now.channels.get(ids.callee)
+        inputs.append((call_id, Reconciled(channel=callee, asterisk_restarted=restarted)))
+        # The callee leg is made last: without the others it is a person listening to nothing.
+        if callee is not None and not (ids.media in now.channels and ids.bridge in now.bridges):
+            inputs.append((call_id, MediaLost(reason="the media channel or the bridge is gone")))
+    return ReconcilePlan(
+        inputs=tuple(inputs),
+        stray_channels=tuple(key for key in now.channels if _is_stray(key, node, running)),
+        stray_bridges=tuple(key for key in now.bridges if _is_stray(key, node, running)),
+        asterisk_restarted=restarted,
+    )
+
+
+def _is_stray(asterisk_id: str, node: str, running: Collection[str]) -> bool:
+    ours = parse(asterisk_id)
+    return ours is not None and ours.node == node and ours.call_id not in running
+
+
+async def take_snapshot(client: AriClient) -> Snapshot:
+    """Raises AriError."""
+    info = await client.asterisk.info(only="status")
+    channels = await client.channels.list()
+    bridges = await client.bridges.list()
+    return Snapshot(
+        startup_time=info.status.startup_time if info.status is not None else None,
+        channels={channel.id: channel for channel in channels},
+        bridges={bridge.id: bridge for bridge in bridges},
+    )
+
+
+class Reconciler:
+    """Awaitable without arguments, as the stream wants it. Keeps the last startup time."""
+
+    def __init__(self, client: AriClient, router: Router, node: str) -> None:
+        self._client = client
+        self._router = router
+        self._node = node
+        self._startup_time: datetime | None = None
+
+    async def __call__(self) -> ReconcilePlan:
+        """Take a snapshot, tell the calls, remove the strays. Raises AriError; may be run again at any time."""
+        snapshot = await take_snapshot(self._client)
+        todo = plan(self._node, self._router.call_ids, snapshot, self._startup_time)
+        self._startup_time = snapshot.startup_time
+        for call_id, given in todo.inputs:
+            self._router.send(call_id, given)
+        for channel_id in todo.stray_channels:
+            with suppress(NotFound):
+                await self._client.channels.hangup(channel_id)
+        for bridge_id in todo.stray_bridges:
+            with suppress(NotFound):
+                await self._client.bridges.destroy(bridge_id)
+        return todo

@@ -1,0 +1,45 @@
+"""A store with an agent in it, and short ways to make tasks and calls, for the store and web tests."""
+
+from app.domain.agent import Agent
+from app.domain.call import Call, CallEnd, NewCall
+from app.domain.task import CallTask, NewTask
+from app.ids import new_id
+from app.store import agents, attempts, leases, tasks
+from app.store.sqlite import SqliteDatabase
+
+TENANT = "default"
+NUMBER = "+12025550123"
+AGENT = Agent(id="0" * 31 + "a", tenant_id=TENANT, name="Ann", prompt="You are Ann.")
+NOW = 1_800_000_000_000
+LEASE_MS = 30_000
+
+
+async def add_agent(db: SqliteDatabase) -> None:
+    await agents.create(db, AGENT, NOW)
+
+
+def new_task(number: str = NUMBER, **changes: object) -> NewTask:
+    fields = {"id": new_id(NOW), "agent_id": AGENT.id, "objective": "Ask for a table.", "next_action_time": NOW}
+    return NewTask(**{**fields, "number": number, **changes})
+
+
+async def claimed_task(db: SqliteDatabase, number: str = NUMBER, **changes: object) -> CallTask:
+    task = await tasks.create(db, TENANT, new_task(number, **changes), NOW)
+    (claim,) = await leases.claim_due(db, NOW, "me", LEASE_MS, 1)
+    assert claim.id == task.id
+    return claim
+
+
+def new_call(task: CallTask, **changes: object) -> NewCall:
+    return NewCall(**{"id": new_id(NOW), "task_id": task.id, "node": "main", "number_dialed": task.number, **changes})
+
+
+async def begun_call(db: SqliteDatabase, task: CallTask) -> Call:
+    async with db.tx() as tx:
+        call = await attempts.begin_call(tx, TENANT, new_call(task), task.lease_token, NOW)
+    assert isinstance(call, Call), call
+    return call
+
+
+def ended(call: Call, outcome: str = "busy", *, dialed: bool = True, **changes: object) -> CallEnd:
+    return CallEnd(call_id=call.id, outcome=outcome, ended_by="callee", dialed=dialed, **changes)

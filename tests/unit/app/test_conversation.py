@@ -1,0 +1,211 @@
+"""The rules of the talk: tools, silence, keys, farewell. Pure, so time is just a number."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.calls.conversation import (
+    ASK_IF_PRESENT,
+    FAREWELL_LIMIT_S,
+    SAY_GOODBYE,
+    SAY_GOODBYE_SILENT,
+    SAY_GOODBYE_TIME,
+    Conversation,
+    Note,
+    PressKeys,
+    TalkEffect,
+    TalkLimits,
+    TalkState,
+    ToMedia,
+    WantHangUp,
+)
+from media import protocol as media
+from stasis.outcome import EndedBy
+
+WHO = {"seq": 1, "call_id": "c1", "at_unix_ms": 0}
+
+
+def talking(**limits: float) -> Conversation:
+    talk = Conversation("c1", TalkLimits(**limits))  # type: ignore[arg-type]
+    assert talk.answered(100.0) == [ToMedia(media.Answered(call_id="c1"))]
+    return talk
+
+
+def said(effects: list[TalkEffect]) -> list[str]:
+    return [e.command.instructions for e in effects if isinstance(e, ToMedia) and isinstance(e.command, media.Say)]
+
+
+def outputs(effects: list[TalkEffect]) -> list[media.ToolOutput]:
+    return [e.command for e in effects if isinstance(e, ToMedia) and isinstance(e.command, media.ToolOutput)]
+
+
+def speaks(item: str = "i1") -> media.AgentSpeaking:
+    return media.AgentSpeaking(
+        **WHO, item_id=item, response_to_first_delta_ms=1, first_delta_to_rtp_ms=1, speech_stop_to_rtp_ms=None
+    )
+
+
+def drained(item: str = "i1") -> media.PlayoutDrained:
+    return media.PlayoutDrained(**WHO, item_id=item)
+
+
+def calls(name: str, arguments: str = "{}") -> media.ToolCalled:
+    return media.ToolCalled(**WHO, tool_call_id="t1", name=name, arguments=arguments)
+
+
+def test_answered_counts_once() -> None:
+    talk = talking()
+    assert talk.answered(101.0) == []
+
+
+def test_end_call_after_a_spoken_farewell_waits_until_it_is_out() -> None:
+    talk = talking()
+    talk.handle(speaks(), 101.0)
+    effects = talk.handle(calls("end_call", '{"reason":"done"}'), 102.0)
+    assert not [e for e in effects if isinstance(e, WantHangUp)]
+    assert said(effects) == []
+    assert outputs(effects)[0].respond is False
+    assert talk.state is TalkState.CLOSING
+    assert talk.handle(drained(), 104.0) == [WantHangUp(EndedBy.AGENT, "done")]
+    assert talk.state is TalkState.DONE
+
+
+def test_end_call_in_the_turn_whose_words_are_out_already_hangs_up_at_once() -> None:
+    talk = talking()
+    talk.handle(speaks(), 101.0)
+    talk.handle(drained(), 102.0)
+    assert WantHangUp(EndedBy.AGENT, "x") in talk.handle(calls("end_call", '{"reason":"x"}'), 102.5)
+
+
+def test_end_call_without_a_word_makes_the_agent_say_goodbye_first() -> None:
+    talk = talking()
+    talk.handle(media.SpeechStarted(**WHO, audio_ms=10), 101.0)
+    talk.handle(media.SpeechStopped(**WHO, audio_ms=900), 102.0)
+    assert said(talk.handle(calls("end_call", '{"reason":"x"}'), 102.5)) == [SAY_GOODBYE]
+    talk.handle(speaks("i2"), 103.0)
+    assert talk.handle(drained("i2"), 105.0) == [WantHangUp(EndedBy.AGENT, "x")]
+
+
+def test_a_farewell_that_never_sounds_is_given_up() -> None:
+    talk = talking()
+    talk.handle(media.SpeechStarted(**WHO, audio_ms=10), 101.0)
+    talk.handle(calls("end_call", '{"reason":"x"}'), 102.0)
+    assert talk.next_deadline == 102.0 + FAREWELL_LIMIT_S
+    assert talk.tick(102.0 + FAREWELL_LIMIT_S) == [WantHangUp(EndedBy.AGENT, "x")]
+    assert talk.tick(200.0) == []
+
+
+def test_silence_is_asked_about_then_ended() -> None:
+    talk = talking(no_input_s=6, no_input_prompts=2)
+    assert said(talk.tick(105.9)) == []
+    assert said(talk.tick(106.0)) == [ASK_IF_PRESENT]
+    talk.handle(speaks(), 106.5)
+    assert talk.tick(113.0) == []  # the agent is speaking: that is not silence
+    talk.handle(drained(), 108.0)
+    assert said(talk.tick(114.0)) == [ASK_IF_PRESENT]
+    assert said(talk.tick(120.0)) == [SAY_GOODBYE_SILENT]
+    talk.handle(speaks("bye"), 121.0)
+    assert talk.handle(drained("bye"), 122.0) == [WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")]
+
+
+def test_speech_forgives_the_silence_before_it() -> None:
+    talk = talking(no_input_s=6, no_input_prompts=1)
+    talk.tick(106.0)
+    talk.handle(media.SpeechStarted(**WHO, audio_ms=10), 107.0)
+    assert talk.tick(120.0) == []  # still speaking
+    talk.handle(media.SpeechStopped(**WHO, audio_ms=10), 121.0)
+    assert said(talk.tick(127.0)) == [ASK_IF_PRESENT]
+
+
+def test_maximum_length_says_goodbye() -> None:
+    talk = talking(max_talk_s=30, no_input_s=60)
+    assert talk.next_deadline == 130.0
+    assert said(talk.tick(130.0)) == [SAY_GOODBYE_TIME]
+    assert talk.state is TalkState.CLOSING
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "complaint"),
+    [
+        ("launch_rocket", "{}", "no function"),
+        ("send_dtmf", '{"digits":"1;rm"}', "do not fit"),
+        ("send_dtmf", '{"digits":"12","to":"+1"}', "do not fit"),
+        ("send_dtmf", "not json", "do not fit"),
+        ("send_dtmf", '{"digits":' + '"1"' * 1, "do not fit"),
+        ("send_dtmf", '{"digits":"' + "1" * 33 + '"}', "do not fit"),
+        ("end_call", '{"reason":5}', "do not fit"),
+        ("end_call", "[]", "do not fit"),
+        ("end_call", '{"type":"send_dtmf","digits":"1"}', "do not fit"),
+    ],
+)
+def test_unfit_tool_calls_are_refused_and_nothing_happens(name: str, arguments: str, complaint: str) -> None:
+    talk = talking()
+    effects = talk.handle(calls(name, arguments), 101.0)
+    assert complaint in msgspec.json.decode(outputs(effects)[0].output)["error"]
+    assert not [e for e in effects if isinstance(e, PressKeys | WantHangUp)]
+    assert talk.state is TalkState.TALKING
+
+
+def test_keys_hold_the_speech_while_they_sound() -> None:
+    talk = talking()
+    effects = talk.handle(calls("send_dtmf", '{"digits":"12"}'), 101.0)
+    holds = [e.command for e in effects if isinstance(e, ToMedia) and isinstance(e.command, media.HoldPlayout)]
+    assert holds[0].duration_ms >= 2 * 240
+    assert PressKeys("12") in effects
+    assert outputs(effects)[0].respond is True
+
+
+def test_pressed_keys_are_told_once_after_a_pause() -> None:
+    talk = talking()
+    assert talk.key_pressed("4", 101.0) == [Note("dtmf_in", "4")]
+    talk.key_pressed("2", 101.5)
+    assert said(talk.tick(102.9)) == []
+    assert "42" in said(talk.tick(103.0))[0]
+    assert said(talk.tick(103.1)) == []
+
+
+def test_model_lost_ends_the_call() -> None:
+    talk = talking()
+    failed = media.LegFailed(**WHO, code="gone", message="socket refused", fatal=False)
+    assert talk.handle(failed, 101.0) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: socket refused")]
+
+
+def test_operator_end_is_polite_when_talking_and_plain_before() -> None:
+    assert Conversation("c1", TalkLimits()).close(EndedBy.OPERATOR, "stop", 1.0) == [
+        WantHangUp(EndedBy.OPERATOR, "stop")
+    ]
+    talk = talking()
+    assert said(talk.close(EndedBy.OPERATOR, "stop", 101.0)) == [SAY_GOODBYE]
+
+
+REPORTS = st.sampled_from(
+    [
+        media.SpeechStarted(**WHO, audio_ms=1),
+        media.SpeechStopped(**WHO, audio_ms=2),
+        speaks(),
+        drained(),
+        calls("end_call", '{"reason":"r"}'),
+        calls("send_dtmf", '{"digits":"1"}'),
+        calls("nonsense", "}{"),
+        media.BargeIn(**WHO, item_id="i1", heard_ms=1, generated_ms=2),
+        media.LegFailed(**WHO, code="c", message="m", fatal=True),
+    ]
+)
+
+
+@given(st.lists(st.tuples(REPORTS, st.floats(0, 8)), max_size=40))
+def test_any_order_ends_once_and_never_waits_for_ever(steps: list[tuple[media.NumberedReport, float]]) -> None:
+    talk = talking(max_talk_s=60)
+    now, ends = 100.0, 0
+    for report, wait in steps:
+        now += wait
+        effects = [*talk.handle(report, now), *talk.tick(now)]
+        ends += sum(isinstance(e, WantHangUp) for e in effects)
+    for _ in range(40):
+        if (due := talk.next_deadline) is None:
+            break
+        now = max(now, due)
+        ends += sum(isinstance(e, WantHangUp) for e in talk.tick(now))
+    assert talk.state is TalkState.DONE
+    assert ends == 1

@@ -1,0 +1,112 @@
+"""Numbers: what gets through is E.164, what does not says why, and test mode has one target."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.number import DIALLABLE, NumberRefused, dial_target, mask_number, parse_number
+
+
+@pytest.mark.parametrize(
+    ("typed", "region", "e164"),
+    [
+        ("+1 202 555 0123", "", "+12025550123"),
+        (" +1 (202) 555-0123 ", "", "+12025550123"),
+        ("(202) 555-0123", "US", "+12025550123"),
+        ("020 7946 0000", "GB", "+442079460000"),
+        ("+44 (0)20 7946 0000", "", "+442079460000"),
+        ("030/1234567", "DE", "+49301234567"),
+        ("+39 06 1234 5678", "", "+390612345678"),
+    ],
+)
+def test_the_same_phone_is_one_number(typed: str, region: str, e164: str) -> None:
+    assert parse_number(typed, region=region) == e164
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("call me", "letters"),
+        ("+1 800 FLOWERS", "letters"),
+        ("+12025550123;ext=5", "letters"),
+        ("+12025550123&PJSIP/900", "letters"),
+        ("PJSIP/100", "letters"),
+        ("${SHELL(id)}", "letters"),
+        ("+1202555\r\n0123", "letters"),
+        ("+١٢٠٢٥٥٥٠١٢٣", "letters"),
+        ("++12025550123", "letters"),
+        ("911", "short"),
+        ("112", "short"),
+        ("116117", "short"),
+        ("2025550123", "no_country"),
+        ("+1911", "too_short"),
+        ("+4", "unreadable"),
+        ("+999123456789", "unreadable"),
+        ("+12025550123456789", "too_long"),
+        ("+1" + "2" * 60, "too_long"),
+        ("+15551000001", "invalid"),
+        ("+19005550123", "expensive"),
+        ("+881612345678", "expensive"),
+        ("+882161234567", "expensive"),
+    ],
+)
+def test_refusals_have_a_code_and_a_sentence(typed: str, code: str) -> None:
+    with pytest.raises(NumberRefused) as caught:
+        parse_number(typed)
+    assert caught.value.code == f"number_{code}", caught.value.message
+    assert caught.value.message.endswith(".")
+
+
+def test_fictional_numbers_are_for_simulations_only() -> None:
+    assert parse_number("+1 555 100 0001", fictional=True) == "+15551000001"
+    with pytest.raises(NumberRefused):
+        parse_number("+1911", fictional=True)
+
+
+@given(st.text(max_size=25), st.sampled_from(["", "US", "DE", "GB"]), st.booleans())
+def test_whatever_is_typed_only_digits_come_out(typed: str, region: str, fictional: bool) -> None:
+    try:
+        number = parse_number(typed, region=region, fictional=fictional)
+    except NumberRefused:
+        return
+    assert re.fullmatch(r"\+[1-9][0-9]{5,14}", number)
+
+
+@given(st.text(alphabet="+0123456789 ()-./&;@x", max_size=20))
+def test_digits_and_signs_never_raise_anything_else(typed: str) -> None:
+    try:
+        assert DIALLABLE.match(parse_number(typed))
+    except NumberRefused:
+        pass
+
+
+def test_test_mode_has_one_target_and_never_the_requested_one() -> None:
+    assert dial_target("+12025550123", test_mode=False, redirect="+12025550199") == "+12025550123"
+    assert dial_target("+12025550123", test_mode=True, redirect="+12025550199") == "+12025550199"
+    with pytest.raises(NumberRefused, match="nothing is dialed"):
+        dial_target("+12025550123", test_mode=True, redirect="")
+
+
+@pytest.mark.parametrize("bad", ["", "abc", "+1202&x", "12\n34567", "+12025550123\n", "+0123456789", "+1" * 20])
+def test_only_digits_reach_the_dial_string(bad: str) -> None:
+    with pytest.raises(NumberRefused):
+        dial_target(bad, test_mode=False, redirect="")
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"),
+    [("+15551000001", "+1555•••0001"), ("+442079460000", "+4420••••0000"), ("112", "•12"), ("", "")],
+)
+def test_masking(number: str, masked: str) -> None:
+    assert mask_number(number) == masked
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{5,14}", fullmatch=True))
+def test_a_mask_hides_at_least_three_digits_and_keeps_the_length(number: str) -> None:
+    masked = mask_number(number)
+    assert len(masked) == len(number)
+    assert masked.count("•") >= 3

@@ -1,0 +1,134 @@
+"""What follows a call: the table of the module, case by case."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain import retry
+from app.domain.call import ORDER, CallState, earlier, may_follow
+from app.domain.messages import CallChanged, CallLevels, CallWords, ConnectionChanged, TaskChanged, decode, encode
+from app.domain.retry import MINUTE_MS, Attempt, conclude, not_dialed_delay_ms
+from app.domain.task import STEPS, TaskEvent, TaskState
+from stasis.outcome import EndedBy, Outcome
+
+NOW = 1_000_000
+FIRST = Attempt(
+    outcome=Outcome.BUSY,
+    ended_by=EndedBy.CALLEE,
+    dialed=True,
+    answered=False,
+    attempts=1,
+    max_attempts=3,
+    not_dialed_count=0,
+)
+
+
+def attempt(**changes: object) -> Attempt:
+    return msgspec.structs.replace(FIRST, **changes)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "minutes"),
+    [
+        (Outcome.BUSY, 10),
+        (Outcome.NO_ANSWER, 60),
+        (Outcome.UNREACHABLE, 30),
+        (Outcome.NETWORK, 2),
+        (Outcome.LOST, 2),
+        (Outcome.TRUNK_FAULT, 2),
+        (Outcome.FAILED, 2),
+        (Outcome.CANCELED, 2),
+    ],
+)
+def test_unanswered_calls_are_repeated_after_their_pause(outcome: Outcome, minutes: int) -> None:
+    conclusion = conclude(attempt(outcome=outcome), NOW)
+    assert conclusion.event is TaskEvent.RETRY
+    assert conclusion.retry_at_ms == NOW + minutes * MINUTE_MS
+
+
+@pytest.mark.parametrize("outcome", [Outcome.BUSY, Outcome.NO_ANSWER, Outcome.NETWORK, Outcome.LOST])
+def test_the_last_attempt_is_the_last(outcome: Outcome) -> None:
+    conclusion = conclude(attempt(outcome=outcome, attempts=3), NOW)
+    assert (conclusion.event, conclusion.retry_at_ms) == (TaskEvent.FAIL, None)
+    assert "all 3 attempts" in conclusion.reason
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LOST, Outcome.NETWORK, Outcome.FAILED])
+def test_an_answered_call_that_was_lost_is_for_a_person_to_judge(outcome: Outcome) -> None:
+    conclusion = conclude(attempt(outcome=outcome, answered=True), NOW)
+    assert (conclusion.event, conclusion.needs_review) == (TaskEvent.FAIL, True)
+
+
+def test_a_talk_is_complete_unless_something_cut_it_off() -> None:
+    talked = attempt(outcome=Outcome.COMPLETED, answered=True)
+    for ended_by in (EndedBy.CALLEE, EndedBy.AGENT, EndedBy.OPERATOR, EndedBy.SYSTEM_TIMEOUT):
+        assert conclude(msgspec.structs.replace(talked, ended_by=ended_by), NOW).event is TaskEvent.COMPLETE
+    for ended_by in (EndedBy.NETWORK, EndedBy.SYSTEM_FAILURE):
+        cut = conclude(msgspec.structs.replace(talked, ended_by=ended_by), NOW)
+        assert (cut.event, cut.needs_review) == (TaskEvent.FAIL, True)
+
+
+def test_final_answers_of_the_network_and_the_callee() -> None:
+    for outcome in (Outcome.BAD_NUMBER, Outcome.REJECTED):
+        assert conclude(attempt(outcome=outcome), NOW).event is TaskEvent.FAIL
+    assert conclude(attempt(outcome=Outcome.BAD_NUMBER, dialed=False), NOW).event is TaskEvent.FAIL
+    taken_back = attempt(outcome=Outcome.CANCELED, ended_by=EndedBy.OPERATOR)
+    assert conclude(taken_back, NOW).event is TaskEvent.CANCEL
+
+
+def test_an_attempt_that_dialed_nobody_is_repeated_with_growing_pauses_and_an_end() -> None:
+    pauses = []
+    for count in range(1, retry.NOT_DIALED_LIMIT):
+        again = conclude(attempt(outcome=Outcome.TRUNK_FAULT, dialed=False, not_dialed_count=count, attempts=0), NOW)
+        assert again.event is TaskEvent.RETRY
+        assert again.retry_at_ms is not None
+        pauses.append((again.retry_at_ms - NOW) // MINUTE_MS)
+    assert pauses == [2, 4, 8, 16, 30, 30, 30]
+    last = attempt(outcome=Outcome.FAILED, dialed=False, not_dialed_count=retry.NOT_DIALED_LIMIT, attempts=0)
+    assert (conclude(last, NOW).event, conclude(last, NOW).needs_review) == (TaskEvent.FAIL, True)
+    assert not_dialed_delay_ms(10**6) == retry.NOT_DIALED_DELAY_MAX_MS
+
+
+@given(
+    st.builds(
+        Attempt,
+        outcome=st.sampled_from(Outcome),
+        ended_by=st.sampled_from(EndedBy),
+        dialed=st.booleans(),
+        answered=st.booleans(),
+        attempts=st.integers(0, 5),
+        max_attempts=st.integers(1, 5),
+        not_dialed_count=st.integers(0, 20),
+    )
+)
+def test_every_conclusion_is_possible_dated_and_bounded(facts: Attempt) -> None:
+    conclusion = conclude(facts, NOW)
+    assert conclusion.event in STEPS[TaskState.ANALYZING]
+    assert (conclusion.retry_at_ms is not None) == (conclusion.event is TaskEvent.RETRY)
+    assert conclusion.reason
+    if conclusion.event is TaskEvent.RETRY:
+        assert facts.attempts < facts.max_attempts or not facts.dialed
+        assert not facts.answered or not facts.dialed or facts.outcome not in {Outcome.LOST, Outcome.NETWORK}
+
+
+def test_calls_only_move_forward() -> None:
+    assert may_follow(CallState.PREPARE, CallState.DIALING)
+    assert not may_follow(CallState.BRIDGED, CallState.RINGING)
+    assert not may_follow(CallState.ENDED, CallState.ENDED)
+    assert earlier(CallState.RINGING) == (CallState.PREPARE, CallState.DIALING)
+    assert ORDER[0] is CallState.PREPARE
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        CallChanged(call_id="c"),
+        CallWords(call_id="c", speaker="agent", item_id="i", text="zwölf <b>", final=True),
+        CallLevels(call_id="c", callee_dbov=-30.5, agent_dbov=-99),
+        TaskChanged(task_id="t"),
+        ConnectionChanged(name="ari", state="lost", detail="why"),
+    ],
+)
+def test_messages_survive_the_wire(message: object) -> None:
+    assert decode(encode(message)) == message  # type: ignore[arg-type]

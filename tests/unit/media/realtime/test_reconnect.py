@@ -1,0 +1,195 @@
+"""Lost connections: backoff, giving up, what the next session is told, what happens to audio and owed answers."""
+
+import base64
+
+import pytest
+
+from media.realtime import notifications as nt
+from media.realtime import session_model as sm
+from media.realtime.reconnect import ReconnectPlan
+from tests.unit.media.realtime.talk import Talk
+
+State = sm.SessionState
+
+
+def drop(talk: Talk) -> Talk:
+    return talk.put(sm.Disconnected(code=1006, reason=""))
+
+
+def creates(talk: Talk) -> int:
+    return talk.sent_types.count("response.create")
+
+
+def long_talk(**changes: object) -> Talk:
+    """A call that has lived long enough not to count as a quick failure."""
+    return Talk(**changes).in_call().hear(6000)
+
+
+def test_backoff_and_giving_up() -> None:
+    plan = ReconnectPlan()
+    plan.begin(0.0)
+    plan.configured(1.0)
+    now, delays = 100.0, []
+    while (delay_ms := plan.lost(now)) is not None:
+        delays.append(delay_ms)
+        now += delay_ms / 1000
+    assert delays == [200, 500, 1000, 2000, 4000, 4000]
+    assert now - 100.0 <= 12.0
+
+
+def test_three_quick_lives_are_enough() -> None:
+    plan = ReconnectPlan()
+    plan.begin(0.0)
+    delays = []
+    for now in (1.0, 3.0, 5.0):
+        plan.configured(now)
+        delays.append(plan.lost(now + 1))
+    assert delays == [200, 500, None]
+
+
+def test_a_long_life_forgives_the_quick_ones() -> None:
+    plan = ReconnectPlan()
+    plan.begin(0.0)
+    for start, end in ((1.0, 2.0), (3.0, 4.0), (5.0, 60.0), (61.0, 62.0), (63.0, 64.0)):
+        plan.configured(start)
+        assert plan.lost(end) is not None
+
+
+def test_the_call_goes_on_in_a_new_primed_session() -> None:
+    talk = long_talk(priming="The task: book a table.")
+    talk.speech_started("item_u1", 1000).speech_stopped("item_u1", 2000)
+    talk.serve(
+        "conversation.item.input_audio_transcription.completed", item_id="item_u1", transcript="Who is this?"
+    )
+    talk.said(1000, "This is Ada.").put(sm.PlaybackFinished(item_id="item_a1", audio_ms=7000))
+    drop(talk)
+    assert talk.of(sm.Connect) == [sm.Connect(delay_ms=200)]
+    assert talk.session.state is State.RECONNECTING
+    assert talk.session.counters.reconnects == 1
+    talk.configured()
+    roles = [(event["item"]["role"], event["item"]["content"][0]["text"]) for event in talk.sent]
+    assert roles[1:] == [("user", "Who is this?"), ("assistant", "This is Ada.")]
+    assert roles[0][0] == "system"
+    assert roles[0][1].startswith("The task: book a table.\n")
+    assert 'You last said: "This is Ada."' in roles[0][1]
+    assert not talk.of(nt.Ready)
+    assert talk.session.state is State.LISTENING
+
+
+def test_an_answer_in_the_making_is_owed_in_the_new_session() -> None:
+    talk = long_talk().speech_started().speech_stopped().created().delta(400)
+    drop(talk)
+    assert talk.of(sm.FinishItem) == [sm.FinishItem(item_id="item_a1")]
+    assert talk.of(nt.Turn)[0].speaker == "callee"
+    assert creates(talk.configured()) == 1
+    talk.speech_started("item_u2").flushed(("item_a1", 100, 400, False))
+    assert "conversation.item.truncate" not in talk.sent_types
+
+
+def test_nothing_is_owed_after_a_finished_turn() -> None:
+    talk = long_talk().said(400, "Hi.")
+    assert creates(drop(talk).configured()) == 0
+
+
+def test_a_callee_cut_off_in_the_middle_is_listened_to_first() -> None:
+    talk = drop(long_talk().said(200, "Hi.").speech_started("item_u1", 3000)).configured()
+    assert creates(talk) == 0
+    again = talk.speech_started("item_u2", 100)
+    assert creates(again.put(sm.Tick(), 2.0)) == 0
+
+    silent = drop(long_talk().said(200, "Hi.").speech_started("item_u1", 3000)).configured()
+    assert creates(silent.put(sm.Tick(), 2.0)) == 1
+
+
+def test_tools_survive() -> None:
+    talk = long_talk().said(300, "Hm.").created("resp_2").called("call_1", response="resp_2").done("resp_2")
+    drop(talk).configured()
+    assert creates(talk) == 0
+    talk.put(sm.ToolResult(tool_call_id="call_1", output='{"ok":1}'))
+    assert [event["item"]["type"] for event in talk.sent[:2]] == ["function_call", "function_call_output"]
+    assert creates(talk) == 1
+
+    while_down = long_talk().said(300, "Hm.").created("resp_2").called("call_1", response="resp_2").done("resp_2")
+    drop(while_down).put(sm.ToolResult(tool_call_id="call_1", output='{"ok":1}'))
+    assert while_down.sent == []
+    while_down.configured()
+    types = [event["item"]["type"] for event in while_down.sent if event["type"] == "conversation.item.create"]
+    assert types == ["message", "function_call", "function_call_output", "message"]
+    assert creates(while_down) == 1
+
+
+def test_a_farewell_is_said_in_the_next_session() -> None:
+    talk = drop(long_talk().said(300, "Hm.")).put(sm.SayNow(instructions="Bye."))
+    assert talk.sent == []
+    talk.configured()
+    assert talk.last_create["response"]["instructions"].endswith("Bye.")
+    talk.created("resp_2", ours=True).delta(100, "resp_2", "item_a2")
+    drop(talk).configured()
+    assert creates(talk) == 1
+    assert talk.last_create["response"]["instructions"].endswith("Bye.")
+
+
+def test_only_the_last_second_of_audio_is_appended_late() -> None:
+    talk = drop(long_talk().said(300, "Hm."))
+    for number in range(100):
+        assert talk.session.append(bytes([number]) * 160) is None
+    talk.configured()
+    appended = [event for event in talk.sent if event["type"] == "input_audio_buffer.append"]
+    assert [base64.b64decode(event["audio"])[0] for event in appended] == list(range(50, 100))
+    assert talk.session.counters.input_dropped_ms == 1000
+    assert talk.session.position_ms == 8000
+    talk.hear(1000).speech_started("item_u5", 500)
+    assert talk.of(nt.SpeechStarted) == [nt.SpeechStarted(audio_ms=7500)]
+
+
+def test_before_the_answer_the_greeting_is_made_anew() -> None:
+    talk = Talk(opening="greet_first").configured().created(ours=True).delta(500)
+    talk.now += 10
+    drop(talk)
+    assert talk.of(sm.FlushPlayback) == [sm.FlushPlayback(fade=False)]
+    talk.flushed(("item_a1", 0, 500, False))
+    assert talk.reports == []
+    assert creates(talk.configured()) == 1
+    assert talk.sent_types == ["response.create"]
+
+
+def test_an_unheard_greeting_is_made_anew_after_the_answer() -> None:
+    talk = Talk().in_call().put(sm.Tick(), 2.0)
+    talk.now += 10
+    drop(talk).configured()
+    assert creates(talk) == 1
+    assert "Hello, this is Ada." in talk.last_create["response"]["instructions"]
+
+
+def test_a_session_is_changed_in_a_quiet_moment_before_it_expires() -> None:
+    talk = Talk().in_call().hear(100).said(1000, "Hi.")
+    talk.put(sm.Tick(), 3400.0)
+    assert not talk.of(sm.CloseSocket)
+    talk.put(sm.PlaybackFinished(item_id="item_a1", audio_ms=1100))
+    assert talk.effects[-2:] == [sm.CloseSocket(), sm.Connect(delay_ms=0)]
+    assert talk.session.counters.rotations == 1
+    assert talk.session.counters.reconnects == 0
+    assert talk.configured().session.state is State.LISTENING
+
+
+def test_rotation_has_a_deadline_of_its_own() -> None:
+    talk = Talk().configured(expires_at=1_000_600).put(sm.Answered())
+    talk.speech_started().speech_stopped().created().done()
+    assert talk.session.next_deadline == pytest.approx(talk.now + 300)
+    assert talk.tick_to_deadline().of(sm.Connect)
+
+
+def test_an_expired_session_is_replaced_at_once_unless_it_never_lived() -> None:
+    talk = long_talk().said(100, "Hi.").serve("error", error={"code": "session_expired"})
+    assert talk.effects[-1] == sm.Connect(delay_ms=0)
+    talk.configured().serve("error", error={"code": "session_expired"})
+    assert talk.effects[-1] == sm.Connect(delay_ms=200)
+
+
+def test_lost_for_good() -> None:
+    talk = long_talk().said(2000, "Hi.")
+    drop(talk)
+    while talk.session.state is State.RECONNECTING:
+        talk.put(sm.ConnectFailed(status=None, message="refused"), talk.of(sm.Connect)[0].delay_ms / 1000)
+    assert talk.of(nt.Failed) == [nt.Failed(code="connection_lost", message="refused", fatal=False)]
+    assert talk.of(nt.Turn)[0].item_id == "item_a1"

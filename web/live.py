@@ -1,0 +1,173 @@
+"""From bus and store to the browsers: one hub, one coalesced frame at most four times a second for all of them.
+
+The bus only says what to look at; the store is read again. A message that never came is made good by a look at
+the whole wall every few seconds while somebody watches.
+"""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import msgspec
+import structlog
+
+from app.bus import Bus
+from app.clock import Clock
+from app.domain.messages import (
+    CallChanged,
+    CallLevels,
+    CallWords,
+    ConnectionChanged,
+    Message,
+    Resync,
+    TaskChanged,
+)
+from app.errors import StoreError
+from app.store import calls
+from app.store.db import Database
+from web.view import card
+from web.wall import Wall
+
+log = structlog.get_logger()
+
+FRAME_PAUSE_S = 0.25
+RELOAD_S = 5.0
+CALLS_SHOWN = 100
+VIEWER_QUEUE = 8
+"""Frames a slow browser may lag behind; then it gets a snapshot instead."""
+
+
+class Viewer:
+    """One browser's mailbox of encoded frames. When it is full everything is dropped and a snapshot is owed."""
+
+    def __init__(self) -> None:
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue(VIEWER_QUEUE)
+        self._owed = asyncio.Event()
+        self._owed.set()
+
+    def put(self, frame: bytes) -> None:
+        """Take a frame, or owe a snapshot."""
+        if self._frames.full():
+            while not self._frames.empty():
+                self._frames.get_nowait()
+            self._owed.set()
+        self._frames.put_nowait(frame)
+
+    async def next(self) -> bytes | None:
+        """The next frame; None: send a snapshot, then go on."""
+        if self._owed.is_set():
+            self._owed.clear()
+            while not self._frames.empty():
+                self._frames.get_nowait()  # the snapshot is newer
+            return None
+        frame = await self._frames.get()
+        return await self.next() if self._owed.is_set() else frame
+
+
+class Hub:
+    """Keeps the wall of one tenant and feeds its viewers. `run` lives as long as the application."""
+
+    def __init__(self, db: Database, bus: Bus, clock: Clock, tenant_id: str) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+        self._tenant_id = tenant_id
+        self._wall = Wall()
+        self._viewers: set[Viewer] = set()
+        self._dirty: set[str] = set()
+        self._stale = True
+        self._reloaded_s = float("-inf")
+        self._reading = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    @contextmanager
+    def watch(self) -> Generator[Viewer]:
+        """Register a browser."""
+        viewer = Viewer()
+        self._viewers.add(viewer)
+        try:
+            yield viewer
+        finally:
+            self._viewers.discard(viewer)
+
+    def snapshot(self) -> bytes:
+        """The whole wall, encoded."""
+        return msgspec.json.encode(self._wall.snapshot(self._clock.unix_ms()))
+
+    async def reload(self) -> None:
+        """Read the whole wall again, so that a snapshot taken next is true."""
+        self._stale = True
+        await self._refresh()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Follow the bus and send frames until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            group.create_task(self._beat())
+
+    async def _follow(self) -> None:
+        with self._bus.subscribe("calls", "system") as messages:
+            async for message in messages:
+                self._take(message)
+                self._wake.set()
+
+    def _take(self, message: Message | Resync) -> None:
+        match message:
+            case CallChanged(call_id=call_id):
+                self._dirty.add(call_id)
+            case CallWords():
+                if not self._wall.speak(message):
+                    self._dirty.add(message.call_id)
+            case ConnectionChanged():
+                self._wall.connection(message)
+            case Resync():
+                self._stale = True
+            case CallLevels() | TaskChanged():
+                pass
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(RELOAD_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            if self._viewers and self._clock.monotonic() >= self._reloaded_s + RELOAD_S:
+                self._stale = True
+            try:
+                await self._refresh()
+                self._send()
+            except Exception:  # a frame that fails must not end the page of everybody
+                log.exception("a live frame failed")
+            await asyncio.sleep(FRAME_PAUSE_S)
+
+    async def _refresh(self) -> None:
+        async with self._reading:
+            stale, dirty, self._stale, self._dirty = self._stale, self._dirty, False, set()
+            if not (stale or dirty):
+                return
+            try:
+                await self._read(None if stale else sorted(dirty))
+            except StoreError as error:
+                self._stale = True
+                self._wall.connection(ConnectionChanged(name="store", state="lost", detail=error.message))
+            else:
+                self._wall.connection(ConnectionChanged(name="store", state="connected"))
+
+    async def _read(self, call_ids: list[str] | None) -> None:
+        if call_ids is None:
+            self._reloaded_s = self._clock.monotonic()
+            rows = await calls.wall(self._db, self._tenant_id, CALLS_SHOWN)
+            self._wall.replace_all([card(row) for row in rows])
+        else:
+            for row in await calls.wall_some(self._db, self._tenant_id, call_ids):
+                self._wall.put(card(row))
+
+    def _send(self) -> None:
+        frame = self._wall.frame(self._clock.unix_ms())
+        if frame is not None:
+            encoded = msgspec.json.encode(frame)
+            for viewer in self._viewers:
+                viewer.put(encoded)

@@ -1,0 +1,135 @@
+"""Pure: what a row of the store looks like on the page. Numbers are masked here, so no full number leaves.
+
+The words for states and outcomes live in this file only; templates and script show strings as they come.
+"""
+
+import msgspec
+
+from app.domain.call import CallState, Turn
+from app.domain.number import mask_number
+from app.store.calls import WallCall
+
+WORDS_SHOWN = 160
+STATE_WORDS: dict[CallState, str] = {
+    CallState.PREPARE: "○ preparing",
+    CallState.DIALING: "◔ dialing",
+    CallState.RINGING: "◑ ringing",
+    CallState.ANSWERED: "◕ answered",
+    CallState.BRIDGED: "● talking",
+    CallState.ENDING: "◌ ending",
+    CallState.ENDED: "■ ended",
+}
+OUTCOME_WORDS: dict[str, str] = {
+    "completed": "✓ answered",
+    "busy": "busy",
+    "no_answer": "no answer",
+    "rejected": "rejected",
+    "bad_number": "no such number",
+    "unreachable": "not reachable",
+    "network": "network fault",
+    "trunk_fault": "trunk refused",
+    "canceled": "taken back",
+    "lost": "lost",
+    "failed": "fault on our side",
+}
+ENDED_BY_WORDS: dict[str, str] = {
+    "callee": "callee hung up",
+    "agent": "agent hung up",
+    "operator": "operator hung up",
+    "system_timeout": "time was up",
+    "system_complete": "done",
+    "system_failure": "a fault ended it",
+    "network": "the network ended it",
+}
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table, as the template and the script show it. Timer: from..to, `to` None while it runs."""
+
+    id: str
+    state: str
+    state_label: str
+    alive: bool
+    number: str
+    callee: str
+    agent: str
+    callee_words: str
+    agent_words: str
+    outcome: str
+    detail: str
+    cost: str
+    created_ms: int
+    timer_from_ms: int
+    timer_to_ms: int | None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of a transcript. `at` is the position on the call's own time line, m:ss."""
+
+    item_id: str
+    speaker: str
+    text: str
+    at: str
+    interrupted: bool = False
+
+
+def card(call: WallCall) -> Card:
+    """The row of a call."""
+    redirected = call.number_dialed != call.number_requested
+    number = mask_number(call.number_requested)
+    return Card(
+        id=call.id,
+        state=call.state,
+        state_label=STATE_WORDS[call.state],
+        alive=call.state is not CallState.ENDED,
+        number=f"{number} → {mask_number(call.number_dialed)}" if redirected else number,
+        callee=call.callee_name,
+        agent=call.agent_name,
+        callee_words=tail(call.callee_words or ""),
+        agent_words=tail(call.agent_words or ""),
+        outcome=_outcome(call),
+        detail=call.detail,
+        cost=money(call.cost_micro_usd),
+        created_ms=call.created_ms,
+        timer_from_ms=call.answered_ms or call.created_ms,
+        timer_to_ms=call.ended_ms,
+    )
+
+
+def line(turn: Turn) -> Line:
+    """A turn of a transcript."""
+    return Line(
+        item_id=turn.item_id,
+        speaker=turn.speaker,
+        text=turn.text,
+        at=clock_face(turn.start_audio_ms),
+        interrupted=turn.interrupted,
+    )
+
+
+def tail(text: str) -> str:
+    """The last words of a text, cut at a blank."""
+    if len(text) <= WORDS_SHOWN:
+        return text
+    return "… " + text[-WORDS_SHOWN:].split(" ", 1)[-1]
+
+
+def money(micro_usd: int) -> str:
+    """US dollars with four digits, enough to see a single turn; nothing for nothing."""
+    return f"${micro_usd / 1_000_000:.4f}" if micro_usd else ""
+
+
+def clock_face(ms: int) -> str:
+    """m:ss, hours when there are any."""
+    seconds = max(0, ms) // 1000
+    minutes, hours = seconds // 60 % 60, seconds // 3600
+    return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+def _outcome(call: WallCall) -> str:
+    if call.outcome is None:
+        return ""
+    words = OUTCOME_WORDS.get(call.outcome, call.outcome)
+    if call.outcome in {"completed", "canceled", "failed"} and call.ended_by is not None:
+        words += f", {ENDED_BY_WORDS.get(call.ended_by, call.ended_by)}"
+    return f"{words} (cause {call.hangup_cause})" if call.hangup_cause not in {None, 16} else words

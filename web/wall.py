@@ -1,0 +1,133 @@
+"""Pure: the calls all viewers look at, and the frames that bring them up to date.
+
+Changes collect until somebody asks for a frame; a frame carries only the calls that changed, each once, and a
+sequence number. A viewer that misses one asks for a snapshot, which is always right by itself.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from app.domain.messages import CallWords, ConnectionChanged
+from web.view import Card, tail
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn of the selected call's transcript while it is spoken."""
+
+    call_id: str
+    item_id: str
+    speaker: str
+    text: str
+    final: bool
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="frame"):
+    """What changed since the frame before (`seq` - 1)."""
+
+    seq: int
+    now_ms: int
+    calls: tuple[Card, ...]
+    removed: tuple[str, ...]
+    words: tuple[Words, ...]
+    connections: tuple[ConnectionChanged, ...]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot"):
+    """Everything; the next frame has `seq` + 1."""
+
+    seq: int
+    now_ms: int
+    calls: tuple[Card, ...]
+    connections: tuple[ConnectionChanged, ...]
+
+
+class Wall:
+    """Cards by call id, newest first, and what changed since the last frame."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self._cards: dict[str, Card] = {}
+        self._connections: dict[str, ConnectionChanged] = {}
+        self._changed: set[str] = set()
+        self._removed: set[str] = set()
+        self._words: dict[tuple[str, str, str], Words] = {}
+        self._partial: dict[tuple[str, str], str] = {}
+        self._told: Mapping[str, ConnectionChanged] = {}
+
+    def replace_all(self, cards: Iterable[Card]) -> None:
+        """The store as it is now; what differs becomes part of the next frame."""
+        fresh = {card.id: card for card in cards}
+        self._removed |= self._cards.keys() - fresh.keys()
+        for card in fresh.values():
+            self.put(card)
+        self._cards = {call_id: self._cards[call_id] for call_id in fresh}
+        self._partial = {key: text for key, text in self._partial.items() if key[0] in fresh}
+
+    def put(self, card: Card) -> None:
+        """One call as it is in the store; words that are being spoken and not stored yet stay on it."""
+        self._show(
+            msgspec.structs.replace(
+                card,
+                callee_words=self._partial.get((card.id, "callee"), card.callee_words),
+                agent_words=self._partial.get((card.id, "agent"), card.agent_words),
+            )
+            if card.alive
+            else card
+        )
+
+    def _show(self, card: Card) -> None:
+        if self._cards.get(card.id) != card:
+            self._cards[card.id] = card
+            self._changed.add(card.id)
+            self._removed.discard(card.id)
+
+    def speak(self, said: CallWords) -> bool:
+        """Words as they are spoken. False: the call is not on the wall (yet)."""
+        card = self._cards.get(said.call_id)
+        if card is None:
+            return False
+        self._words[said.call_id, said.item_id, said.speaker] = Words(
+            call_id=said.call_id, item_id=said.item_id, speaker=said.speaker, text=said.text, final=said.final
+        )
+        words = tail(said.text)
+        if said.final:
+            self._partial.pop((said.call_id, said.speaker), None)
+        else:
+            self._partial[said.call_id, said.speaker] = words
+        if said.speaker == "callee":
+            self._show(msgspec.structs.replace(card, callee_words=words))
+        else:
+            self._show(msgspec.structs.replace(card, agent_words=words))
+        return True
+
+    def connection(self, change: ConnectionChanged) -> None:
+        """A connection of the engine, or the console's own to the store, changed."""
+        self._connections[change.name] = change
+
+    def frame(self, now_ms: int) -> Frame | None:
+        """What changed since the last one, None when nothing did. Forgets the changes."""
+        connections = () if self._told == self._connections else self._all_connections()
+        if not (self._changed or self._removed or self._words or connections):
+            return None
+        self.seq += 1
+        frame = Frame(
+            seq=self.seq,
+            now_ms=now_ms,
+            calls=tuple(card for card in self._cards.values() if card.id in self._changed),
+            removed=tuple(sorted(self._removed)),
+            words=tuple(self._words.values()),
+            connections=connections,
+        )
+        self._told = dict(self._connections)
+        self._changed, self._removed, self._words = set(), set(), {}
+        return frame
+
+    def snapshot(self, now_ms: int) -> Snapshot:
+        """Everything, as of the last frame's number; changes not framed yet come again in the next one."""
+        return Snapshot(
+            seq=self.seq, now_ms=now_ms, calls=tuple(self._cards.values()), connections=self._all_connections()
+        )
+
+    def _all_connections(self) -> tuple[ConnectionChanged, ...]:
+        return tuple(self._connections[name] for name in sorted(self._connections))
