@@ -240,6 +240,6 @@ def run_worker(socket_path: Path, options: WorkerOptions) -> int:
     try:
         asyncio.run(serve(socket_path, options))
     except WorkerInUse as error:
-        logger.error("%s", error)  # noqa: TRY400 - a sentence, not a traceback
+        logger.error("%s", error)
         return 3
     return 0

@@ -12,6 +12,7 @@ import structlog
 from litestar import Litestar, MediaType, Request, Response, WebSocket, get, websocket
 from litestar.datastructures import State
 from litestar.exceptions import WebSocketDisconnect
+from litestar.params import FromPath, FromQuery
 from litestar.static_files import (
     create_static_files_router,  # pyright: ignore[reportUnknownVariableType] - unparametrised generics of theirs
 )
@@ -45,12 +46,12 @@ def create_app(settings: Settings, db: Database, bus: Bus, clock: Clock) -> Lite
     pages = Pages(settings, db, clock, DEFAULT_TENANT_ID)
 
     @get("/", media_type=MediaType.HTML)
-    async def calls_page(call: str | None = None) -> Response[str]:
+    async def calls_page(call: FromQuery[str | None] = None) -> Response[str]:
         status, text = await pages.calls(call)
         return Response(text, status_code=status, media_type=MediaType.HTML)
 
     @get("/calls/{call_id:str}")
-    async def call_json(call_id: str) -> CallPage:
+    async def call_json(call_id: FromPath[str]) -> CallPage:
         return await pages.call(call_id)
 
     @get("/health")
@@ -83,6 +84,7 @@ def create_app(settings: Settings, db: Database, bus: Bus, clock: Clock) -> Lite
         before_send=[add_headers],
         exception_handlers={AppError: _app_error},
         openapi_config=None,
+        logging_config=None,  # the process has set up its logs; Litestar's default would replace them
         debug=False,
     )
 

@@ -61,7 +61,7 @@ def call_command(simulate: bool, as_json: bool, greet_first: bool, **texts: str)
 
     \b
     opendeep call +12025550123 --objective "Ask whether the office is open on Monday"
-    opendeep call +15551000001 --objective "Confirm the appointment" --simulate
+    opendeep call +15551000100 --objective "Confirm the appointment" --simulate
 
     Exit status 0 when the task is completed, 1 otherwise. Ctrl-C hangs up.
     """

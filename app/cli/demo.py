@@ -15,6 +15,7 @@ from app.domain.agent import Agent
 from app.domain.messages import TaskChanged
 from app.domain.task import SETTLED, NewTask
 from app.domain.tenant import DEFAULT_TENANT_ID
+from app.errors import NotFoundError
 from app.figures import Answer, Result, answer
 from app.ids import new_id
 from app.store import agents, calls, campaigns, tasks, transcripts
@@ -115,13 +116,7 @@ async def _headless(settings: Settings, count: int) -> Answer:
 async def create_campaign(house: House, count: int) -> str:
     """A campaign of `count` simulated people, one attempt each."""
     now_ms = house.clock.unix_ms()
-    agent = Agent(
-        id=new_id(now_ms),
-        tenant_id=DEFAULT_TENANT_ID,
-        name=f"Dental assistant {now_ms}",
-        prompt="You call for a dental practice. You are friendly and brief.",
-        greeting="Hello, this is the automated assistant of the dental practice.",
-    )
+    agent = await _demo_agent(house, now_ms)
     batch = [
         NewTask(
             id=new_id(now_ms + index),
@@ -135,11 +130,24 @@ async def create_campaign(house: House, count: int) -> str:
         for index in range(count)
     ]
     async with house.db.tx() as tx:
-        await agents.create(tx, agent, now_ms)
         new = NewCampaign(id=new_id(now_ms), name=f"Demo: {OBJECTIVE.lower()}")
         campaign, _ = await campaigns.create(tx, DEFAULT_TENANT_ID, new, batch, now_ms)
     await house.bus.publish("tasks", TaskChanged(task_id=""))
     return campaign.id
+
+
+async def _demo_agent(house: House, now_ms: int) -> Agent:
+    try:
+        return await agents.by_name(house.db, DEFAULT_TENANT_ID, "Dental assistant")
+    except NotFoundError:
+        agent = Agent(
+            id=new_id(now_ms),
+            tenant_id=DEFAULT_TENANT_ID,
+            name="Dental assistant",
+            prompt="You call for a dental practice. You are friendly and brief.",
+            greeting="Hello, this is the automated assistant of the dental practice.",
+        )
+        return await agents.create(house.db, agent, now_ms)
 
 
 async def _until_settled(house: House, campaign_id: str) -> None:

@@ -73,8 +73,9 @@ def main() -> None:
 
 def _sentences(error: BaseException) -> list[str]:
     """What to tell a person; a fault of ours inside a group is raised again."""
-    if isinstance(error, BaseExceptionGroup):
-        return [line for inner in error.exceptions for line in _sentences(inner)]
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    if inner:
+        return [line for each in inner for line in _sentences(each)]
     if not isinstance(error, AppError | MediaError):
         raise error
     return [str(error)]

@@ -19,7 +19,7 @@ _PROMOTE = """
         dial_deadline_ms = :dial_deadline_ms, attempt_number = :attempt_number
     WHERE tenant_id = :tenant_id AND id = :call_id AND task_id = :task_id AND state = 'prepare'
 """
-_NUMBER_OF_NEXT = "SELECT coalesce(max(attempt_number), 0) + 1 FROM calls WHERE task_id = :task_id"
+_NEWEST_NUMBER = "SELECT coalesce(max(attempt_number), 0) FROM calls WHERE task_id = :task_id AND id <> :call_id"
 _CLOSE = """
     UPDATE calls SET state = 'ended', outcome = :outcome, ended_by = :ended_by, dialed = :dialed,
         hangup_cause = :hangup_cause, tech_cause = :tech_cause, sip_call_id = coalesce(:sip_call_id, sip_call_id),
@@ -72,7 +72,7 @@ async def begin_call(tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: i
             "number_dialed": new.number_dialed,
             "dial_deadline_ms": new.dial_deadline_ms,
             "now_ms": now_ms,
-            "attempt_number": await _next_number(tx, task.id, new.id),
+            "attempt_number": await _newest_number(tx, task.id, other_than=new.id) + 1,
         },
     )
     if promoted:
@@ -88,19 +88,16 @@ async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, toke
     """
     call = await calls.get(tx, tenant_id, end.call_id)
     task = await tasks.get(tx, tenant_id, call.task_id)
-    if not await close_row(tx, call, end, now_ms):
+    closed = await close_row(tx, call, end, now_ms)
+    if not closed:
         await events.add(tx, tenant_id, call.id, "late_end", to_params(end), at_ms=now_ms)
+    if token is not None and token != task.lease_token:
         return task
-    fenced = token is not None and token != task.lease_token
-    if fenced or task.state not in {TaskState.CLAIMED, TaskState.IN_CALL}:
+    # A row that was closed before its task moved: the end came from a process whose lease had been taken over.
+    left_behind = task.state is TaskState.IN_CALL and call.attempt_number == await _newest_number(tx, task.id)
+    if not (left_behind or (closed and task.state is TaskState.CLAIMED)):
         return task
-    used = 0 if task.state is TaskState.IN_CALL else 1
-    count = task.current_attempt_count + (used if end.dialed else used - 1)
-    task = msgspec.structs.replace(
-        after(task, TaskEvent.FINISH_CALL, now_ms),
-        current_attempt_count=min(max(count, 0), task.max_attempts),
-        not_dialed_count=0 if end.dialed else task.not_dialed_count + 1,
-    )
+    task = _finished(task, dialed=end.dialed if closed else call.dialed, now_ms=now_ms)
     await tasks.save(tx, task)
     return task
 
@@ -109,6 +106,16 @@ async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
     """End the call row only; False when it had ended before."""
     params = to_params(end) | {"tenant_id": call.tenant_id, "ended_ms": end.ended_ms or now_ms}
     return await tx.execute(_CLOSE, params) == 1
+
+
+def _finished(task: CallTask, *, dialed: bool, now_ms: int) -> CallTask:
+    """The task after its attempt; `begin_call` has counted it already unless it was never reached."""
+    counted = task.current_attempt_count + (0 if task.state is TaskState.IN_CALL else 1)
+    return msgspec.structs.replace(
+        after(task, TaskEvent.FINISH_CALL, now_ms),
+        current_attempt_count=min(max(counted - (0 if dialed else 1), 0), task.max_attempts),
+        not_dialed_count=0 if dialed else task.not_dialed_count + 1,
+    )
 
 
 def _refusal(task: CallTask, new: NewCall, token: int, now_ms: int) -> DialRefusal | None:
@@ -129,10 +136,9 @@ async def _settle(tx: Tx, task: CallTask, refusal: DialRefusal, now_ms: int) -> 
         await tasks.save(tx, msgspec.structs.replace(settled, overall_conclusion=refusal.sentence))
 
 
-async def _next_number(tx: Tx, task_id: str, call_id: str) -> int:
-    sql = f"{_NUMBER_OF_NEXT} AND id <> :call_id"
-    row = await tx.one(sql, {"task_id": task_id, "call_id": call_id})
-    return row[0] if row else 1
+async def _newest_number(tx: Tx, task_id: str, *, other_than: str = "") -> int:
+    row = await tx.one(_NEWEST_NUMBER, {"task_id": task_id, "call_id": other_than})
+    return row[0] if row else 0
 
 
 async def _insert(tx: Tx, task: CallTask, new: NewCall, state: CallState, now_ms: int) -> Call:
@@ -142,7 +148,7 @@ async def _insert(tx: Tx, task: CallTask, new: NewCall, state: CallState, now_ms
         tenant_id=task.tenant_id,
         task_id=task.id,
         agent_id=task.agent_id,
-        attempt_number=await _next_number(tx, task.id, new.id),
+        attempt_number=await _newest_number(tx, task.id, other_than=new.id) + 1,
         node=new.node,
         number_requested=task.number,
         number_dialed=new.number_dialed,

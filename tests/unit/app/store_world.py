@@ -31,7 +31,9 @@ async def claimed_task(db: SqliteDatabase, number: str = NUMBER, **changes: obje
 
 
 def new_call(task: CallTask, **changes: object) -> NewCall:
-    return NewCall(**{"id": new_id(NOW), "task_id": task.id, "node": "main", "number_dialed": task.number, **changes})
+    return NewCall(
+        **{"id": new_id(NOW), "task_id": task.id, "node": "main", "number_dialed": task.number, **changes}
+    )
 
 
 async def begun_call(db: SqliteDatabase, task: CallTask) -> Call:

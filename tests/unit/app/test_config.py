@@ -126,7 +126,9 @@ def test_env_example_is_what_the_settings_say() -> None:
 
 
 def test_env_example_with_every_key_switched_on_is_valid(tmp_path: Path) -> None:
-    lines = [line[1:] if line.startswith("#") and line[1].isupper() else line for line in env_example().splitlines()]
+    lines = [
+        line[1:] if line.startswith("#") and line[1].isupper() else line for line in env_example().splitlines()
+    ]
     (tmp_path / ".env").write_text("\n".join(lines))
     assert load_settings(tmp_path, {"simulate": True}).ring_timeout_s == 40
     assert setting_warnings(tmp_path) == []

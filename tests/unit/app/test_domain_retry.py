@@ -80,7 +80,9 @@ def test_final_answers_of_the_network_and_the_callee() -> None:
 def test_an_attempt_that_dialed_nobody_is_repeated_with_growing_pauses_and_an_end() -> None:
     pauses = []
     for count in range(1, retry.NOT_DIALED_LIMIT):
-        again = conclude(attempt(outcome=Outcome.TRUNK_FAULT, dialed=False, not_dialed_count=count, attempts=0), NOW)
+        again = conclude(
+            attempt(outcome=Outcome.TRUNK_FAULT, dialed=False, not_dialed_count=count, attempts=0), NOW
+        )
         assert again.event is TaskEvent.RETRY
         assert again.retry_at_ms is not None
         pauses.append((again.retry_at_ms - NOW) // MINUTE_MS)

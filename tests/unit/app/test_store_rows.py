@@ -111,8 +111,16 @@ async def test_each_report_is_stored_exactly_once(db: SqliteDatabase, call: Call
     assert not await reports.store(db, "w", turn_report(1, call.id, "other text"))
     assert await reports.acknowledged_seq(db, "w") == 1
     assert await reports.acknowledged_seq(db, "unknown") == 0
+    assert await reports.last_acknowledged_seq(db) == 1
     used = media.TranscriptionUsed(
-        seq=2, call_id=call.id, at_unix_ms=NOW, item_id="i", model="m", seconds=1.5, cost_micro_usd=9, price_table="p"
+        seq=2,
+        call_id=call.id,
+        at_unix_ms=NOW,
+        item_id="i",
+        model="m",
+        seconds=1.5,
+        cost_micro_usd=9,
+        price_table="p",
     )
     closed = media.LegClosed(
         seq=3,
@@ -153,7 +161,14 @@ async def test_reports_of_nobody_move_the_cursor(db: SqliteDatabase) -> None:
 
 async def test_a_report_that_does_not_fit_holds_up_nobody(db: SqliteDatabase, call: Call) -> None:
     bad = media.TranscriptionUsed(
-        seq=1, call_id=call.id, at_unix_ms=NOW, item_id="i", model="m", seconds=1, cost_micro_usd=-5, price_table="p"
+        seq=1,
+        call_id=call.id,
+        at_unix_ms=NOW,
+        item_id="i",
+        model="m",
+        seconds=1,
+        cost_micro_usd=-5,
+        price_table="p",
     )
     assert await reports.store(db, "w", bad)
     assert await reports.store(db, "w", turn_report(2, call.id, "\ud800"))
@@ -206,9 +221,12 @@ async def test_a_campaign_is_confirmed_once(db: SqliteDatabase) -> None:
 
 
 async def test_a_campaign_with_one_bad_task_is_not_stored(db: SqliteDatabase) -> None:
-    with pytest.raises(ValidationFailed):
+    async def confirm() -> None:
         async with db.tx() as tx:
             batch = [new_task(), new_task("nonsense")]
             await campaigns.create(tx, TENANT, NewCampaign(id="c1", name="X"), batch, NOW)
+
+    with pytest.raises(ValidationFailed):
+        await confirm()
     assert await campaigns.list_campaigns(db, TENANT) == []
     assert await tasks.list_tasks(db, TENANT) == []

@@ -125,10 +125,14 @@ async def test_begin_call_moves_task_and_call_together_and_uses_an_attempt(db: S
 
 async def test_an_intent_that_does_not_commit_leaves_nothing(db: SqliteDatabase) -> None:
     task = await claimed_task(db)
-    with pytest.raises(KeyError):
+
+    async def fail() -> None:
         async with db.tx() as tx:
             await attempts.begin_call(tx, TENANT, new_call(task), task.lease_token, NOW)
             raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
     assert (await tasks.get(db, TENANT, task.id)).state is TaskState.CLAIMED
     assert await calls.of_task(db, TENANT, task.id) == []
 
@@ -156,7 +160,9 @@ async def test_one_claim_dials_once(db: SqliteDatabase) -> None:
     assert len(await calls.of_task(db, TENANT, task.id)) == 1
 
 
-async def test_two_attempts_of_a_task_are_never_alive_together_whatever_the_program_does(db: SqliteDatabase) -> None:
+async def test_two_attempts_of_a_task_are_never_alive_together_whatever_the_program_does(
+    db: SqliteDatabase,
+) -> None:
     task = await claimed_task(db)
     await begun_call(db, task)
     await db.execute("UPDATE tasks SET state = 'claimed'")  # a bug somewhere else
@@ -298,6 +304,42 @@ async def test_the_process_that_stalled_cannot_touch_the_task_any_more(db: Sqlit
         async with db.tx() as tx:
             await tasks.conclude(tx, TENANT, task.id, task.lease_token, conclusion, now_ms=LATER)
     assert (await tasks.get(db, TENANT, task.id)).state is TaskState.ANALYZING
+
+
+async def test_every_claim_has_its_own_token(db: SqliteDatabase) -> None:
+    task = await claimed_task(db)
+    async with db.tx() as tx:
+        await leases.release(tx, TENANT, task.id, task.lease_token, NOW, now_ms=NOW)
+    (again,) = await leases.claim_due(db, NOW, "other", LEASE_MS, 1)
+    assert again.lease_token == task.lease_token + 1
+    late = await begin(db, new_call(task), task.lease_token)
+    assert isinstance(late, DialRefusal)
+    assert isinstance(await begin(db, new_call(again), again.lease_token), Call)
+
+
+async def test_an_end_reported_by_the_former_holder_leaves_the_task_to_the_new_one(db: SqliteDatabase) -> None:
+    task = await claimed_task(db)
+    call = await begun_call(db, task)
+    async with db.tx() as tx:
+        adopted = await leases.adopt(tx, TENANT, task.id, "new", LATER + LEASE_MS)
+    await finish(db, ended(call, "completed"), task.lease_token)
+    assert (await calls.get(db, TENANT, call.id)).outcome == "completed"
+    assert (await tasks.get(db, TENANT, task.id)).state is TaskState.IN_CALL
+    await finish(db, ended(call, "lost"), adopted.lease_token)
+    assert (await calls.get(db, TENANT, call.id)).outcome == "completed"
+    assert (await tasks.get(db, TENANT, task.id)).state is TaskState.ANALYZING
+
+
+async def test_a_late_end_does_not_touch_the_next_claim(db: SqliteDatabase) -> None:
+    task = await claimed_task(db)
+    call = await begun_call(db, task)
+    await finish(db, ended(call), task.lease_token)
+    again = retry.Conclusion(event=TaskEvent.RETRY, reason="busy", retry_at_ms=NOW)
+    async with db.tx() as tx:
+        await tasks.conclude(tx, TENANT, task.id, task.lease_token, again, now_ms=NOW)
+    (claim,) = await leases.claim_due(db, NOW, "me", LEASE_MS, 1)
+    await finish(db, ended(call, "completed"), None)
+    assert await tasks.get(db, TENANT, task.id) == claim
 
 
 async def test_a_call_that_lives_on_is_adopted(db: SqliteDatabase) -> None:

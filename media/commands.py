@@ -1,0 +1,97 @@
+"""What the control process tells the media worker; `media.protocol` has the answers and explains the wire.
+
+Durations are milliseconds. A command about a leg that is gone is answered with a `Fault`, never with silence.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from media.realtime.settings import RealtimeSettings
+
+LegCodec = Literal["ulaw", "alaw", "g722"]
+"""Codec of the Asterisk leg; the only three that chan_rtp carries in both directions."""
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
+    """First frame of a connection. The worker answers `Welcome`, then every report after `acknowledged_seq`."""
+
+    protocol_version: int
+    control_id: str
+    acknowledged_seq: int
+
+
+class OpenLeg(msgspec.Struct, frozen=True, kw_only=True, tag="open_leg"):
+    """Prepare media for one call: reserve a place on the RTP socket and connect the model session.
+
+    Answered by `LegOpened`, later `LegReady` (the model is configured) or `LegFailed`.
+    """
+
+    call_id: str
+    codec: LegCodec
+    realtime: RealtimeSettings
+    recording_path: str | None = None
+    max_duration_ms: int = 1_800_000
+    resampler: Literal["polyphase", "soxr"] = "polyphase"
+    comfort_noise: bool = True
+
+
+class ConnectPeer(msgspec.Struct, frozen=True, kw_only=True, tag="connect_peer"):
+    """The address Asterisk announced (`UNICASTRTP_LOCAL_ADDRESS/PORT`): the only source whose packets count."""
+
+    call_id: str
+    host: str
+    port: int
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, tag="answered"):
+    """The callee is in the bridge: audio position 0, listening and speaking start now."""
+
+    call_id: str
+
+
+class ToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag="tool_output"):
+    """Result of a `ToolCalled`, as JSON text. `respond` asks the model to speak on it."""
+
+    call_id: str
+    tool_call_id: str
+    output: str
+    respond: bool = True
+
+
+class Say(msgspec.Struct, frozen=True, kw_only=True, tag="say"):
+    """Make the agent say something in its own words, e.g. a farewell (`tool_choice` none)."""
+
+    call_id: str
+    instructions: str
+
+
+class HoldPlayout(msgspec.Struct, frozen=True, kw_only=True, tag="hold_playout"):
+    """Send silence for `duration_ms` and count nothing as heard: Asterisk drops voice while it sends DTMF."""
+
+    call_id: str
+    duration_ms: int
+
+
+class CloseLeg(msgspec.Struct, frozen=True, kw_only=True, tag="close_leg"):
+    """End the leg. With `drain_timeout_ms` > 0 the queued speech is played first. Answered by `LegClosed`."""
+
+    call_id: str
+    drain_timeout_ms: int = 0
+
+
+class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledge"):
+    """Reports up to and including `seq` are stored; the worker may forget them."""
+
+    seq: int
+
+
+class Shutdown(msgspec.Struct, frozen=True, kw_only=True, tag="shutdown"):
+    """End the worker: at once, or (`when_idle`) after its last leg closed."""
+
+    when_idle: bool = False
+
+
+Command = (
+    Hello | OpenLeg | ConnectPeer | Answered | ToolOutput | Say | HoldPlayout | CloseLeg | Acknowledge | Shutdown
+)

@@ -1,0 +1,134 @@
+"""Frames carry only what changed, numbers follow each other, words being spoken are not lost to a reload."""
+
+import pytest
+
+from app.domain.call import CallState, Turn
+from app.domain.messages import CallWords, ConnectionChanged
+from app.store.calls import WallCall
+from web.live import VIEWER_QUEUE, Viewer
+from web.view import OUTCOME_WORDS, STATE_WORDS, Card, card, clock_face, line, money, tail
+from web.wall import Wall
+
+ROW = WallCall(
+    id="c1",
+    state=CallState.BRIDGED,
+    outcome=None,
+    ended_by=None,
+    hangup_cause=None,
+    detail="",
+    number_requested="+12025550123",
+    number_dialed="+12025550123",
+    attempt_number=1,
+    created_ms=1_000,
+    answered_ms=3_000,
+    ended_ms=None,
+    cost_micro_usd=12_345,
+    callee_name="Luigi",
+    objective="x",
+    agent_name="Ann",
+    callee_words=None,
+    agent_words=None,
+)
+
+
+def row(**changes: object) -> Card:
+    return card(WallCall(**{name: getattr(ROW, name) for name in ROW.__struct_fields__} | changes))
+
+
+def said(text: str, *, final: bool = False, call_id: str = "c1") -> CallWords:
+    return CallWords(call_id=call_id, speaker="agent", item_id="i", text=text, final=final)
+
+
+def test_a_card_shows_no_full_number_and_says_where_test_mode_sends_it() -> None:
+    assert row().number == "+1202•••0123"
+    assert row(number_dialed="+12025550199").number == "+1202•••0123 → +1202•••0199"
+    assert "2025550" not in str(row(number_dialed="+12025550199"))
+
+
+def test_outcomes_are_words() -> None:
+    ended = {"state": CallState.ENDED, "ended_ms": 5_000}
+    assert row(**ended, outcome="busy", ended_by="callee", hangup_cause=17).outcome == "busy (cause 17)"
+    done = row(**ended, outcome="completed", ended_by="agent", hangup_cause=16)
+    assert done.outcome == "✓ answered, agent hung up"
+    assert (done.alive, done.timer_from_ms, done.timer_to_ms, done.cost) == (False, 3_000, 5_000, "$0.0123")
+    assert STATE_WORDS.keys() == set(CallState)
+
+
+def test_every_outcome_has_words() -> None:
+    from stasis.outcome import EndedBy, Outcome
+    from web.view import ENDED_BY_WORDS
+
+    assert OUTCOME_WORDS.keys() == set(Outcome)
+    assert ENDED_BY_WORDS.keys() == set(EndedBy)
+
+
+def test_small_texts() -> None:
+    assert [clock_face(ms) for ms in (-5, 0, 61_999, 3_600_000)] == ["0:00", "0:00", "1:01", "1:00:00"]
+    assert (money(0), money(1_234_567)) == ("", "$1.2346")
+    assert tail("short") == "short"
+    assert len(tail("word " * 200)) <= 163
+    assert line(Turn(speaker="agent", item_id="i", text="x", start_audio_ms=61_000)).at == "1:01"
+
+
+def test_a_frame_carries_each_changed_call_once_and_only_those() -> None:
+    wall = Wall()
+    wall.replace_all([row(), row(id="c2")])
+    first = wall.frame(1)
+    assert first is not None
+    assert ([c.id for c in first.calls], first.seq) == (["c1", "c2"], 1)
+    assert wall.frame(2) is None
+    wall.put(row())
+    assert wall.frame(3) is None, "the same again is no change"
+    wall.put(row(state=CallState.ENDING))
+    wall.put(row(state=CallState.ENDED, outcome="busy", ended_by="callee", ended_ms=9))
+    second = wall.frame(4)
+    assert second is not None
+    assert ([c.state for c in second.calls], second.seq) == (["ended"], 2)
+    assert wall.snapshot(5).seq == 2
+
+
+def test_words_coalesce_and_survive_a_reload_until_they_are_stored() -> None:
+    wall = Wall()
+    wall.replace_all([row()])
+    wall.frame(1)
+    for text in ("Hel", "Hello", "Hello there"):
+        assert wall.speak(said(text))
+    assert not wall.speak(said("x", call_id="unknown"))
+    frame = wall.frame(2)
+    assert frame is not None
+    assert [w.text for w in frame.words] == ["Hello there"]
+    assert frame.calls[0].agent_words == "Hello there"
+    wall.replace_all([row()])
+    assert wall.frame(3) is None
+    wall.speak(said("Hello there.", final=True))
+    wall.replace_all([row(agent_words="Hello there.")])
+    last = wall.frame(4)
+    assert last is not None
+    assert last.calls[0].agent_words == "Hello there."
+
+
+def test_calls_that_leave_and_connections_that_change_are_told_once() -> None:
+    wall = Wall()
+    wall.replace_all([row(), row(id="c2")])
+    wall.frame(1)
+    wall.replace_all([row()])
+    wall.connection(ConnectionChanged(name="ari", state="lost"))
+    frame = wall.frame(2)
+    assert frame is not None
+    assert (frame.removed, [c.state for c in frame.connections]) == (("c2",), ["lost"])
+    wall.connection(ConnectionChanged(name="ari", state="lost"))
+    assert wall.frame(3) is None
+    assert [c.id for c in wall.snapshot(4).calls] == ["c1"]
+
+
+@pytest.mark.anyio
+async def test_a_slow_browser_is_owed_a_snapshot_instead_of_old_frames() -> None:
+    viewer = Viewer()
+    assert await viewer.next() is None, "a snapshot comes first"
+    viewer.put(b"1")
+    assert await viewer.next() == b"1"
+    for number in range(VIEWER_QUEUE + 3):
+        viewer.put(b"%d" % number)
+    assert await viewer.next() is None
+    viewer.put(b"new")
+    assert await viewer.next() == b"new"
