@@ -20,7 +20,7 @@ from app.domain.number import NumberRefused, dial_target, parse_number
 from app.domain.task import CallTask, TaskEvent, after
 from app.errors import AppError, StoreError
 from app.ids import new_id
-from app.store import agents, attempts, leases, tasks
+from app.store import agents, attempts, campaigns, leases, tasks
 
 log = structlog.get_logger()
 
@@ -66,6 +66,7 @@ class Scheduler:
             for task in await leases.recover_expired(tx, now_ms):
                 log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
         await self._conclude_left()
+        await campaigns.complete_settled(self.board.db, now_ms)
         if not self._ready():
             return
         free = settings.call_slots - len(self.running)

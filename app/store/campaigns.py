@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from app.domain.task import NewTask, TaskState
+from app.domain.task import SETTLED, NewTask, TaskState
 from app.errors import NotFoundError
 from app.store import tasks
 from app.store.db import Reader, Tx, Writer
@@ -40,6 +40,15 @@ _SET_STATE = """
 """
 _COUNTS = """
     SELECT state, count(*) FROM tasks WHERE tenant_id = :tenant_id AND campaign_id = :campaign_id GROUP BY state
+"""
+
+
+_COMPLETE = """
+    UPDATE campaigns SET state = 'completed', updated_ms = :now_ms
+    WHERE state = 'active' AND EXISTS (SELECT 1 FROM tasks t WHERE t.campaign_id = campaigns.id)
+      AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.campaign_id = campaigns.id
+          AND t.state IN (SELECT value FROM json_each(:unsettled)))
+    RETURNING id
 """
 
 
@@ -94,3 +103,9 @@ async def counts(sql: Reader, tenant_id: str, campaign_id: str) -> dict[TaskStat
     """How many tasks are in each state; states without tasks are left out."""
     rows = await sql.fetch(_COUNTS, {"tenant_id": tenant_id, "campaign_id": campaign_id})
     return {TaskState(state): count for state, count in rows}
+
+
+async def complete_settled(sql: Writer, now_ms: int) -> list[str]:
+    """Complete every running campaign, of any tenant, whose tasks are all settled; answers their ids."""
+    unsettled = msgspec.json.encode(sorted(set(TaskState) - SETTLED)).decode()
+    return [row[0] for row in await sql.change(_COMPLETE, {"unsettled": unsettled, "now_ms": now_ms})]
