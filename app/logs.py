@@ -23,6 +23,8 @@ _URL_PASSWORD = re.compile(r"(?<=://)[^\s/@]*@")
 _SECRET_NAME = re.compile(r"(password|secret|api_key|token|authorization|cookie)", re.IGNORECASE)
 _PLAIN_NAMES = frozenset({"lease_token", "timestamp", "level", "call_id", "task_id", "seq"})
 HIDDEN = "[hidden]"
+CHATTY = ("uvicorn", "websockets", "aiohttp", "app.sim")
+"""Loggers whose every connection is an info line; ours say what matters."""
 
 
 def set_up_logs(level: Level, *, as_json: bool) -> None:
@@ -34,7 +36,8 @@ def set_up_logs(level: Level, *, as_json: bool) -> None:
         structlog.processors.format_exc_info,
         redact,
     ]
-    printer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    printer: Processor = structlog.processors.JSONRenderer() if as_json else console
     structlog.configure(
         processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -51,6 +54,8 @@ def set_up_logs(level: Level, *, as_json: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(level.upper() if level == "debug" else "WARNING")
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

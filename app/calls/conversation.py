@@ -90,6 +90,7 @@ class Conversation:
         self._callee_speaking = False
         self._agent_spoke_last = False
         self._agent_speaking = False
+        self._unheard = False  # words of the agent came, and the playout has not drained since
         self._keys = ""
         self._keys_until: float | None = None
         self._close_until = float("inf")
@@ -148,12 +149,12 @@ class Conversation:
                 self._callee_speaking = False
                 self._quiet_since = now
             case media.AgentSpeaking():
-                self._agent_spoke_last = self._agent_speaking = True
+                self._agent_spoke_last = self._agent_speaking = self._unheard = True
                 self._quiet_since = None
             case media.TurnPartial(speaker="agent"):
-                self._agent_spoke_last = True
+                self._agent_spoke_last = self._unheard = True
             case media.BargeIn():
-                self._agent_speaking = False
+                self._agent_speaking = self._unheard = False
             case media.PlayoutDrained():
                 return self._drained(now)
             case media.ToolCalled():
@@ -188,7 +189,7 @@ class Conversation:
         return self._close(WantHangUp(ended_by, reason), SAY_GOODBYE, now)
 
     def _drained(self, now: float) -> list[TalkEffect]:
-        self._agent_speaking = False
+        self._agent_speaking = self._unheard = False
         if self.state is TalkState.CLOSING:
             return self._finish(self._end)
         if not self._callee_speaking:
@@ -239,9 +240,7 @@ class Conversation:
         self._enter(TalkState.CLOSING)
         self._end = end
         self._close_until = now + FAREWELL_LIMIT_S
-        if not self._agent_speaking and self._quiet_since is not None:
-            return self._finish(end)
-        return []
+        return [] if self._unheard else self._finish(end)
 
     def _finish(self, end: WantHangUp) -> list[TalkEffect]:
         if self.state is TalkState.DONE:

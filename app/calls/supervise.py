@@ -48,7 +48,7 @@ async def _finish(board: Switchboard, order: CallOrder, result: CallResult | Non
         async with board.db.tx() as tx:
             row = await calls.get(tx, order.tenant_id, order.call_id)
             end = fault_end(row, fault) if result is None else call_end(board, order, result)
-            log.info("call ended", call_id=row.id, outcome=end.outcome, ended_by=end.ended_by, detail=end.detail)
+            log.info("call ended", call_id=row.id, outcome=end.outcome, ended_by=end.ended_by)
             return await attempts.finish_call(
                 tx, order.tenant_id, end, board.clock.unix_ms(), token=order.lease_token
             )

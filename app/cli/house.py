@@ -41,17 +41,24 @@ class House:
     """The simulators, when everything is simulated."""
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder, and those above it, that only this account can enter: they hold what people said."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=0o700)
+
+
 @contextmanager
-def engine_lock(data_dir: Path) -> Generator[None]:
+def engine_lock(settings: Settings) -> Generator[None]:
     """Only one engine per data directory: two would take each other's Stasis application. Raises ConflictError."""
-    folder = data_dir / "run"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = settings.runtime_dir
+    private_folder(folder)
     handle = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ConflictError(f"OpenDeep is running already with the data directory {data_dir}.") from error
+            raise ConflictError(f"OpenDeep is running already with the data directory {settings.home}.") from error
         yield
     finally:
         os.close(handle)
@@ -60,7 +67,7 @@ def engine_lock(data_dir: Path) -> Generator[None]:
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncGenerator[Database]:
     """The database alone, migrated."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(settings.home)
     async with SqliteDatabase(settings.database_path) as db:
         yield db
 
@@ -70,8 +77,8 @@ async def open_house(settings: Settings) -> AsyncGenerator[House]:
     """Everything, with the engine running. Raises ConflictError when another engine owns the data directory."""
     clock, bus = SystemClock(), MemoryBus()
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(engine_lock(settings.data_dir))
-        settings.recordings_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stack.enter_context(engine_lock(settings))
+        private_folder(settings.recordings_dir)
         db = await stack.enter_async_context(open_store(settings))
         world = None
         if settings.simulate:

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     node_name: Name = "main"
     """Name of this process in channel ids and leases; two processes never share one."""
     data_dir: Path = Path("data")
-    """Directory of the database, recordings and sockets."""
+    """Directory of the database, recordings and sockets; simulated runs keep theirs in its folder `simulated`."""
     redis_url: str = ""
     """redis://host:port/0 when web and engine are separate processes; empty: everything in one process."""
 
@@ -122,19 +122,26 @@ class Settings(BaseSettings):
         return level.lower() if isinstance(level, str) else level
 
     @property
+    def home(self) -> Path:
+        """Where this run keeps its things. Simulated tasks never lie in the database of real ones: a retry that a
+        simulated call left behind would be dialed for real by the next run.
+        """
+        return self.data_dir / "simulated" if self.simulate else self.data_dir
+
+    @property
     def recordings_dir(self) -> Path:
         """Where recordings are written."""
-        return self.data_dir / "recordings"
+        return self.home / "recordings"
 
     @property
     def database_path(self) -> Path:
         """The SQLite file."""
-        return self.data_dir / "opendeep.db"
+        return self.home / "opendeep.db"
 
     @property
     def runtime_dir(self) -> Path:
         """Sockets and pid files of the media worker."""
-        return self.data_dir / "run"
+        return self.home / "run"
 
     @property
     def call_slots(self) -> int:

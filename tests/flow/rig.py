@@ -13,7 +13,7 @@ import re
 import wave
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ OVER = frozenset(TaskState) - {TaskState.PENDING, TaskState.CLAIMED, TaskState.I
 BUSY_STATES = frozenset({TaskState.CLAIMED, TaskState.IN_CALL, TaskState.ANALYZING})
 BYE = Step(say="bye", call=(ToolCall(name="end_call", arguments={"reason": "done"}),))
 LOOK_S = 0.02
+OPENINGS: tuple[Opening, ...] = ("greet_first", "wait_for_hello")
+AGENTS = {name: Agent(id=f"{at:032x}", tenant_id=TENANT, name=name, opening=name) for at, name in enumerate(OPENINGS)}
 _KEY = re.compile(r"shall achieve:\s*(?P<key>\w+)")
 
 
@@ -107,7 +109,6 @@ class Rig:
     clock: SkewedClock
     minds: dict[str, Brain]
     engine: Engine
-    agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
 
     # --- tasks ----------------------------------------------------------------------------------
     def think(self, key: str, *steps: Step, otherwise: Step | None = None) -> ScriptedBrain:
@@ -120,11 +121,10 @@ class Rig:
         self, number: str, objective: str = "polite talk", *, opening: Opening = "greet_first", **fields: Any
     ) -> CallTask:
         """A task that is due now."""
-        agent = await self._agent(opening)
         now_ms = self.clock.unix_ms()
         new = NewTask(
             id=new_id(now_ms),
-            agent_id=agent.id,
+            agent_id=AGENTS[opening].id,
             number=number,
             objective=objective,
             **{"next_action_time": now_ms, **fields},
@@ -132,12 +132,6 @@ class Rig:
         task = await tasks.create(self.db, TENANT, new, now_ms)
         await self.bus.publish("tasks", TaskChanged(task_id=task.id))
         return task
-
-    async def _agent(self, opening: Opening) -> Agent:
-        if opening not in self.agents:
-            agent = Agent(id=new_id(self.clock.unix_ms()), tenant_id=TENANT, name=opening, opening=opening)
-            self.agents[opening] = await agents.create(self.db, agent, self.clock.unix_ms())
-        return self.agents[opening]
 
     async def task(self, task: CallTask) -> CallTask:
         """As it is now."""
@@ -247,6 +241,8 @@ async def rig(
     ):
         engine = Engine(world.settings, db, bus, clock)
         house = Rig(world.settings, world.asterisk, world.realtime, db, bus, clock, minds, engine)
+        for agent in AGENTS.values():
+            await agents.create(db, agent, clock.unix_ms())
         async with engine.running():
             await until(gate_open(engine))
             yield house

@@ -66,7 +66,7 @@ class Trace:
 def trace(source: Samples, recording: Samples, rate_hz: int) -> Trace:
     """Looks for every window of `source` that is not a pause."""
     size, hop = int(WINDOW_S * rate_hz), int(HOP_S * rate_hz)
-    starts = range(0, max(1, len(source) - size + 1), hop)
+    starts = sorted({*range(0, max(1, len(source) - size + 1), hop), max(0, len(source) - size)})
     windows = ((at, source[at : at + size].astype(np.float64)) for at in starts)
     heard = recording.astype(np.float64)
     matches = [

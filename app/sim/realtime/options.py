@@ -16,5 +16,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     """From committed to the transcript of the callee's turn."""
     session_limit_s: float = 3_600.0
     journal_limit: int = 20_000
+    keep_audio: bool = False
+    """Keep every appended byte (`SimSession.appended_audio`), for tests that compare it with what was spoken."""
     api_key: str | None = None
     """The only key that is let in; None accepts any."""

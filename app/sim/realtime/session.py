@@ -63,6 +63,7 @@ class SimSession:
         kit = self._kit()
         self._responder = Responder(kit, self._response_finished)
         self._turns = TurnTaking(kit, self._responder, self.config)
+        self._kept_audio: list[bytes] = []
         self.closed = asyncio.Event()
 
     @property
@@ -104,6 +105,11 @@ class SimSession:
     def appended_ms(self) -> int:
         """The input clock."""
         return self._turns.hearing.clock_ms
+
+    @property
+    def appended_audio(self) -> bytes:
+        """Everything appended so far in the wire format of then, when `SimOptions.keep_audio` is set."""
+        return b"".join(self._kept_audio)
 
     def hear(self, text: str) -> None:
         """The words of the callee's next turn, when its audio is not in the tone language."""
@@ -199,6 +205,8 @@ class SimSession:
         match event.type:
             case "input_audio_buffer.append":
                 self._turns.append(event.audio)
+                if self._setup.options.keep_audio:
+                    self._kept_audio.append(event.audio)
             case "session.update":
                 return self._update(body["session"])
             case "input_audio_buffer.commit":

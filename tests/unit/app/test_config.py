@@ -26,7 +26,7 @@ def problems(directory: Path, **overrides: object) -> tuple[str, ...]:
 def test_simulation_needs_nothing(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {"simulate": True})
     assert settings.ari_app == "opendeep-main"
-    assert settings.database_path == Path("data/opendeep.db")
+    assert settings.database_path == Path("data/simulated/opendeep.db")  # never beside real tasks
     assert settings.call_slots == settings.max_concurrent_calls == 5
 
 

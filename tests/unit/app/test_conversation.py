@@ -71,6 +71,16 @@ def test_end_call_after_a_spoken_farewell_waits_until_it_is_out() -> None:
     assert talk.state is TalkState.DONE
 
 
+def test_end_call_before_the_first_packet_of_the_farewell_left_waits_for_it() -> None:
+    talk = talking()
+    talk.handle(media.SpeechStarted(**WHO, audio_ms=0), 101.0)
+    talk.handle(media.SpeechStopped(**WHO, audio_ms=0), 101.5)
+    talk.handle(media.TurnPartial(**WHO, speaker="agent", item_id="i1", text="Good"), 102.0)
+    assert not [e for e in talk.handle(calls("end_call"), 102.01) if isinstance(e, WantHangUp)]
+    talk.handle(speaks(), 102.02)
+    assert talk.handle(drained(), 103.0) == [WantHangUp(EndedBy.AGENT, "")]
+
+
 def test_end_call_in_the_turn_whose_words_are_out_already_hangs_up_at_once() -> None:
     talk = talking()
     talk.handle(speaks(), 101.0)

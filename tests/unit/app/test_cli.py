@@ -1,0 +1,101 @@
+"""The command line as a person uses it: sentences instead of stack traces, exit statuses, one JSON object."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli.house import engine_lock, private_folder
+from app.config import Settings, load_settings
+from app.errors import ConflictError
+from app.figures import Result, answer
+
+OPENDEEP = [sys.executable, "-m", "app"]
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "PYTHONPATH")}
+    root = str(Path(__file__).parents[3])
+    return subprocess.run(
+        [*OPENDEEP, *arguments],
+        cwd=folder,
+        env={**clean, "PYTHONPATH": root, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def simulated(folder: Path) -> Settings:
+    return load_settings(folder, {"simulate": True, "data_dir": folder / "data"})
+
+
+def test_a_number_nobody_can_dial_is_a_sentence(tmp_path: Path) -> None:
+    done = run(tmp_path, "call", "call me", "--objective", "x", "--simulate")
+    assert done.returncode == 2
+    assert "not part of a phone number" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_missing_settings_are_all_named(tmp_path: Path) -> None:
+    done = run(tmp_path, "call", "+12025550123", "--objective", "x", RING_TIMEOUT_S="soon")
+    assert done.returncode == 2
+    for word in ("RING_TIMEOUT_S", "ARI_PASSWORD", "OPENAI_API_KEY"):
+        assert word in done.stderr
+
+
+def test_call_simulated_follows_to_the_end(tmp_path: Path) -> None:
+    done = run(tmp_path, "call", "+15551000017", "--objective", "Say hello", "--simulate", "--json")
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["call"]["outcome"] == "busy"
+    assert told["task_state"] == "pending"
+    assert "again in 10 minutes" in told["conclusion"]
+    assert "ended          busy" in done.stderr
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_doctor_says_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", "--json")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 1
+    assert told["ok"] is False
+    assert any(check["severity"] == "fail" and "SIMULATE" in check["message"] for check in told["checks"])
+    assert run(tmp_path, "doctor", SIMULATE="True").returncode == 0
+
+
+def test_two_engines_never_share_a_data_directory(tmp_path: Path) -> None:
+    settings = simulated(tmp_path)
+    with engine_lock(settings), pytest.raises(ConflictError, match="running already"), engine_lock(settings):
+        pass
+    with engine_lock(settings):
+        pass  # free again
+
+
+def test_folders_are_private(tmp_path: Path) -> None:
+    private_folder(tmp_path / "a" / "b")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    private_folder(tmp_path / "a" / "b")
+
+
+def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(tmp_path, "up", SIMULATE="True", WEB_PORT=port)
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_answer_is_ok_only_when_something_ran_and_nothing_was_violated() -> None:
+    assert answer("x", (Result(name="a", n=1),)).ok
+    assert not answer("x", (Result(name="a", n=1, violations=1),)).ok
+    assert not answer("x", (Result(name="a", not_run="no root"),)).ok
+    assert json.loads(answer("x", ()).to_json())["machine"]["cores"] >= 1
