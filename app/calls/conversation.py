@@ -199,7 +199,9 @@ class Conversation:
     def _tool_called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
         request = read_tool_call(report.name, report.arguments)
         if self.state is not TalkState.TALKING and not isinstance(request, RefusedTool):
-            request = RefusedTool(report.name, "The call is not in progress any more. Nothing was done.")
+            waiting = self.state is TalkState.WAITING
+            why = "The callee has not answered yet." if waiting else "The call is not in progress any more."
+            request = RefusedTool(report.name, f"{why} Nothing was done.")
         note = Note("tool_call", f"{report.name} {report.arguments[:500]}")
         match request:
             case RefusedTool(_, sentence):

@@ -1,8 +1,10 @@
 """The checks of `opendeep doctor` beside the Asterisk configuration: each says what is and what to do."""
 
 import asyncio
+import socket
 import sqlite3
 import sys
+import time
 
 import msgspec
 
@@ -10,6 +12,7 @@ from app.config import Settings, load_settings, setting_warnings
 from app.errors import ConfigError, StoreError
 from app.store.migrate import MIGRATIONS
 from app.store.sqlite import MIN_SQLITE, SqliteDatabase
+from media.realtime.connection import ConnectError, RealtimeConnection
 from stasis.client import AriClient
 from stasis.errors import AriError
 
@@ -34,13 +37,15 @@ def run_checks() -> list[Check]:
     checks.append(Check(severity="ok", name="settings", message="complete"))
     checks += [Check(severity="warn", name="settings", message=line) for line in setting_warnings()]
     checks.append(_test_mode(settings))
-    checks.append(asyncio.run(_database(settings)))
+    return [*checks, *asyncio.run(_connections(settings))]
+
+
+async def _connections(settings: Settings) -> list[Check]:
+    checks = [await _database(settings), _rtp_port(settings)]
     if settings.simulate:
-        text = "SIMULATE is on: nothing real is dialed"
-        checks.append(Check(severity="ok", name="asterisk", message=text))
-    else:
-        checks.append(asyncio.run(_asterisk(settings)))
-    return checks
+        text = "SIMULATE is on: exchange and model are simulated, nothing real is dialed"
+        return [*checks, Check(severity="ok", name="simulation", message=text)]
+    return [*checks, await asterisk(settings), await model(settings)]
 
 
 def _python() -> Check:
@@ -74,7 +79,35 @@ async def _database(settings: Settings) -> Check:
     return Check(severity="ok", name="database", message=f"{path}, {row[0] if row else 0} tasks")
 
 
-async def _asterisk(settings: Settings) -> Check:
+def _rtp_port(settings: Settings) -> Check:
+    where = f"{settings.rtp_bind_host}:{settings.rtp_port or 'any'}"
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((settings.rtp_bind_host, settings.rtp_port))
+    except OSError as error:
+        text = f"{where} cannot be used ({error.strerror}); set RTP_BIND_HOST and RTP_PORT, or OpenDeep is running"
+        return Check(severity="warn", name="rtp", message=text)
+    return Check(severity="ok", name="rtp", message=f"{where} is free")
+
+
+async def model(settings: Settings) -> Check:
+    """Open a session and close it: proves address, key and model name, and costs nothing without a response."""
+    connection = RealtimeConnection(
+        settings.realtime_url, settings.openai_api_key.get_secret_value(), settings.realtime_model
+    )
+    started = time.monotonic()
+    try:
+        await connection.open()
+    except ConnectError as error:
+        text = f"{settings.realtime_url} refused: {error}. Check REALTIME_URL, OPENAI_API_KEY, REALTIME_MODEL."
+        return Check(severity="fail", name="model", message=text)
+    opened_ms = (time.monotonic() - started) * 1000
+    await connection.close()
+    return Check(severity="ok", name="model", message=f"{settings.realtime_model} opens in {opened_ms:.0f} ms")
+
+
+async def asterisk(settings: Settings) -> Check:
+    """Ask for the version; warn about releases without the security fixes we rely on."""
     password = settings.ari_password.get_secret_value()
     try:
         async with AriClient(
