@@ -1,7 +1,7 @@
 """What every call of this process shares, and what one call is ordered to do."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
@@ -14,9 +14,7 @@ from app.domain.agent import Agent
 from app.domain.call import NewCall
 from app.domain.messages import CallChanged, TaskChanged
 from app.store.db import Database
-
-if TYPE_CHECKING:
-    from app.calls.run import PhoneCall
+from stasis.outcome import EndedBy
 
 
 class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +38,14 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
         return self.new.id
 
 
+class LivingCall(Protocol):
+    """A call in progress, as far as others may touch it."""
+
+    def hang_up(self, ended_by: EndedBy, reason: str) -> None:
+        """End it at once, from any state."""
+        ...
+
+
 @dataclass(frozen=True)
 class Switchboard:
     """The connections of the control process, made once by `app.engine`."""
@@ -50,7 +56,7 @@ class Switchboard:
     bus: Bus
     ari: AriLink
     media: MediaLink
-    calls: "dict[str, PhoneCall]" = field(default_factory=dict[str, "PhoneCall"])
+    calls: dict[str, LivingCall] = field(default_factory=dict[str, LivingCall])
     """Calls of this process by id, while they live."""
 
     async def announce(self, order: CallOrder) -> None:

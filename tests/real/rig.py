@@ -23,7 +23,7 @@ from app.domain.task import CallTask, NewTask
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.engine import Engine
 from app.ids import new_id
-from app.sim.realtime.brain import Brain, ScriptedBrain, Step
+from app.sim.realtime.brain import Brain, ScriptedBrain, Step, ToolCall
 from app.sim.realtime.options import SimOptions
 from app.sim.realtime.server import SimRealtime
 from app.sim.voice import Voice
@@ -34,6 +34,8 @@ from tests.real.conftest import RealAsterisk
 
 NUMBER = "12025550100"
 """Of the block +1 202 555 01xx, which nobody can own and which every number check takes for a real one."""
+
+END_CALL = (ToolCall(name="end_call", arguments={"reason": "done"}),)
 
 
 def number(n: int) -> str:
