@@ -11,7 +11,7 @@ import structlog
 
 from app.bus import Bus
 from app.calls.adopt import adoptable
-from app.calls.ari_link import AriLink
+from app.calls.ari_link import AriLink, event_stream
 from app.calls.board import Switchboard
 from app.calls.media_link import MediaLink
 from app.clock import Clock
@@ -53,7 +53,7 @@ class Engine:
             AriClient(s.ari_url, s.ari_username, password, s.ari_app, s.ari_timeout_s) as client,
             asyncio.TaskGroup() as group,
         ):
-            ari = AriLink(client, s.node_name, self.bus)
+            ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
             link = MediaLink(lambda: self._connect_media(group), self.db, self.bus)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
             self.scheduler = Scheduler(self.board)
@@ -62,16 +62,16 @@ class Engine:
             for order, task in await adoptable(self.board, legs):
                 group.create_task(self.scheduler.adopt(order, task), name=f"adopted {order.call_id}")
             await asyncio.sleep(0)
-            tasks = [
+            links = [
                 group.create_task(link.run(), name="media link"),
                 group.create_task(ari.run(), name="ari link"),
-                group.create_task(self.scheduler.run(), name="scheduler"),
             ]
+            scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
                 yield self
             finally:
-                await self._drain()
-                for task in reversed(tasks):
+                await self._drain(scheduling)
+                for task in (scheduling, *links):
                     task.cancel()
                 await link.close(shutdown=True)
 
@@ -83,13 +83,14 @@ class Engine:
         stored = await reports.last_acknowledged_seq(self.db)
         return await MediaClient.connect_or_spawn(s.runtime_dir.resolve(), options, stored, s.node_name)
 
-    async def _drain(self) -> None:
+    async def _drain(self, scheduling: asyncio.Task[None]) -> None:
         """Claim nothing more and end living calls, so that nothing of ours is left in Asterisk."""
         self.scheduler.stop()
         for call in list(self.board.calls.values()):
             call.hang_up(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being stopped")
         try:
             async with asyncio.timeout(DRAIN_S):
+                await asyncio.wait([scheduling])
                 await self.scheduler.idle.wait()
         except TimeoutError:
             log.warning("calls did not end in time", calls=len(self.scheduler.running))

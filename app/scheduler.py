@@ -48,22 +48,25 @@ class Scheduler:
         self._nudged.set()
 
     async def run(self) -> None:
-        """Look for work until cancelled. Leaving waits for every call."""
+        """Look for work until `stop`. Leaving waits for every call it began."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            while True:
+            listening = group.create_task(self._listen())
+            while self._accepting:
                 self._nudged.clear()
                 try:
                     await self.look(group)
                 except StoreError as error:  # no claim without a store; live calls go on
                     log.error("scheduler cannot reach the store", error=error.message)
+                except Exception:  # supervision: one bad row must not stop every other call
+                    log.exception("scheduler round failed by a fault of ours")
                 await self._sleep()
+            listening.cancel()
 
     async def look(self, group: asyncio.TaskGroup) -> None:
         """One round: recover, conclude, claim, call."""
         settings, now_ms = self.board.settings, self.board.clock.unix_ms()
         async with self.board.db.tx() as tx:
-            for task in await leases.recover_expired(tx, now_ms):
+            for task in await leases.recover_expired(tx, now_ms, held=self.running):
                 log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
         await self._conclude_left()
         await campaigns.complete_settled(self.board.db, now_ms)
@@ -80,6 +83,8 @@ class Scheduler:
         self._hold(task)
         try:
             await supervise(self.board, order, task)
+        except AppError as error:  # the claim was lost: whoever took it over concludes the task
+            log.error("adopted call not concluded here", task_id=task.id, error=error.message)
         finally:
             self._let_go(task)
 
@@ -100,13 +105,18 @@ class Scheduler:
     async def _call(self, task: CallTask) -> None:
         try:
             order = await self._order(task)
-            if order is not None:
-                await self.board.announce(order)
+            if order is None:
+                return
+            await self.board.announce(order)
+            if self._accepting:
                 await supervise(self.board, order, task)
-        except (
-            AppError
-        ) as error:  # the claim was lost or the store is away: the lease runs out and the task is recovered
+            else:
+                await self._give_back(task)
+        except AppError as error:
+            # The claim was lost or the store is away: the lease runs out and the task is recovered.
             log.error("task not called", task_id=task.id, error=error.message)
+        except Exception:  # supervision: a fault met by one task must not end the calls of others
+            log.exception("task not called by a fault of ours", task_id=task.id)
         finally:
             self._let_go(task)
 
@@ -120,8 +130,12 @@ class Scheduler:
                 test_mode=settings.app_test_mode,
                 redirect=settings.app_test_mode_redirect_number,
             )
+            agent = await agents.get(self.board.db, task.tenant_id, task.agent_id)
         except NumberRefused as refused:
             await self._refuse(task, refused.message)
+            return None
+        except msgspec.ValidationError as damaged:
+            await self._refuse(task, f"The stored agent of this task cannot be read: {damaged}.")
             return None
         new = NewCall(
             id=new_id(now_ms),
@@ -132,18 +146,22 @@ class Scheduler:
         )
         async with self.board.db.tx() as tx:
             await attempts.open_call(tx, task.tenant_id, new, task.lease_token, now_ms)
-        return await self.order_for(task, new)
-
-    async def order_for(self, task: CallTask, new: NewCall) -> CallOrder:
-        """Everything one call needs to know."""
         return CallOrder(
             new=new,
             tenant_id=task.tenant_id,
             lease_token=task.lease_token,
             objective=task.generated_agent_prompt or task.objective,
             callee_name=task.callee_name,
-            agent=await agents.get(self.board.db, task.tenant_id, task.agent_id),
+            agent=agent,
         )
+
+    async def _give_back(self, task: CallTask) -> None:
+        """Claimed, and then the process was told to stop: due again at once, for whoever comes next."""
+        now_ms = self.board.clock.unix_ms()
+        async with self.board.db.tx() as tx:
+            await leases.release(
+                tx, task.tenant_id, task.id, task.lease_token, task.next_action_time, now_ms=now_ms
+            )
 
     async def _refuse(self, task: CallTask, sentence: str) -> None:
         now_ms = self.board.clock.unix_ms()

@@ -66,6 +66,25 @@ class Say(msgspec.Struct, frozen=True, kw_only=True, tag="say"):
     instructions: str
 
 
+class InjectText(msgspec.Struct, frozen=True, kw_only=True, tag="inject_text"):
+    """Tell the model something the callee does not hear; with `respond` it is asked to speak on it."""
+
+    call_id: str
+    text: str
+    respond: bool = False
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True, tag="mute"):
+    """Who is not heard from now on: `agent` by the callee, `callee` by the model. Both False opens the line.
+
+    What the agent says while muted is never heard: opening the line throws it away and tells the model so.
+    """
+
+    call_id: str
+    agent: bool
+    callee: bool = False
+
+
 class HoldPlayout(msgspec.Struct, frozen=True, kw_only=True, tag="hold_playout"):
     """Send silence for `duration_ms` and count nothing as heard: Asterisk drops voice while it sends DTMF."""
 
@@ -93,5 +112,16 @@ class Shutdown(msgspec.Struct, frozen=True, kw_only=True, tag="shutdown"):
 
 
 Command = (
-    Hello | OpenLeg | ConnectPeer | Answered | ToolOutput | Say | HoldPlayout | CloseLeg | Acknowledge | Shutdown
+    Hello
+    | OpenLeg
+    | ConnectPeer
+    | Answered
+    | ToolOutput
+    | Say
+    | InjectText
+    | Mute
+    | HoldPlayout
+    | CloseLeg
+    | Acknowledge
+    | Shutdown
 )

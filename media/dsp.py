@@ -120,7 +120,7 @@ class Lane:
 
     def feed(self, audio: bytes) -> None:
         """Queue audio for the next run; whole samples."""
-        if not self.waiting:
+        if audio and not self.waiting:
             self._queue.append(self)
         self.waiting += audio
 

@@ -21,10 +21,12 @@ from media.protocol import (
     ConnectPeer,
     Fault,
     HoldPlayout,
+    InjectText,
     LegClosed,
     LegFailed,
     LegSnapshot,
     LegStatistics,
+    Mute,
     NumberedReport,
     OpenLeg,
     Say,
@@ -32,7 +34,7 @@ from media.protocol import (
     WorkerLoad,
 )
 from media.reports import unnumbered
-from media.udp import AddressInUse, RtpSocket
+from media.udp import PeerRefused, RtpSocket
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +119,10 @@ class MediaEngine:
                 leg.tool_output(tool_call_id, output, respond=respond)
             case Say(instructions=instructions):
                 leg.say(instructions)
+            case InjectText(text=text, respond=respond):
+                leg.inject(text, respond=respond)
+            case Mute(agent=agent, callee=callee):
+                leg.mute(agent=agent, callee=callee)
             case HoldPlayout(duration_ms=duration_ms):
                 leg.hold_playout(duration_ms)
             case CloseLeg(drain_timeout_ms=drain_timeout_ms):
@@ -162,8 +168,8 @@ class MediaEngine:
     def _connect(self, leg: Leg, host: str, port: int) -> None:
         try:
             leg.connect_peer((host, port))
-        except AddressInUse as error:
-            self._report(unnumbered(Fault, leg.call_id, {"code": "peer_in_use", "message": str(error)}))
+        except PeerRefused as error:
+            self._report(unnumbered(Fault, leg.call_id, {"code": error.code, "message": str(error)}))
             return
         if not any(leg in phase for phase in self._phases):
             # Audio of all phases is resampled every 5 ms, so a leg loses nothing by joining the emptiest one.

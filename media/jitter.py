@@ -251,7 +251,11 @@ class JitterBuffer:
         return []
 
     def _out_of_range(self, packet: RtpPacket, now: float) -> list[Frame]:
-        """Believe an impossible number only when the next packet continues it (RFC 3550 A.1)."""
+        """Believe an impossible number only when the next packet continues it (RFC 3550 A.1), and never one of a
+        payload type that is none of ours (RFC 3550 5.1).
+        """
+        if packet.payload_type not in self._audio_types and packet.payload_type not in self._silent_types:
+            return []
         if packet.sequence_number == self._restart_at:
             self.stats.resyncs += 1
             return self._restart(packet, now)

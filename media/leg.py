@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from media.clock import Slot
-from media.dsp import CODECS, ResampleBatch
+from media.dsp import CODECS, FORMATS, ResampleBatch
 from media.dtmf import DtmfPress
 from media.leg_audio import LegAudio
 from media.leg_session import LegSession
+from media.leg_statistics import leg_statistics
 from media.protocol import (
     DtmfHeard,
     Fault,
@@ -24,7 +25,6 @@ from media.protocol import (
     LegFailed,
     LegOpened,
     LegSnapshot,
-    LegStatistics,
     Levels,
     NumberedReport,
     OpenLeg,
@@ -66,8 +66,10 @@ class Leg:
         self._loop = asyncio.get_running_loop()
         self._peer: Address | None = None
         self._answered_at: float | None = None
+        self._ended_at: float | None = None
         self._ending = asyncio.Event()
         self._draining = False
+        self._deaf = False
         self._broken: Exception | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._slots = 0
@@ -96,6 +98,10 @@ class Leg:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._session.run(), name=f"session {self.call_id}")
                 await self._ending.wait()
+                # The call is over now; that a server takes seconds to say goodbye belongs neither to its length
+                # nor into its recording.
+                self._ended_at = self._loop.time()
+                self._audio.tap.record(None)
                 self._session.close()
         finally:
             for timer in self._timers:
@@ -118,7 +124,7 @@ class Leg:
                 audio_ms=audio_ms,
                 recording_path=recorded.path if recorded is not None and recorded.written_ms else None,
                 recording_ms=recorded.written_ms if recorded is not None else 0,
-                statistics=self._statistics(recorded),
+                statistics=leg_statistics(self._audio, self._session.counters, recorded),
             )
 
     def guard(self, step: Callable[..., None], *arguments: Any) -> None:
@@ -145,7 +151,7 @@ class Leg:
         self._tell(LegOpened, rtp_host=self._shared.advertised_host, rtp_port=self._shared.socket.port)
 
     def connect_peer(self, address: Address) -> None:
-        """Talk with this address from now on, and with no other. Raises AddressInUse."""
+        """Talk with this address from now on, and with no other. Raises PeerRefused."""
         if address == self._peer:
             return
         self._shared.socket.add_peer(address, functools.partial(self.guard, self._receive))
@@ -155,9 +161,10 @@ class Leg:
 
     def answer(self) -> None:
         """The callee is there: audio position 0. Repeated answers change nothing."""
-        if self._answered_at is not None:
+        if self._answered_at is not None or self._ended_at is not None:
             return
         self._answered_at = self._loop.time()
+        self._audio.begin_count()
         path = self._opening.recording_path
         if path is not None:
             facts = CODECS[self._opening.codec]
@@ -173,6 +180,15 @@ class Leg:
     def say(self, instructions: str) -> None:
         """Make the agent say something of its own accord."""
         self._session.say(instructions)
+
+    def inject(self, text: str, *, respond: bool) -> None:
+        """Tell the model something the callee does not hear."""
+        self._session.inject(text, respond=respond)
+
+    def mute(self, *, agent: bool, callee: bool) -> None:
+        """Who is not heard from now on. A callee who is not heard is silent to the model: its time goes on."""
+        self._deaf = callee
+        self._session.mute(on=agent)
 
     def hold_playout(self, duration_ms: int) -> None:
         """Be silent for a while; what is queued is kept."""
@@ -199,14 +215,15 @@ class Leg:
         self._slots += 1
         if self._slots % LEVELS_EVERY_SLOTS == 0:
             self._report_levels()
-        if self._draining and out.payload is None and self._audio.idle and self._session.drained:
+        if self._draining and out.payload is None and self._audio.idle and self._session.settled:
             self._ending.set()
 
     def _receive(self, datagram: bytes, now: float) -> None:
         self._dtmf(self._audio.receive(datagram, now))
 
     def _to_model(self, audio: bytes) -> None:
-        self._session.append(audio)
+        silence = FORMATS[self._opening.realtime.audio_format].silence
+        self._session.append(silence * len(audio) if self._deaf else audio)
 
     def _to_peer(self, datagram: bytes) -> None:
         if self._peer is not None:
@@ -219,8 +236,11 @@ class Leg:
     # --- reports ----------------------------------------------------------------------------------
     @property
     def audio_ms(self) -> int:
-        """Position on the call's time line: since the answer, 0 before it."""
-        return 0 if self._answered_at is None else int((self._loop.time() - self._answered_at) * 1000)
+        """Position on the call's time line: since the answer, 0 before it, standing still after the end."""
+        if self._answered_at is None:
+            return 0
+        now = self._loop.time() if self._ended_at is None else self._ended_at
+        return int((now - self._answered_at) * 1000)
 
     def snapshot(self) -> LegSnapshot:
         """This leg as a new control process needs to know it."""
@@ -233,6 +253,7 @@ class Leg:
             ready=self._session.ready,
             answered=self._answered_at is not None,
             audio_ms=self.audio_ms,
+            agent_speaking=not self._audio.playout.drained,
         )
 
     def _tell(self, kind: Callable[..., NumberedReport], **fields: object) -> None:
@@ -248,32 +269,9 @@ class Leg:
             audio_ms=self.audio_ms,
         )
 
-    def _statistics(self, recorded: RecordingResult | None) -> LegStatistics:
-        jitter, counters = self._audio.jitter.stats, self._session.counters
-        return LegStatistics(
-            packets_received=jitter.packets_received,
-            packets_sent=self._audio.sender.packets_sent,
-            packets_lost=jitter.packets_lost,
-            packets_late=jitter.packets_late,
-            packets_duplicate=jitter.packets_duplicate,
-            packets_reordered=jitter.packets_reordered,
-            packets_malformed=self._audio.malformed,
-            packets_wrong_payload_type=jitter.packets_wrong_payload_type,
-            ssrc_changes=jitter.ssrc_changes,
-            filled_ms=(jitter.filled_samples + jitter.silence_samples) // 8,
-            dropped_ms=jitter.dropped_samples // 8,
-            max_jitter_ms=round(self._audio.received.max_jitter_ms, 2),
-            slots_skipped=self._audio.slots_skipped,
-            model_events_unknown=counters.events_unknown,
-            model_events_malformed=counters.events_malformed,
-            model_reconnects=counters.reconnects,
-            recording_dropped_ms=0 if recorded is None else recorded.dropped_ms,
-        )
-
     async def _end_recording(self) -> RecordingResult | None:
         if self._recorder is None:
             return None
-        self._audio.tap.record(None)
         result: RecordingResult | None = None
         with contextlib.suppress(TimeoutError):
             result = await asyncio.wait_for(asyncio.wrap_future(self._recorder.close()), RECORDING_END_S)

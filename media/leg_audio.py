@@ -73,6 +73,20 @@ class LegAudio:
             self._open_lanes(opening.resampler, guard)
         self._g722 = None if facts.law is not None else (G722Decoder(), G722Encoder())
         self._last_pcm = b""
+        self._made_up_before: int | None = None
+
+    def begin_count(self) -> None:
+        """The callee is there: silence from now on is something that did not arrive."""
+        self._made_up_before = self._made_up
+
+    @property
+    def made_up_samples(self) -> int:
+        """Audio of the callee that was filled in since `begin_count`, clock ticks."""
+        return 0 if self._made_up_before is None else self._made_up - self._made_up_before
+
+    @property
+    def _made_up(self) -> int:
+        return self.jitter.stats.filled_samples + self.jitter.stats.silence_samples
 
     # --- callee -> model --------------------------------------------------------------------------
     def receive(self, datagram: bytes, now: float) -> list[DtmfPress]:

@@ -72,7 +72,6 @@ class LegSession:
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._playing: str | None = None
-        self._say_open = False
 
     # --- life -------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -87,8 +86,8 @@ class LegSession:
             self._set_timer(None)
 
     def close(self) -> None:
-        """The call is over: open turns are reported, the socket is closed, `run` returns."""
-        self._input(sm.Close())
+        """The call is over: nothing more is played, open turns are reported, the socket closed, `run` returns."""
+        self._input(sm.Close(unplayed=self._take_back(fade=False)))
         self._ended.set()
 
     # --- what happens in the call -----------------------------------------------------------------
@@ -103,7 +102,7 @@ class LegSession:
             return
         lost = self._life.connection.append(frame, len(audio)) if self._life is not None else len(audio)
         if lost:
-            self._machine.audio_lost(lost)
+            self._machine.audio_lost(lost, self._loop.time())
 
     def tool_output(self, tool_call_id: str, output: str, *, respond: bool) -> None:
         """The result of a tool call."""
@@ -111,8 +110,15 @@ class LegSession:
 
     def say(self, instructions: str) -> None:
         """Something the agent shall say."""
-        self._say_open = True
         self._input(sm.SayNow(instructions=instructions))
+
+    def inject(self, text: str, *, respond: bool) -> None:
+        """Something only the model shall know."""
+        self._input(sm.InjectText(text=text, respond=respond))
+
+    def mute(self, *, on: bool) -> None:
+        """The agent is not heard, or again."""
+        self._input(sm.MuteAgent(on=on))
 
     def playing(self, item_id: str) -> None:
         """A frame of this item was sent."""
@@ -136,15 +142,9 @@ class LegSession:
         return self._machine.counters
 
     @property
-    def drained(self) -> bool:
-        """The model has nothing more to say: what `say` asked for was played, or cannot be said any more."""
-        match self._machine.state:
-            case sm.SessionState.CLOSED:
-                return True
-            case sm.SessionState.RESPONDING:
-                return False
-            case _:
-                return not self._say_open
+    def settled(self) -> bool:
+        """The agent has nothing left to say."""
+        return self._machine.settled
 
     # --- the machine ------------------------------------------------------------------------------
     def _input(self, event: sm.Input) -> None:
@@ -186,7 +186,13 @@ class LegSession:
                     assert_never(effect)
 
     def _flush(self, *, fade: bool) -> None:
-        heard = tuple(
+        items = self._take_back(fade=fade)
+        self._inputs.append(sm.PlaybackFlushed(items=items, audio_ms=self._audio_ms()))
+
+    def _take_back(self, *, fade: bool) -> tuple[sm.HeardItem, ...]:
+        """Silence the playout; what it held, and how much of it was heard."""
+        self._playing = None
+        return tuple(
             sm.HeardItem(
                 item_id=one.item_id,
                 content_index=one.content_index,
@@ -196,12 +202,8 @@ class LegSession:
             )
             for one in self._playout.flush(fade=fade)
         )
-        self._playing = None
-        self._inputs.append(sm.PlaybackFlushed(items=heard, audio_ms=self._audio_ms()))
 
     def _notify(self, notification: nt.Notification) -> None:
-        if isinstance(notification, nt.Drained):
-            self._say_open = False
         fields = msgspec.structs.asdict(notification)
         self._report(unnumbered(REPORTS[type(notification)], self._call_id, fields))
 

@@ -18,7 +18,9 @@ from media.commands import (
     ConnectPeer,
     Hello,
     HoldPlayout,
+    InjectText,
     LegCodec,
+    Mute,
     OpenLeg,
     Say,
     Shutdown,
@@ -61,6 +63,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "Fault",
     "Hello",
     "HoldPlayout",
+    "InjectText",
     "LegClosed",
     "LegCodec",
     "LegFailed",
@@ -69,6 +72,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "LegSnapshot",
     "LegStatistics",
     "Levels",
+    "Mute",
     "NumberedReport",
     "OpenLeg",
     "PlayoutDrained",
@@ -89,7 +93,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "WorkerMessage",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 
@@ -105,6 +109,8 @@ class LegSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     answered: bool
     audio_ms: int
+    agent_speaking: bool = False
+    """Speech of the agent is queued or being sent: `PlayoutDrained` will follow."""
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):

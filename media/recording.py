@@ -181,10 +181,13 @@ class _RecordingFile:
             _log.warning("recording stopped: %s", type(error).__name__)
 
     def close(self) -> RecordingResult:
-        """Release the file."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Release the file. A disk may tell only now that it could not write."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            try:
+                os.close(descriptor)
+            except OSError as error:
+                self._error = self._error or str(error)
         return RecordingResult(
             path=str(self._path),
             written_ms=self._header().duration_ms,

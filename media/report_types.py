@@ -163,7 +163,7 @@ class WorkerLoad(Report, frozen=True, kw_only=True, tag="worker_load"):
 
 
 class LegStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one leg over its whole life."""
+    """Counters of one leg over its whole life; `filled_ms` counts from the answer: before it nobody sends."""
 
     packets_received: int = 0
     packets_sent: int = 0
@@ -178,9 +178,11 @@ class LegStatistics(msgspec.Struct, frozen=True, kw_only=True):
     dropped_ms: int = 0
     max_jitter_ms: float = 0.0
     slots_skipped: int = 0
+    playout_underruns: int = 0
     model_events_unknown: int = 0
     model_events_malformed: int = 0
     model_reconnects: int = 0
+    model_input_dropped_ms: int = 0
     recording_dropped_ms: int = 0
 
 

@@ -7,6 +7,7 @@ what the network does.
 """
 
 import asyncio
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable
@@ -31,8 +32,16 @@ DATAGRAMS_PER_WAKE = 128
 MAX_DATAGRAM_BYTES = 2048
 
 
-class AddressInUse(MediaError):
+class PeerRefused(MediaError):
+    """This address cannot be a leg's peer; `code` says why in one word."""
+
+    code = "peer_refused"
+
+
+class AddressInUse(PeerRefused):
     """Two legs were given the same peer address; Asterisk never announces one twice."""
+
+    code = "peer_in_use"
 
 
 class UdpStatistics(msgspec.Struct, kw_only=True):
@@ -86,7 +95,12 @@ class RtpSocket:
         loop.add_reader(self._socket.fileno(), self.drain)
 
     def add_peer(self, address: Address, sink: Sink) -> None:
-        """Deliver datagrams from exactly `address` to `sink`. Raises AddressInUse when it has a sink already."""
+        """Deliver datagrams from exactly `address` to `sink`. Raises PeerRefused.
+
+        A name is refused: looking it up would hold the loop with every packet, and no source address equals it.
+        """
+        if not _numeric(address):
+            raise PeerRefused(f"{address[0]}:{address[1]} is no numeric IPv4 address with a port")
         if address in self._sinks:
             raise AddressInUse(f"another leg already talks with {address[0]}:{address[1]}")
         self._sinks[address] = sink
@@ -134,3 +148,11 @@ class RtpSocket:
                 continue
             statistics.received += 1
             sink(bytes(view[:length]), now)
+
+
+def _numeric(address: Address) -> bool:
+    try:
+        ipaddress.IPv4Address(address[0])
+    except ValueError:
+        return False
+    return 0 < address[1] < 65536

@@ -17,7 +17,8 @@ from stasis.lookup import LOOK_UP_AGAIN_S, LOOK_UP_S, Inquiry
 from stasis.model import Channel
 from stasis.outcome import EndedBy, Outcome
 from stasis.prepare import Preparation
-from stasis.record import CallRecord, Milestone, milestone, shown
+from stasis.record import CallRecord, Milestone, milestone
+from stasis.replay import Outage
 from stasis.requests import CreateExternalMedia, Originate
 from stasis.teardown import Presence
 
@@ -37,6 +38,7 @@ class CallMachine:
         self._effects: list[Effect] = []
         self._conversing = False  # already, when resumed
         self._inquiry = Inquiry(ids.callee)
+        self._outage = Outage()
         self._hangup_by: float | None = None
         self._ring_deadline = 0.0
         self._deadline: float | None = None
@@ -63,6 +65,8 @@ class CallMachine:
         self._callee.resource.doubt(self._ring_deadline)
         if conversing:
             self._callee.resource.prove()
+            self._record.answered_at = now  # at the latest
+        self._outage.inherit(talking=conversing)
         return [*self._advance(now), *self._inquiry.ask()]
 
     def handle(self, given: Input, now: float) -> list[Effect]:
@@ -81,6 +85,7 @@ class CallMachine:
             case m.HangUp(by=by, reason=reason):
                 self._finish(by, reason, now)
             case m.StreamLost():
+                self._outage.begin(now)
                 # Nobody rings yet, and the media channel's StasisStart may be among what is lost: begin afresh.
                 if self.state is CallState.PREPARE:
                     self._finish(EndedBy.SYSTEM_FAILURE, "the ARI event stream broke before dialing", now)
@@ -118,19 +123,13 @@ class CallMachine:
         self._enter(CallState.DIALING, now)
 
     def _talk(self, now: float) -> None:
-        if self._conversing:
+        self._effects.extend([] if self._conversing else self._callee.join())
+        if self._conversing or self._callee.in_bridge:
             self._enter(CallState.BRIDGED, now)
-            return
-        add = self._callee.join()
-        if add is not None:
-            self._effects.append(add)
-        if self._callee.in_bridge:
-            self._enter(CallState.BRIDGED, now)
-            self._effects.append(m.StartConversation())
+            self._effects.extend([] if self._conversing else [m.StartConversation()])
 
     def _tear_down(self, now: float) -> None:
-        removals = [resource.remove(now) for resource in self._resources]
-        self._effects.extend(effect for effect in removals if effect is not None)
+        self._effects.extend(effect for one in self._resources if (effect := one.remove(now)) is not None)
         if all(resource.settled for resource in self._resources):
             self._enter(CallState.ENDED, now)
 
@@ -159,12 +158,10 @@ class CallMachine:
 
     # --- events -------------------------------------------------------------------------------------------------
     def _event(self, event: events.Event, now: float) -> None:
-        concerned = event.channel_ids()
+        concerned, media, bridge = event.channel_ids(), self._prepared.media, self._prepared.bridge
         if self._callee.channel_id in concerned:
             self._callee_event(event, now)
-            return
-        media, bridge = self._prepared.media, self._prepared.bridge
-        if media.channel_id in concerned and not media.resource.untouched:
+        elif media.channel_id in concerned and not media.resource.untouched:
             media.observe(event)
             if isinstance(event, events.ChannelDestroyed):
                 self._finish(EndedBy.SYSTEM_FAILURE, "Asterisk ended the media channel", now)
@@ -180,6 +177,7 @@ class CallMachine:
             # It turned up after a 404 or after we gave up: nobody may be left on the line.
             self._effects.append(m.HangUpChannel(channel_id=self._callee.channel_id))
         self._callee.observe(event)
+        self._outage.observe(event)
         self._record.observe(event, now)
         self._inquiry.at = None
         if isinstance(event, events.ChannelDtmfReceived) and self.state in m.TALKING:
@@ -194,6 +192,9 @@ class CallMachine:
             case Milestone.ANSWERED if self.state in m.UNANSWERED:
                 self._record.answered_at = now
                 self._enter(CallState.ANSWERED, now)
+            case Milestone.MISSED if self.state in m.UNHEARD and not self._conversing:
+                self._record.miss(now)
+                self._enter(CallState.ENDING, now)
             case Milestone.CLOSING if self._hangup_by is None and self.state not in m.OVER:
                 self._hangup_by = now + deadlines.HANGUP_S
             case Milestone.GONE:
@@ -201,21 +202,22 @@ class CallMachine:
             case _:
                 pass
 
-    def _seen(self, channel: Channel, now: float) -> None:
-        """The callee channel as a look-up or a listing shows it."""
+    def _seen(self, channel: Channel, reached: Milestone | None, now: float) -> None:
+        """The callee channel as a look-up or a listing shows it, and what that means."""
         if self._callee.resource.settled:
             return
         self._callee.resource.prove()
         self._record.seen(channel)
         self._inquiry.at = None
-        self._callee.in_stasis = self._callee.in_stasis or channel.in_stasis
-        self._reach(shown(channel), now)
+        self._callee.in_stasis = self._callee.in_stasis or (channel.in_stasis and reached is not None)
+        self._reach(reached, now)
 
     def _reconciled(self, channel: Channel | None, now: float, *, restarted: bool) -> None:
+        reached = self._outage.over(channel, now)
         if restarted:
             self._restarted(now)
         elif channel is not None:
-            self._seen(channel, now)
+            self._seen(channel, reached, now)
         elif self._callee.resource.presence in {Presence.PRESENT, Presence.DOUBTFUL} and self.state not in m.OVER:
             self._effects.extend(self._inquiry.ask())  # the listing may be older than the originate's answer
 
@@ -236,12 +238,11 @@ class CallMachine:
                 self._prepared.completed(effect, channel)
             case Originate():
                 self._callee.resource.prove()
-                if channel is not None:
-                    self._record.seen(channel)
+                self._record.seen(channel)
             case m.LookUp():
                 self._inquiry.answered()
                 if channel is not None:
-                    self._seen(channel, now)
+                    self._seen(channel, self._outage.during(channel), now)
             case m.HangUpChannel() | m.DestroyBridge():
                 self._owners[effect].removed(now)
 

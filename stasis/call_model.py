@@ -45,6 +45,7 @@ TRANSITIONS: dict[CallState, frozenset[CallState]] = {
 
 
 UNANSWERED = frozenset({CallState.DIALING, CallState.RINGING})
+UNHEARD = UNANSWERED | {CallState.ANSWERED}
 TALKING = frozenset({CallState.ANSWERED, CallState.BRIDGED})
 OVER = frozenset({CallState.ENDING, CallState.ENDED})
 

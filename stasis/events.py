@@ -43,6 +43,12 @@ class StasisEnd(ChannelEvent, frozen=True, kw_only=True):
     """The channel left our application; it may live on in the dialplan."""
 
 
+class LateStasisStart(StasisStart, frozen=True, kw_only=True):
+    """Never decoded: `replay.judged` makes it of a StasisStart that is told so late that whoever answered has been
+    listening to silence. It is a StasisStart to everybody who does not care.
+    """
+
+
 class ChannelStateChange(ChannelEvent, frozen=True, kw_only=True):
     """`channel.state` is the new state."""
 
@@ -126,12 +132,20 @@ class BridgeDestroyed(AriEvent, frozen=True, kw_only=True):
         return (self.bridge.id,)
 
 
+class ChannelUserevent(AriEvent, frozen=True, kw_only=True):
+    """Made by a request of a client: an event stream hears by its own one that it is not deaf."""
+
+    eventname: str
+
+
 class ApplicationReplaced(AriEvent, frozen=True, kw_only=True):
     """Another websocket took our application name; this one stays open and silent."""
 
 
 class ApplicationRegistered(AriEvent, frozen=True, kw_only=True):
-    """On an outbound websocket: the replay of queued events is over."""
+    """On an outbound websocket, from its second connection on: the replay of queued events is over. The first one
+    after a start of Asterisk begins with it.
+    """
 
 
 class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +183,7 @@ KnownEvent = (
     | ChannelToneDetected
     | Dial
     | BridgeDestroyed
+    | ChannelUserevent
     | ApplicationReplaced
     | ApplicationRegistered
 )

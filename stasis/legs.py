@@ -34,9 +34,9 @@ class Leg:
             case _:
                 pass
 
-    def join(self) -> AddToBridge | None:
+    def join(self) -> list[AddToBridge]:
         """The request that puts it into the bridge, once, as soon as it is possible."""
         if self._adding or self.in_bridge or not self.in_stasis:
-            return None
+            return []
         self._adding = True
-        return self._add
+        return [self._add]

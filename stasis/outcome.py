@@ -24,7 +24,7 @@ class Outcome(StrEnum):
     TRUNK_FAULT = "trunk_fault"
     """Our own trunk refused or is down: nobody was called, every further call would fare the same."""
     CANCELED = "canceled"
-    """We took the call back before it was answered."""
+    """We took the call back before it was answered, or nobody of ours was there when it was (outage)."""
     LOST = "lost"
     """It vanished and nobody saw why. Dialed, possibly answered (see `answered_at`): never redial blindly."""
     FAILED = "failed"

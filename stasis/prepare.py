@@ -65,8 +65,7 @@ class Preparation:
         if self._peer is not None and not self._in_place:
             self._in_place = True
             effects.append(self._peer)
-        add = self.media.join() if self.bridge.proven else None
-        return effects if add is None else [*effects, add]
+        return [*effects, *(self.media.join() if self.bridge.proven else [])]
 
     def completed(self, effect: PrepareEffect, channel: Channel | None) -> None:
         match effect:

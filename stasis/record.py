@@ -14,6 +14,8 @@ class Milestone(StrEnum):
 
     RINGING = "ringing"
     ANSWERED = "answered"
+    MISSED = "missed"
+    """Answered while we were away: too late to begin to talk."""
     CLOSING = "closing"
     """The far side hangs up; ChannelDestroyed follows."""
     GONE = "gone"
@@ -26,6 +28,8 @@ def milestone(event: Event) -> Milestone | None:
             return Milestone.RINGING
         case events.ChannelStateChange(channel=Channel(state="Up")) | events.Dial(dialstatus="ANSWER"):
             return Milestone.ANSWERED
+        case events.LateStasisStart():
+            return Milestone.MISSED
         case events.StasisStart() | events.ChannelEnteredBridge():
             return Milestone.ANSWERED
         case events.ChannelHangupRequest(soft=False):
@@ -62,8 +66,9 @@ class CallRecord:
         self._verdict: Outcome | None = None
         self._detail = ""
 
-    def seen(self, channel: Channel) -> None:
-        self._sip_call_id = self._sip_call_id or channel.protocol_id or None
+    def seen(self, channel: Channel | None) -> None:
+        if channel is not None:
+            self._sip_call_id = self._sip_call_id or channel.protocol_id or None
 
     def observe(self, event: Event, now: float) -> None:
         """Keep what an event of the callee channel says about it and its end."""
@@ -101,6 +106,11 @@ class CallRecord:
         self.refused = True
         verdict = Outcome.TRUNK_FAULT if isinstance(error, ServerError) else Outcome.FAILED
         self.conclude(verdict, EndedBy.SYSTEM_FAILURE, f"originate refused: {error}")
+
+    def miss(self, now: float) -> None:
+        """Somebody answered and heard nothing. There was no talk, so a later call is not a second one."""
+        self.answered_at = now if self.answered_at is None else self.answered_at
+        self.conclude(Outcome.CANCELED, EndedBy.SYSTEM_FAILURE, "answered during outage")
 
     def conclude(self, verdict: Outcome, by: EndedBy, detail: str) -> None:
         """An outcome no cause will tell."""

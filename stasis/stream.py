@@ -1,8 +1,8 @@
 """The stream of ARI events: connect, read, notice the drop, connect again.
 
-`EventStream` is what its users see; `DialInStream` is the websocket we open (`GET /events`). An Asterisk that
-dials us (`outbound_websocket`) would be a second class with the same states. The reader awaits nothing but the
-socket: Asterisk drops a client that does not read for `websocket_write_timeout`.
+`EventStream` is what its users see; `DialInStream` is the websocket we open (`GET /events`), `dialed_stream` has
+the one Asterisk opens. The reader awaits nothing but the socket: Asterisk drops a client that does not read for
+`websocket_write_timeout`.
 """
 
 import asyncio
@@ -85,17 +85,68 @@ class EventStream(Protocol):
     async def run(self, *, on_event: OnEvent, on_state: OnState, reconcile: Reconcile) -> None: ...
 
 
-class DialInStream:
-    """The event websocket we open. `on_event` must return at once; `reconcile` is called after each connect while
-    events already flow, and the gate opens when it returns (an AriError makes it try again).
+class SettledStream:
+    """What both kinds do with an open connection: read it, settle it meanwhile, keep the gate closed until then.
+
+    `on_event` must return at once; `reconcile` is called after each connect while events already flow, and the
+    gate opens when it returns (an AriError makes it try again).
     """
+
+    def __init__(self, client: AriClient) -> None:
+        self.state = StreamState.LOST
+        self.gate = Gate()
+        self._client = client
+
+    def _enter(self, state: StreamState, on_state: OnState) -> None:
+        if state is self.state:
+            return
+        self.state = state
+        log.info("ARI events: %s", state)
+        on_state(state)
+
+    async def _connected(self, reading: Awaitable[bool], reconcile: Reconcile, on_state: OnState) -> bool:
+        """Wait for the end of a connection, however it ends. True when another client took our application."""
+        try:
+            self._enter(StreamState.CONNECTED, on_state)
+            async with asyncio.TaskGroup() as group:
+                settling = group.create_task(self._settle(reconcile))
+                replaced = await reading
+                settling.cancel()
+        finally:
+            self.gate.close()
+        return replaced
+
+    def _takes_ours(self, event: Event) -> bool:
+        return isinstance(event, ApplicationReplaced) and event.application in {"", self._client.app}
+
+    async def _settle(self, reconcile: Reconcile) -> None:
+        """What a new connection needs beside reading: the event filter, then reconcile, then the open gate."""
+        try:
+            await self._client.applications.filter_events(self._client.app, DISALLOWED_EVENTS)
+        except AriError as error:
+            log.warning("ARI events: no filter, more events than needed: %s", error)
+        await self._prove()
+        while True:
+            try:
+                await reconcile()
+            except AriError as error:
+                log.warning("ARI events: not reconciled yet: %s", error)
+                await asyncio.sleep(RECONCILE_RETRY_S)
+            else:
+                self.gate.open()
+                return
+
+    async def _prove(self) -> None:
+        """Wait until it is certain that this connection carries the events of our application from now on."""
+
+
+class DialInStream(SettledStream):
+    """The event websocket we open: the newest one of a name gets the events, what happens without one is lost."""
 
     def __init__(
         self, client: AriClient, *, heartbeat_s: float = HEARTBEAT_S, backoff_s: tuple[float, float] = (0.5, 15.0)
     ) -> None:
-        self.state = StreamState.LOST
-        self.gate = Gate()
-        self._client = client
+        super().__init__(client)
         self._heartbeat_s = heartbeat_s
         self._first_s, self._longest_s = backoff_s
         self._failures = 0
@@ -108,43 +159,22 @@ class DialInStream:
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.warning("ARI events: cannot connect: %s", error)
             else:
+                since = asyncio.get_running_loop().time()
                 async with socket:
-                    replaced = await self._connected(socket, on_event, on_state, reconcile)
+                    replaced = await self._connected(self._read(socket, on_event), reconcile, on_state)
                 if replaced:
                     self._enter(StreamState.REPLACED, on_state)
                     return
+                if asyncio.get_running_loop().time() - since >= STABLE_S:
+                    self._failures = 0
             self._enter(StreamState.LOST, on_state)
             await asyncio.sleep(self._delay_s())
-
-    def _enter(self, state: StreamState, on_state: OnState) -> None:
-        if state is self.state:
-            return
-        self.state = state
-        log.info("ARI events: %s", state)
-        on_state(state)
 
     def _delay_s(self) -> float:
         """Doubling from the first to the longest, of which a random half, so that processes fall out of step."""
         longest = min(self._longest_s, self._first_s * 2.0 ** min(self._failures, 16))
         self._failures += 1
         return longest * random.uniform(0.5, 1.0)
-
-    async def _connected(
-        self, socket: aiohttp.ClientWebSocketResponse, on_event: OnEvent, on_state: OnState, reconcile: Reconcile
-    ) -> bool:
-        """Read until the connection ends, however it ends. True when another client took our application."""
-        since = asyncio.get_running_loop().time()
-        self._enter(StreamState.CONNECTED, on_state)
-        try:
-            async with asyncio.TaskGroup() as group:
-                settling = group.create_task(self._settle(reconcile))
-                replaced = await self._read(socket, on_event)
-                settling.cancel()
-        finally:
-            self.gate.close()
-        if asyncio.get_running_loop().time() - since >= STABLE_S:
-            self._failures = 0
-        return replaced
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse, on_event: OnEvent) -> bool:
         # The iterator ends without an exception on a clean close, on a missing pong and on a broken socket alike.
@@ -153,22 +183,6 @@ class DialInStream:
                 break
             event = decode(message.data)
             on_event(event)
-            if isinstance(event, ApplicationReplaced) and event.application in {"", self._client.app}:
+            if self._takes_ours(event):
                 return True
         return False
-
-    async def _settle(self, reconcile: Reconcile) -> None:
-        """What a new connection needs beside reading: the event filter, then reconcile, then the open gate."""
-        try:
-            await self._client.applications.filter_events(self._client.app, DISALLOWED_EVENTS)
-        except AriError as error:
-            log.warning("ARI events: no filter, more events than needed: %s", error)
-        while True:
-            try:
-                await reconcile()
-            except AriError as error:
-                log.warning("ARI events: not reconciled yet: %s", error)
-                await asyncio.sleep(RECONCILE_RETRY_S)
-            else:
-                self.gate.open()
-                return

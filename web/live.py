@@ -17,6 +17,7 @@ from app.domain.messages import (
     CallChanged,
     CallLevels,
     CallWords,
+    CommandQueued,
     ConnectionChanged,
     Message,
     Resync,
@@ -123,7 +124,7 @@ class Hub:
                 self._wall.connection(message)
             case Resync():
                 self._stale = True
-            case CallLevels() | TaskChanged():
+            case CallLevels() | TaskChanged() | CommandQueued():
                 pass
 
     async def _beat(self) -> None:

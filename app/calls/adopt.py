@@ -25,7 +25,7 @@ async def adoptable(board: Switchboard, legs: Collection[media.LegSnapshot]) -> 
     taken: list[tuple[CallOrder, CallTask]] = []
     for leg in legs:
         call = alive.get(leg.call_id)
-        found = await _adopt(board, call) if call is not None and call.dialed else None
+        found = await _adopt(board, call, leg) if call is not None and call.dialed else None
         if found is None:
             await board.media.send(media.CloseLeg(call_id=leg.call_id))
         else:
@@ -33,7 +33,7 @@ async def adoptable(board: Switchboard, legs: Collection[media.LegSnapshot]) -> 
     return taken
 
 
-async def _adopt(board: Switchboard, call: Call) -> tuple[CallOrder, CallTask] | None:
+async def _adopt(board: Switchboard, call: Call, leg: media.LegSnapshot) -> tuple[CallOrder, CallTask] | None:
     lease_until = board.clock.unix_ms() + board.settings.lease_s * 1000
     try:
         async with board.db.tx() as tx:
@@ -53,5 +53,6 @@ async def _adopt(board: Switchboard, call: Call) -> tuple[CallOrder, CallTask] |
         agent=agent,
         adopted=True,
         conversing=call.state is CallState.BRIDGED,
+        agent_speaking=leg.agent_speaking,
     )
     return order, task

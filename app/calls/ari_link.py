@@ -9,28 +9,46 @@ import asyncio
 import structlog
 
 from app.bus import Bus
+from app.config import Settings
 from app.domain.messages import ConnectionChanged, ConnectionState
 from stasis.call_model import StreamLost
 from stasis.client import AriClient
+from stasis.dialed_stream import DialedByAsteriskStream
 from stasis.errors import AriError
-from stasis.reconcile import Reconciler
+from stasis.reconcile import Reconciler, plan, take_snapshot
 from stasis.router import Router
 from stasis.stream import DialInStream, EventStream, Gate, StreamState
 
 log = structlog.get_logger()
 
 SWEEP_S = 60.0
+BLIND_LOOK_S = 2.0
+"""How often living calls are looked up once their events go to somebody else."""
+
+
+def event_stream(settings: Settings, client: AriClient) -> EventStream:
+    """The kind of stream ARI_EVENTS asks for."""
+    if settings.ari_events == "dial_in":
+        return DialInStream(client)
+    return DialedByAsteriskStream(
+        client,
+        host=settings.ari_listen_host,
+        port=settings.ari_listen_port,
+        username=settings.ari_listen_username,
+        password=settings.ari_listen_password.get_secret_value(),
+    )
 
 
 class AriLink:
     """One per control process; `client` and `router` are what calls use of it."""
 
-    def __init__(self, client: AriClient, node: str, bus: Bus) -> None:
+    def __init__(self, client: AriClient, node: str, bus: Bus, stream: EventStream | None = None) -> None:
         self.client = client
         self.router = Router(node, on_stray=self._stray)
         self.replaced = False
         """Another process took our Stasis application: final, nothing may be dialed from here."""
-        self._stream: EventStream = DialInStream(client)
+        self._stream = stream or DialInStream(client)
+        self._node = node
         self._reconciler = Reconciler(client, self.router, node)
         self._bus = bus
         self._sweep_now = asyncio.Event()
@@ -42,17 +60,34 @@ class AriLink:
         return self._stream.gate
 
     async def run(self) -> None:
-        """Follow the stream until cancelled, or until the application is taken from us."""
+        """Follow the stream until cancelled; once our application is taken from us, only the calls that live."""
         async with asyncio.TaskGroup() as group:
             children = [group.create_task(self._sweep()), group.create_task(self._announce())]
             await self._stream.run(
                 on_event=self.router.dispatch, on_state=self._on_state, reconcile=self._reconcile
             )
-            self.replaced = True
             log.error("another client took our Stasis application; nothing is dialed any more")
             await self._say("replaced", f"another client uses the Stasis application {self.client.app}")
             for child in children:
                 child.cancel()
+            await self._follow_blind()
+
+    def look_for_strays(self) -> None:
+        """A call of ours may have left something in Asterisk: compare soon."""
+        self._sweep_now.set()
+
+    async def _follow_blind(self) -> None:
+        """Tell the calls that live what Asterisk shows of them. Strays are left alone: they are the other's."""
+        while True:
+            await asyncio.sleep(BLIND_LOOK_S)
+            try:
+                snapshot = await take_snapshot(self.client)
+            except AriError as error:
+                log.warning("cannot look after calls", error=str(error))
+                self.router.broadcast(StreamLost())
+                continue
+            for call_id, given in plan(self._node, self.router.call_ids, snapshot, None).inputs:
+                self.router.send(call_id, given)
 
     async def _reconcile(self) -> None:
         done = await self._reconciler()
@@ -63,13 +98,14 @@ class AriLink:
         self._states.put_nowait(StreamState.CONNECTED)
 
     def _on_state(self, state: StreamState) -> None:
-        if state is StreamState.LOST:
+        self.replaced = state is StreamState.REPLACED
+        if state in {StreamState.LOST, StreamState.REPLACED}:
             self.router.broadcast(StreamLost())
         if state is not StreamState.CONNECTED:  # said when reconciled
             self._states.put_nowait(state)
 
     def _stray(self, call_id: str) -> None:
-        self._sweep_now.set()
+        self.look_for_strays()
 
     async def _sweep(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 """What every call of this process shares, and what one call is ordered to do."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from app.clock import Clock
 from app.config import Settings
 from app.domain.agent import Agent
 from app.domain.call import NewCall
+from app.domain.command import Verdict
 from app.domain.messages import CallChanged, TaskChanged
 from app.store.db import Database
 from stasis.outcome import EndedBy
@@ -20,7 +22,8 @@ from stasis.outcome import EndedBy
 class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to make. `lease_token` fences every write; `new.number_dialed` has passed test mode's redirect.
 
-    `adopted`: a former process dialed it and it is still alive; `conversing`: its talk had begun.
+    `adopted`: a former process dialed it and it is still alive; `conversing`: its talk had begun;
+    `agent_speaking`: the agent is in the middle of a sentence.
     """
 
     new: NewCall
@@ -31,6 +34,7 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     agent: Agent
     adopted: bool = False
     conversing: bool = False
+    agent_speaking: bool = False
 
     @property
     def call_id(self) -> str:
@@ -58,6 +62,13 @@ class Switchboard:
     media: MediaLink
     calls: dict[str, LivingCall] = field(default_factory=dict[str, LivingCall])
     """Calls of this process by id, while they live."""
+    wakes: Counter[Verdict] = field(default_factory=Counter[Verdict])
+    """Wake-ups on the bus about commands, and what they were worth."""
+
+    @property
+    def command_key(self) -> bytes:
+        """Signs and checks wake-ups; the same in every process."""
+        return self.settings.command_key.get_secret_value().encode()
 
     async def announce(self, order: CallOrder) -> None:
         """Tell screens that a call (and so its task) changed."""

@@ -3,7 +3,7 @@
 from app.calls.board import Switchboard
 from app.domain import retry
 from app.domain.task import CallTask, TaskState
-from app.store import calls, tasks
+from app.store import calls, commands, tasks
 
 
 async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallTask:
@@ -17,5 +17,8 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
         if task.state is not TaskState.ANALYZING:
             return task
         last = (await calls.of_task(tx, task.tenant_id, task.id))[-1]
-        conclusion = retry.conclude(retry.attempt_of(task, last), now_ms)
+        attempt = retry.attempt_of(task, last)
+        conclusion = retry.conclude(attempt, now_ms)
+        if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
+            conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
         return await tasks.conclude(tx, task.tenant_id, task.id, token, conclusion, now_ms=now_ms)

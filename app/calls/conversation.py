@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from app.calls.keys import KeysToPress
 from app.calls.tools import EndCall, RefusedTool, SendDtmf, read_tool_call
 from media import protocol as media
 from stasis.outcome import EndedBy
@@ -19,8 +20,6 @@ SAY_GOODBYE_TIME = "The time for this call is over. Apologize briefly, say goodb
 FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
 KEY_PAUSE_S = 1.5
-DTMF_DIGIT_MS = 240
-"""Time one digit takes on the wire (160 ms tone, 80 ms pause), see `PressKeys`."""
 
 
 class TalkState(StrEnum):
@@ -93,6 +92,8 @@ class Conversation:
         self._unheard = False  # words of the agent came, and the playout has not drained since
         self._keys = ""
         self._keys_until: float | None = None
+        self._to_press = KeysToPress()
+        self.muted = False  # by an operator: the agent is not heard
         self._close_until = float("inf")
         self._end = WantHangUp(EndedBy.AGENT, "")
 
@@ -102,10 +103,9 @@ class Conversation:
         match self.state:
             case TalkState.TALKING:
                 due = [self._talk_until]
-                if self._quiet_since is not None:
+                if self._quiet_since is not None and not self.muted:
                     due.append(self._quiet_since + self.limits.no_input_s)
-                if self._keys_until is not None:
-                    due.append(self._keys_until)
+                due += [at for at in (self._keys_until, self._to_press.due) if at is not None]
                 return min(due)
             case TalkState.CLOSING:
                 return self._close_until
@@ -121,12 +121,14 @@ class Conversation:
         self._quiet_since = now
         return [ToMedia(media.Answered(call_id=self.call_id))]
 
-    def resumed(self, now: float) -> list[TalkEffect]:
+    def resumed(self, now: float, *, agent_speaking: bool) -> list[TalkEffect]:
         """Go on with a talk that a former process began; how long it has lasted is not known here."""
         self._enter(TalkState.TALKING)
         self._talk_until = now + self.limits.max_talk_s
-        self._quiet_since = now
-        return [Note("adopted", "the talk goes on under a new control process")]
+        self._agent_spoke_last = self._agent_speaking = self._unheard = agent_speaking
+        self._quiet_since = None if agent_speaking else now
+        # Whether the former process had closed the line is not known either: it is opened.
+        return [self._line(), Note("adopted", "the talk goes on under a new control process")]
 
     def key_pressed(self, digit: str, now: float) -> list[TalkEffect]:
         """A key of the callee (ARI `ChannelDtmfReceived`); the agent is told after a pause in the typing."""
@@ -155,6 +157,7 @@ class Conversation:
                 self._agent_spoke_last = self._unheard = True
             case media.BargeIn():
                 self._agent_speaking = self._unheard = False
+                return self._press(now)
             case media.PlayoutDrained():
                 return self._drained(now)
             case media.ToolCalled():
@@ -178,15 +181,32 @@ class Conversation:
             keys, self._keys, self._keys_until = self._keys, "", None
             self._quiet_since = now
             return [self._say(f"The callee pressed {keys} on the keypad. React to it.")]
-        if self._quiet_since is not None and now >= self._quiet_since + self.limits.no_input_s:
+        if self._to_press.due is not None and now >= self._to_press.due:
+            return self._press(now)
+        if self.muted or self._quiet_since is None:
+            return []
+        if now >= self._quiet_since + self.limits.no_input_s:
             return self._no_input(now)
         return []
 
-    def close(self, ended_by: EndedBy, reason: str, now: float) -> list[TalkEffect]:
+    def close(
+        self, ended_by: EndedBy, reason: str, now: float, *, farewell: str = SAY_GOODBYE
+    ) -> list[TalkEffect]:
         """Somebody outside the talk wants a polite end (operator, drain)."""
         if self.state is TalkState.WAITING:
             return self._finish(WantHangUp(ended_by, reason))
-        return self._close(WantHangUp(ended_by, reason), SAY_GOODBYE, now)
+        return self._close(WantHangUp(ended_by, reason), farewell, now)
+
+    def mute(self, now: float, *, agent: bool, callee: bool = False) -> list[TalkEffect]:
+        """Who is not heard from now on (mute: the agent; hold: both). Nobody is asked meanwhile whether they are
+        still there. With False twice the line is open again.
+        """
+        self.muted, self._quiet_since = agent, now
+        return [self._line(agent=agent, callee=callee)]
+
+    def hold_for_keys(self, digits: str, now: float) -> ToMedia:
+        """Say nothing while these keys, pressed by an operator, sound."""
+        return self._hold(self._to_press.sound(digits, now))
 
     def _drained(self, now: float) -> list[TalkEffect]:
         self._agent_speaking = self._unheard = False
@@ -194,7 +214,14 @@ class Conversation:
             return self._finish(self._end)
         if not self._callee_speaking:
             self._quiet_since = now
-        return []
+        return self._press(now)
+
+    def _press(self, now: float) -> list[TalkEffect]:
+        """Press the keys that were waiting for the words before them."""
+        effects: list[TalkEffect] = []
+        for digits, report, hold_ms in self._to_press.take(now):
+            effects += [self._hold(hold_ms), PressKeys(digits), self._output(report, {"sent": digits})]
+        return effects
 
     def _tool_called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
         request = read_tool_call(report.name, report.arguments)
@@ -207,17 +234,12 @@ class Conversation:
             case RefusedTool(_, sentence):
                 return [note, Note("tool_refused", sentence), self._output(report, {"error": sentence})]
             case SendDtmf(digits):
-                hold_ms = len(digits) * DTMF_DIGIT_MS + 200
-                return [
-                    note,
-                    ToMedia(media.HoldPlayout(call_id=self.call_id, duration_ms=hold_ms)),
-                    PressKeys(digits),
-                    self._output(report, {"sent": digits}),
-                ]
+                self._to_press.add(digits, report, now)
+                return [note] if self._unheard else [note, *self._press(now)]
             case EndCall(reason):
                 done = self._output(report, {"ok": True}, respond=False)
                 end = WantHangUp(EndedBy.AGENT, reason)
-                if not self._agent_spoke_last:
+                if not self._agent_spoke_last or self.muted:
                     return [note, done, *self._close(end, SAY_GOODBYE, now)]
                 return [note, done, *self._close_after_speech(end, now)]
 
@@ -235,7 +257,7 @@ class Conversation:
             return []
         self._enter(TalkState.CLOSING)
         self._end, self._close_until = end, now + FAREWELL_LIMIT_S
-        return [self._say(farewell)]
+        return [self._line(), self._say(farewell)] if self.muted else [self._say(farewell)]
 
     def _close_after_speech(self, end: WantHangUp, now: float) -> list[TalkEffect]:
         """The farewell was part of the turn that called `end_call`: wait until it is out."""
@@ -253,6 +275,12 @@ class Conversation:
     def _enter(self, state: TalkState) -> None:
         assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
         self.state = state
+
+    def _line(self, *, agent: bool = False, callee: bool = False) -> ToMedia:
+        return ToMedia(media.Mute(call_id=self.call_id, agent=agent, callee=callee))
+
+    def _hold(self, duration_ms: int) -> ToMedia:
+        return ToMedia(media.HoldPlayout(call_id=self.call_id, duration_ms=duration_ms))
 
     def _say(self, instructions: str) -> ToMedia:
         return ToMedia(media.Say(call_id=self.call_id, instructions=instructions))

@@ -1,8 +1,9 @@
-"""The control side's one line to the media worker: stores what it reports, then tells the call concerned.
+"""The control side's one line to the media worker: tells the call concerned and stores what is worth keeping.
 
-A report worth keeping is committed together with the worker's acknowledged position before it is acknowledged, so
-whatever dies in between, a turn is stored exactly once. What is of the moment only passes through. A worker that
-dies takes its legs with it: their calls are told, and a new worker is found or started.
+A report is committed together with the worker's acknowledged position before it is acknowledged, so whatever dies
+in between, a turn is stored exactly once. Storing goes on beside the calls, in order and until it works: a store
+that is away delays rows, never what a call hears. A worker that dies takes its legs with it: their calls are told,
+and a new worker is found or started.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ OF_THE_MOMENT = (
     media.ToolCalled,
 )
 RECONNECT_S = 1.0
+STORE_AGAIN_S = 0.2
 Mailbox = asyncio.Queue[media.NumberedReport | WorkerLost]
 Connect = Callable[[], Awaitable[MediaClient]]
 
@@ -49,8 +51,7 @@ class MediaLink:
         self._mailboxes: dict[str, Mailbox] = {}
         self.load: media.WorkerLoad | None = None
         """What the worker last said about its own lateness."""
-        self._behind = False
-        """A report could not be stored: nothing is acknowledged any more on this connection."""
+        self._unstored: asyncio.Queue[tuple[MediaClient, media.NumberedReport]] = asyncio.Queue()
 
     @property
     def connected(self) -> bool:
@@ -81,12 +82,15 @@ class MediaLink:
 
     async def run(self) -> None:
         """Follow the worker, and its successor when it dies, until `close`."""
-        while self._client is not None and (lost := await self._follow(self._client)) is not None:
-            log.error("media worker lost", reason=str(lost))
-            for mailbox in self._mailboxes.values():
-                mailbox.put_nowait(lost)
-            await self._client.close()
-            await self._reconnect(self._client)
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(self._keep())
+            while self._client is not None and (lost := await self._follow(self._client)) is not None:
+                log.error("media worker lost", reason=str(lost))
+                for mailbox in self._mailboxes.values():
+                    mailbox.put_nowait(lost)
+                await self._client.close()
+                await self._reconnect(self._client)
+            keeper.cancel()
 
     async def close(self, *, shutdown: bool) -> None:
         """Hang up; with `shutdown` the worker ends too, without it keeps its legs for the next process."""
@@ -116,26 +120,39 @@ class MediaLink:
         return None
 
     async def _take(self, client: MediaClient, report: media.NumberedReport) -> None:
-        if not isinstance(report, OF_THE_MOMENT):
-            await self._keep(client, report)
-        elif isinstance(report, media.WorkerLoad):
+        if isinstance(report, media.WorkerLoad):
             self.load = report
+        if not isinstance(report, OF_THE_MOMENT):
+            self._unstored.put_nowait((client, report))
+        if not isinstance(report, media.LegClosed):  # the last one; who waits for it waits for the rows before it
+            self._hand_on(report)
+        await self._publish(report)
+
+    def _hand_on(self, report: media.NumberedReport) -> None:
         mailbox = self._mailboxes.get(report.call_id)
         if mailbox is not None:
             mailbox.put_nowait(report)
-        await self._publish(report)
 
-    async def _keep(self, client: MediaClient, report: media.NumberedReport) -> None:
-        """Store, then acknowledge. A store that is away costs the report its row for now, never the call its ears:
-        it stays with the worker unacknowledged and comes again with the next connection.
-        """
+    async def _keep(self) -> None:
+        """Store reports one after the other: the position only ever moves over what is stored."""
+        while True:
+            client, report = await self._unstored.get()
+            stored = await self._stored(client, report)
+            while not stored:
+                await asyncio.sleep(STORE_AGAIN_S)
+                stored = await self._stored(client, report)
+            if isinstance(report, media.LegClosed):
+                self._hand_on(report)
+            with suppress(WorkerLost):  # its reports are stored all the same
+                await client.acknowledge(report.seq)
+
+    async def _stored(self, client: MediaClient, report: media.NumberedReport) -> bool:
         try:
             await report_store.store(self._db, client.welcome.worker_id, report)
         except StoreError as error:
-            log.error("report not stored", call_id=report.call_id, error=error.message)
-            self._behind = True
-        if not self._behind:
-            await client.acknowledge(report.seq)
+            log.error("report not stored yet", call_id=report.call_id, error=error.message)
+            return False
+        return True
 
     async def _publish(self, report: media.NumberedReport) -> None:
         match report:

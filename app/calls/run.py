@@ -10,7 +10,10 @@ from typing import Any, assert_never
 
 import structlog
 
+from app.calls import orders
+from app.calls.away import ASTERISK_GONE_S, Away
 from app.calls.board import CallOrder, Switchboard
+from app.calls.commands import CommandDesk, Ordered
 from app.calls.conversation import (
     Conversation,
     Note,
@@ -20,9 +23,10 @@ from app.calls.conversation import (
     ToMedia,
     WantHangUp,
 )
+from app.calls.diary import Diary
 from app.calls.plan import call_plan, open_leg
 from app.errors import StoreError
-from app.store import attempts, calls, events
+from app.store import attempts
 from app.store.attempts import DialRefusal
 from media import protocol as media
 from media.client import WorkerLost
@@ -36,7 +40,7 @@ from stasis.runner import run_effect
 
 log = structlog.get_logger()
 
-Inbox = channel.Input | media.NumberedReport | WorkerLost
+Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered
 LEG_CLOSE_LIMIT_S = 5.0
 
 
@@ -57,8 +61,11 @@ class PhoneCall:
             ),
         )
         self.result: CallResult | None = None
+        self._away = Away()
+        self._diary = Diary(board, order)
         self._leg_open = False
         self._inbox: asyncio.Queue[Inbox] = asyncio.Queue()
+        self._desk = CommandDesk(board, order, self._inbox.put_nowait)
         self._log = log.bind(call_id=order.call_id)
 
     async def run(self) -> CallResult:
@@ -73,8 +80,12 @@ class PhoneCall:
                     pumps = [
                         group.create_task(self._pump(ari_events)),
                         group.create_task(self._pump(reports)),
+                        group.create_task(self._diary.run()),
+                        group.create_task(self._desk.run()),
                     ]
                     result = await self._live(group)
+                    await self._desk.close()
+                    await self._diary.written()
                     for pump in pumps:
                         pump.cancel()
             finally:
@@ -87,16 +98,20 @@ class PhoneCall:
 
     async def _live(self, group: asyncio.TaskGroup) -> CallResult:
         now = self.board.clock.monotonic()
+        if not self.board.ari.gate.is_open:  # adopted, or the stream broke after the claim
+            self._away.lost(now)
         if self.order.adopted:
             self._leg_open = True
             await self._channel_effects(self.machine.resume(now, conversing=self.order.conversing), group)
-            await self._talk_effects(self.talk.resumed(now) if self.order.conversing else [], group)
+            if self.order.conversing:
+                resumed = self.talk.resumed(now, agent_speaking=self.order.agent_speaking)
+                await self._talk_effects(resumed, group)
         else:
             await self._send_media(open_leg(self.board.settings, self.order))
             await self._channel_effects(self.machine.start(now), group)
         while self.result is None:
             await self._step(group)
-        await self._close_leg()
+        await self._close_leg(group)
         return self.result
 
     async def _pump(self, mailbox: "asyncio.Queue[Any]") -> None:
@@ -105,13 +120,16 @@ class PhoneCall:
 
     async def _step(self, group: asyncio.TaskGroup) -> None:
         """Wait for the next input or deadline and carry out what follows from it."""
-        deadlines = [d for d in (self.machine.next_deadline, self.talk.next_deadline) if d is not None]
-        wait_s = max(0.0, min(deadlines) - self.board.clock.monotonic()) if deadlines else None
+        due = (self.machine.next_deadline, self.talk.next_deadline, self._away.next_deadline)
+        deadline = min((at for at in due if at is not None), default=None)
+        wait_s = None if deadline is None else max(0.0, deadline - self.board.clock.monotonic())
         try:
             async with asyncio.timeout(wait_s):
                 item = await self._inbox.get()
         except TimeoutError:
             now = self.board.clock.monotonic()
+            if self._away.overdue(now):
+                self.hang_up(EndedBy.SYSTEM_FAILURE, f"Asterisk has been away for {ASTERISK_GONE_S:.0f} s")
             await self._channel_effects(self.machine.handle(channel.Tick(), now), group)
             await self._talk_effects(self.talk.tick(now), group)
         else:
@@ -133,18 +151,35 @@ class PhoneCall:
             case WorkerLost():
                 self._leg_open = False
                 given = channel.MediaLost(reason=f"media worker: {item}")
+            case Ordered():
+                await self._carry_out(item, group)
+                return
             case media.Report():
                 await self._talk_effects(self.talk.handle(item, now), group)
                 return
             case _:
                 given = item
+                self._watch_stream(item, now)
         await self._channel_effects(self.machine.handle(given, now), group)
+
+    def _watch_stream(self, given: channel.Input, now: float) -> None:
+        match given:
+            case channel.StreamLost():
+                self._away.lost(now)
+                if self.board.ari.replaced and self.machine.state in channel.UNANSWERED:
+                    # The answer would go to another process, and the callee would hear nothing.
+                    self.hang_up(EndedBy.SYSTEM_FAILURE, "another client took our Stasis application")
+            case channel.Reconciled():
+                self._away.back()
+            case _:
+                pass
 
     async def _channel_effects(self, effects: Sequence[channel.Effect], group: asyncio.TaskGroup) -> None:
         for effect in effects:
             match effect:
                 case channel.Progress(state=state):
-                    await self._progress(state)
+                    self._log.info("call state", state=str(state))
+                    self._diary.state(state)
                 case channel.ConnectMediaPeer(host=host, port=port):
                     await self._send_media(media.ConnectPeer(call_id=self.call_id, host=host, port=port))
                 case channel.StartConversation():
@@ -169,7 +204,7 @@ class PhoneCall:
                 case WantHangUp(ended_by, reason):
                     self.hang_up(ended_by, reason)
                 case Note(kind, detail):
-                    await self._note(kind, detail)
+                    self._diary.note(kind, detail)
                 case _:
                     assert_never(effect)
 
@@ -188,7 +223,7 @@ class PhoneCall:
             committed = DialRefusal(code="store", sentence=f"The intent could not be stored: {error.message}")
         if isinstance(committed, DialRefusal):
             # Not sent, so the machine knows that nobody was called and takes everything down.
-            await self._note("dial_refused", committed.sentence)
+            self._diary.note("dial_refused", committed.sentence)
             self._inbox.put_nowait(channel.Failed(effect=effect, error=NotSent(committed.sentence)))
             return
         group.create_task(self._rest(effect))
@@ -196,13 +231,31 @@ class PhoneCall:
     async def _rest(self, effect: channel.RestEffect) -> None:
         self._inbox.put_nowait(await run_effect(self.board.ari.client, effect, self.board.ari.gate))
 
-    async def _press(self, digits: str) -> None:
+    async def _press(self, digits: str) -> AriError | None:
         try:
             await self.board.ari.client.channels.dtmf(self.machine.plan.ids.callee, digits)
         except AriError as error:
-            await self._note("dtmf_failed", str(error))
+            self._diary.note("dtmf_failed", str(error))
+            return error
+        self._diary.note("dtmf_out", digits)
+        return None
+
+    async def _carry_out(self, ordered: Ordered, group: asyncio.TaskGroup) -> None:
+        """Do what an operator ordered, as far as the talk allows it now."""
+        if self.machine.state in {CallState.ENDING, CallState.ENDED}:
+            ordered.settle(orders.ENDING, refused=True)
+            return
+        done = orders.carry_out(self.talk, ordered.payload, self.board.clock.monotonic())
+        self._diary.note("command", f"{ordered.kind} by {ordered.issued_by}: {done.sentence or 'keys'}")
+        await self._talk_effects(done.effects, group)
+        if done.keys:
+            group.create_task(self._press_ordered(ordered, done.keys))
         else:
-            await self._note("dtmf_out", digits)
+            ordered.settle(done.sentence, refused=done.refused)
+
+    async def _press_ordered(self, ordered: Ordered, digits: str) -> None:
+        failure = await self._press(digits)
+        ordered.settle(f"Asterisk refused the keys: {failure}" if failure else "Pressed.", refused=bool(failure))
 
     async def _send_media(self, command: media.Command) -> None:
         try:
@@ -210,32 +263,17 @@ class PhoneCall:
         except WorkerLost as lost:
             self._inbox.put_nowait(lost)
 
-    async def _progress(self, state: CallState) -> None:
-        self._log.info("call state", state=str(state))
-        try:
-            if state is not CallState.DIALING:  # begin_call stores that one, together with the intent
-                now_ms = self.board.clock.unix_ms()
-                await calls.set_state(self.board.db, self.order.tenant_id, self.call_id, state, now_ms)
-        except StoreError as error:
-            self._log.warning("call state not stored", error=error.message)
-        await self.board.announce(self.order)
+    async def _close_leg(self, group: asyncio.TaskGroup) -> None:
+        """End the media leg and wait until its last report (statistics, recording) is stored.
 
-    async def _note(self, kind: str, detail: str) -> None:
-        at_ms = self.board.clock.unix_ms()
-        try:
-            await events.add(
-                self.board.db, self.order.tenant_id, self.call_id, kind, {"detail": detail}, at_ms=at_ms
-            )
-        except StoreError as error:
-            self._log.warning("call event not stored", kind=kind, error=error.message)
-
-    async def _close_leg(self) -> None:
-        """End the media leg and wait until its last report (statistics, recording) is stored."""
+        A callee channel that turns up only now is still taken down.
+        """
         await self._send_media(media.CloseLeg(call_id=self.call_id))
         try:
             async with asyncio.timeout(LEG_CLOSE_LIMIT_S):
                 while self._leg_open:
-                    if isinstance(await self._inbox.get(), media.LegClosed | WorkerLost):
-                        self._leg_open = False
+                    item = await self._inbox.get()
+                    if isinstance(item, media.LegClosed | WorkerLost) or not isinstance(item, media.Report):
+                        await self._take(item, group)
         except TimeoutError:
             self._log.warning("the media leg did not confirm its end")

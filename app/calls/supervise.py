@@ -6,6 +6,7 @@ is written until it is stored: a task is never left in progress because a databa
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -15,8 +16,10 @@ from app.calls.conclude import conclude_task
 from app.calls.run import PhoneCall
 from app.domain.call import Call, CallEnd
 from app.domain.task import CallTask
-from app.errors import AppError, StoreError
+from app.errors import AppError, ConstraintFailed, StoreError
 from app.store import attempts, calls, leases
+from media.errors import MediaError
+from media.protocol import CloseLeg
 from stasis.outcome import CallResult, EndedBy, Outcome
 
 log = structlog.get_logger()
@@ -30,17 +33,34 @@ async def supervise(board: Switchboard, order: CallOrder, task: CallTask) -> Non
     """Make the call of `order` and conclude its task. Only cancellation gets out: then the process is stopping,
     the claim runs out, and whoever finds it settles the call by what the exchange and the media worker know.
     """
-    result: CallResult | None = None
+    call: PhoneCall | None = None
     fault = ""
     try:
+        call = PhoneCall(board, order)
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(_keep_lease(board, task, order))
-            result = await PhoneCall(board, order).run()
+            await call.run()
             keeper.cancel()
     except* Exception as faults:
         log.exception("call failed by a fault of ours", call_id=order.call_id)
-        fault = f"{type(faults.exceptions[0]).__name__}: {faults.exceptions[0]}"
-    await _finish(board, order, result, fault)
+        fault = _sentence(faults)
+        await _clear_away(board, order)
+    await _finish(board, order, call.result if call is not None else None, fault)
+
+
+def _sentence(faults: BaseExceptionGroup[Exception]) -> str:
+    """The first fault inside nested groups."""
+    first: BaseException = faults
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return f"{type(first).__name__}: {first}"
+
+
+async def _clear_away(board: Switchboard, order: CallOrder) -> None:
+    """What a call that broke off has left: its leg is closed, its channels are strays from now on."""
+    with suppress(MediaError):
+        await board.media.send(CloseLeg(call_id=order.call_id))
+    board.ari.look_for_strays()
 
 
 async def _finish(board: Switchboard, order: CallOrder, result: CallResult | None, fault: str) -> None:
@@ -64,6 +84,8 @@ async def until_stored(write: Callable[[], Awaitable[T]], call_id: str) -> T:
     for number in range(1_000_000):
         try:
             return await write()
+        except ConstraintFailed:
+            raise  # it would be refused for ever
         except StoreError as error:
             log.error("end of call not stored yet", call_id=call_id, error=error.message)
             await asyncio.sleep(STORE_RETRY_S[min(number, len(STORE_RETRY_S) - 1)])

@@ -10,7 +10,7 @@ import msgspec
 
 from media.realtime.settings import ToolSpec
 
-DtmfDigits = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#w]{1,32}$")]
+DtmfDigits = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#w]{1,32}\Z")]
 """What ARI's `POST /channels/{id}/dtmf` may be asked to send; `w` is a half second pause."""
 
 

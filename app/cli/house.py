@@ -73,12 +73,25 @@ async def open_store(settings: Settings) -> AsyncGenerator[Database]:
 
 
 @asynccontextmanager
+async def open_bus(settings: Settings) -> AsyncGenerator[Bus]:
+    """The bus of one process, or of all that share REDIS_URL."""
+    if not settings.redis_url:
+        yield MemoryBus()
+        return
+    from app.bus.redis import RedisBus  # noqa: PLC0415 - redis-py takes 0.4 s, which most commands do not owe it
+
+    async with RedisBus(settings.redis_url).running() as bus:
+        yield bus
+
+
+@asynccontextmanager
 async def open_house(settings: Settings) -> AsyncGenerator[House]:
     """Everything, with the engine running. Raises ConflictError when another engine owns the data directory."""
-    clock, bus = SystemClock(), MemoryBus()
+    clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(engine_lock(settings))
         private_folder(settings.recordings_dir)
+        bus = await stack.enter_async_context(open_bus(settings))
         db = await stack.enter_async_context(open_store(settings))
         world = None
         if settings.simulate:

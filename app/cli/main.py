@@ -7,9 +7,11 @@ from typing import get_args
 import click
 
 from app.cli.call import call_command
+from app.cli.command import command_command
 from app.cli.demo import demo_command
 from app.cli.doctor import doctor_command
 from app.cli.house import open_house, serve_console, stop_on_signals
+from app.cli.policy import policy_command
 from app.config import load_settings, setting_warnings
 from app.errors import AppError
 from app.logs import Level, set_up_logs
@@ -52,8 +54,10 @@ def up_command() -> None:
 
 
 opendeep.add_command(call_command)
+opendeep.add_command(command_command)
 opendeep.add_command(demo_command)
 opendeep.add_command(doctor_command)
+opendeep.add_command(policy_command)
 
 
 def main() -> None:

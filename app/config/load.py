@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
 from app.config.settings import GROUPS, KEYS, Settings
+from app.domain.command import MIN_KEY_LENGTH
 from app.domain.number import NumberRefused, parse_number
 from app.errors import ConfigError
 
@@ -121,11 +122,22 @@ def _contradictions(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
     if s.leg_codec == "g722" and s.realtime_audio == "g711":
         text = "LEG_CODEC is g722 and REALTIME_AUDIO g711: a G.722 leg cannot pass G.711 on; use auto or pcm."
         yield frozenset({"leg_codec", "realtime_audio"}), text
+    if s.ari_events == "asterisk_dials" and not s.simulate and not s.ari_listen_password.get_secret_value():
+        text = "ARI_LISTEN_PASSWORD is empty and ARI_EVENTS is asterisk_dials: anybody could invent events."
+        yield frozenset({"ari_events", "ari_listen_password", "simulate"}), text
     for name, schemes in _SCHEMES.items():
         url = cast("str", getattr(s, name))
         if url and not _is_url(url, schemes.split()):
             text = f"{name.upper()} must be an address that starts with {' or '.join(schemes.split())}://."
             yield frozenset({name}), text
+    yield from _missing_secrets(s)
+
+
+def _missing_secrets(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
+    if s.redis_url and len(s.command_key.get_secret_value()) < MIN_KEY_LENGTH:
+        why = "whoever reaches Redis could wake calls at will"
+        text = f"COMMAND_KEY has fewer than {MIN_KEY_LENGTH} characters: {why}."
+        yield frozenset({"command_key", "redis_url"}), text
     if not s.simulate:
         for name in ("ari_password", "openai_api_key"):
             if not cast("SecretStr", getattr(s, name)).get_secret_value():

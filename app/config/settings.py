@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Directory of the database, recordings and sockets; simulated runs keep theirs in its folder `simulated`."""
     redis_url: str = ""
     """redis://host:port/0 when web and engine are separate processes; empty: everything in one process."""
+    command_key: SecretStr = SecretStr("")
+    """Signs commands to calls on Redis: 32 characters or more, one for all processes. Needed with REDIS_URL."""
 
     ari_url: str = "http://127.0.0.1:8088/ari"
     """Asterisk's REST interface; ends in /ari."""
@@ -49,6 +51,16 @@ class Settings(BaseSettings):
     """Stasis application; empty: opendeep-<NODE_NAME>. Two processes never share one."""
     ari_timeout_s: float = Field(default=5.0, ge=0.5, le=60)
     """Seconds one ARI request may take."""
+    ari_events: Literal["dial_in", "asterisk_dials"] = "dial_in"
+    """Who opens the event websocket; asterisk_dials (22.5 or later) loses no event while this process is away."""
+    ari_listen_host: str = "127.0.0.1"
+    """Address Asterisk dials when ARI_EVENTS is asterisk_dials; the path is /ari."""
+    ari_listen_port: Port = 8765
+    """Port of that address."""
+    ari_listen_username: str = Field(default="asterisk", pattern=r"^[^:]+$")
+    """Name Asterisk logs in with there, as in websocket_client.conf."""
+    ari_listen_password: SecretStr = SecretStr("")
+    """Password of that login. Needed when ARI_EVENTS is asterisk_dials, unless SIMULATE is on."""
 
     trunk_endpoint: str = "PJSIP/{number}@opendeep-trunk"
     """Asterisk endpoint to dial; {number} stands exactly once for the number."""

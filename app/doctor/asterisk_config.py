@@ -1,7 +1,8 @@
 """Linter for the Asterisk configuration OpenDeep dials through: what is dangerous, deaf or only default.
 
 `lint(folder)` reads a folder such as /etc/asterisk (or the bundled asterisk/ once rendered) and returns
-findings. Rules for ARI, HTTP, RTP and modules are here; trunk and dialplan are in asterisk_trunk.py.
+findings. Rules for ARI, HTTP, RTP and modules are here; trunk and dialplan are in asterisk_trunk.py, an Asterisk
+that dials us is in asterisk_outbound.py.
 Called by `opendeep doctor` and by the tests that keep our own files clean.
 """
 
@@ -9,14 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.doctor.asterisk_files import Document, Finding, Section, Setting, Severity, clean, finding, read
+from app.doctor.asterisk_outbound import lint_outbound
+from app.doctor.asterisk_secrets import file_mode, password_strength
 from app.doctor.asterisk_trunk import lint_dialplan, lint_trunk, placeholders
 
 __all__ = ["Finding", "Severity", "lint"]
 
-MIN_PASSWORD_CHARS = 32
-DEFAULT_PASSWORDS = frozenset(
-    {"", "asterisk", "password", "secret", "changeme", "change_me", "opendeep", "peekaboo", "admin", "1234"}
-)
 LOOPBACK = ("127.", "::1", "[::1]", "localhost")
 MIN_WRITE_TIMEOUT_MS = 1000
 MIN_KEEP_ALIVE_MS = 11000
@@ -54,12 +53,13 @@ def lint(folder: Path) -> list[Finding]:
     trunk = read(folder, "pjsip.conf", "pjsip_trunk.conf", "pjsip_trunk.conf.example")
     findings = [
         *_document(folder, "ari.conf", _ari, required=True),
-        *_file_mode(folder / "ari.conf"),
+        *file_mode(folder / "ari.conf", "ARI", "ari-file-mode"),
         *_document(folder, "http.conf", _http, required=True),
         *_document(folder, "rtp.conf", _rtp, required=True),
         *_document(folder, "modules.conf", _modules),
         *_document(folder, "asterisk.conf", _asterisk),
         *_document(folder, "manager.conf", _manager),
+        *lint_outbound(folder),
         *(lint_trunk(trunk, dialplan) if trunk else [_missing("pjsip.conf")]),
         *(lint_dialplan(dialplan) if dialplan else [_missing("extensions.conf")]),
     ]
@@ -120,26 +120,12 @@ def _ari_user(user: Section, *, alone: bool) -> Iterator[Finding]:
 
 
 def _ari_password(user: Section) -> Iterator[Finding]:
-    password, where = user.value("password"), user.at("password")
-    if password.startswith("@") and password.endswith("@"):
-        return  # the placeholder rule says it
-    if user.value("password_format", "plain") == "crypt":
-        if not password.startswith("$"):
-            text = "password_format is crypt but this is no crypt hash: make one with mkpasswd -m sha-512"
-            yield finding(Severity.FAIL, "ari-password", where, text)
-    elif password.lower() in DEFAULT_PASSWORDS | {user.name.lower()}:
-        text = "the ARI password is missing or a well-known one: put 32 or more random characters"
+    where = user.at("password")
+    if user.value("password_format", "plain") != "crypt":
+        yield from password_strength(where, user.name, "ARI", "ari-password")
+    elif not user.value("password").startswith(("$", "@")):
+        text = "password_format is crypt but this is no crypt hash: make one with mkpasswd -m sha-512"
         yield finding(Severity.FAIL, "ari-password", where, text)
-    elif len(password) < MIN_PASSWORD_CHARS:
-        text = f"the ARI password has {len(password)} characters: use {MIN_PASSWORD_CHARS} or more random ones"
-        yield finding(Severity.FAIL, "ari-password", where, text)
-
-
-def _file_mode(path: Path) -> Iterator[Finding]:
-    if path.is_file() and path.stat().st_mode & 0o007:
-        where = Setting("", "", path.name, 0)
-        text = "every account of this machine can read the ARI password: chmod 0640, owner root:asterisk"
-        yield finding(Severity.WARN, "ari-file-mode", where, text)
 
 
 def _http(document: Document) -> Iterator[Finding]:

@@ -1,13 +1,17 @@
 """Every message of the bus. A message is a nudge: the store is the truth, and losing one loses nothing.
 
-Topics: `calls` (what moves on a call), `tasks`, `system` (connections). Written by the engine, read by the web.
+Topics: `calls` (what moves on a call), `tasks`, `system` (connections), written by the engine, read by the web;
+and one topic per call, `call_commands:{call_id}`, read by whoever runs the call.
 """
 
-from typing import Literal
+from typing import Literal, NewType
 
 import msgspec
 
-Topic = Literal["calls", "tasks", "system"]
+CommandTopic = NewType("CommandTopic", str)
+Topic = Literal["calls", "tasks", "system"] | CommandTopic
+SHARED_TOPICS: tuple[Topic, ...] = ("calls", "tasks", "system")
+COMMANDS_PREFIX = "call_commands:"
 ConnectionName = Literal["ari", "media", "realtime", "store", "bus"]
 ConnectionState = Literal["connecting", "connected", "lost", "replaced", "off"]
 
@@ -50,13 +54,31 @@ class ConnectionChanged(msgspec.Struct, frozen=True, kw_only=True, tag="connecti
     detail: str = ""
 
 
+class CommandQueued(msgspec.Struct, frozen=True, kw_only=True, tag="command_queued"):
+    """A command for a call is in the table. `mac` and its check: `app.domain.command`."""
+
+    tenant_id: str
+    call_id: str
+    command_id: str
+    seq: int
+    expires_ms: int
+    mac: str
+
+
 class Resync(msgspec.Struct, frozen=True, kw_only=True, tag="resync"):
-    """Put into a subscription whose reader was too slow: `dropped` messages are gone, read the store again."""
+    """Put into a subscription that missed messages: read the store again. `dropped` of them went because the
+    reader was too slow; 0: nobody can say how many, a connection was away.
+    """
 
     dropped: int
 
 
-Message = CallChanged | CallWords | CallLevels | TaskChanged | ConnectionChanged
+Message = CallChanged | CallWords | CallLevels | TaskChanged | ConnectionChanged | CommandQueued
+
+
+def command_topic(call_id: str) -> CommandTopic:
+    """Where commands for one call are announced."""
+    return CommandTopic(COMMANDS_PREFIX + call_id)
 
 
 def encode(message: Message) -> bytes:

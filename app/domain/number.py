@@ -1,14 +1,16 @@
 """Telephone numbers: what a person typed -> E.164, which numbers are never dialed, test mode's redirect, masking.
 
 E.164 = `+`, country code, national number, at most 15 digits. Only its output may reach a dial string. Called by
-imports, plans, the command line and once more right before dialing.
+imports, plans, the command line and once more right before dialing. The bundled dialplan refuses the same numbers.
 """
 
 import re
+from collections.abc import Collection
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
+from app.domain.refused_ranges import refusal
 from app.errors import ValidationFailed
 
 DIALLABLE = re.compile(r"\+?[1-9]\d{5,14}\Z", re.ASCII)
@@ -17,7 +19,6 @@ _TYPED = re.compile(r"^\+?[0-9 ().\-/\u00a0]+\Z")
 _NEVER = frozenset(
     {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN, PhoneNumberType.VOICEMAIL}
 )
-_SATELLITE_AND_PREMIUM_CODES = frozenset({870, 878, 881, 882, 883, 888, 979})
 _EXAMPLE = "Write it with + and country code, like +12025550123."
 
 
@@ -43,6 +44,30 @@ def parse_number(text: str, *, region: str = "", fictional: bool = False) -> str
     if DIALLABLE.match(e164) is None:
         raise _refused("unreadable", f"{typed!r} cannot be dialed. {_EXAMPLE}")
     return e164
+
+
+def country_of(e164: str) -> str:
+    """ISO country of a number ("US"), by its country code and, where several share it, its first digits.
+
+    "001" for numbers of no country, "" when it cannot be told.
+    """
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(e164)) or ""
+    except phonenumbers.NumberParseException:
+        return ""
+
+
+def check_country(e164: str, allowed: Collection[str]) -> str:
+    """The country of a number, when the site calls there. Raises NumberRefused; an empty list allows nothing."""
+    country = country_of(e164)
+    if country in allowed and country:
+        return country
+    if not allowed:
+        raise _refused("country", "No country is allowed to be called yet; name the countries you call.")
+    where = f"in {country}" if country not in ("", "001") else "of no single country"
+    raise _refused(
+        "country", f"{mask_number(e164)} is a number {where}, which is not among the allowed countries."
+    )
 
 
 def dial_target(requested: str, *, test_mode: bool, redirect: str) -> str:
@@ -97,8 +122,9 @@ def _check_length(typed: str, number: phonenumbers.PhoneNumber) -> None:
 
 
 def _check_kind(typed: str, number: phonenumbers.PhoneNumber, *, fictional: bool) -> None:
-    if number.country_code in _SATELLITE_AND_PREMIUM_CODES:
-        raise _refused("expensive", f"{typed!r} is a satellite or premium number; those are never dialed.")
+    why = refusal(f"{number.country_code}{phonenumbers.national_significant_number(number)}")
+    if why is not None:
+        raise _refused("expensive", f"{typed!r} is a number of {why}; those are never dialed.")
     if phonenumbers.number_type(number) in _NEVER:
         raise _refused("expensive", f"{typed!r} is a premium or shared-cost number; those are never dialed.")
     if not fictional and not phonenumbers.is_valid_number(number):

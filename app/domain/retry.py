@@ -7,7 +7,8 @@
 | network, lost before an answer, failed before an answer | again in 2 min |
 | lost after an answer | failed, needs review: dialing again blindly would ring a person twice for one talk |
 | bad_number, rejected | failed |
-| canceled | cancelled when the operator did it, otherwise again in 2 min |
+| canceled | cancelled when the operator did it, otherwise again in 2 min (so too: answered during our outage) |
+| completed or canceled, by an operator's wish for another time | again then, or in 1 h when no time was named |
 | anything that dialed nobody | again after 2, 4, 8, ... 30 min, eight times; does not use up an attempt |
 
 An attempt is only repeated while `current_attempt_count` < `max_attempts`.
@@ -29,6 +30,7 @@ NETWORK_DELAY_MS = 2 * MINUTE_MS
 NOT_DIALED_DELAY_MS = 2 * MINUTE_MS
 NOT_DIALED_DELAY_MAX_MS = 30 * MINUTE_MS
 NOT_DIALED_LIMIT = 8
+RESCHEDULE_DELAY_MS = 60 * MINUTE_MS
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,9 @@ def conclude(attempt: Attempt, now_ms: int) -> Conclusion:
         case Outcome.UNREACHABLE:
             return _retry(attempt, "The phone could not be reached", UNREACHABLE_DELAY_MS, now_ms)
         case Outcome.CANCELED:
-            return _retry(attempt, "The call was taken back before it was answered", NETWORK_DELAY_MS, now_ms)
+            taken_back = "The call was taken back before it was answered"
+            what = "It was answered while we were away, and nobody talked" if attempt.answered else taken_back
+            return _retry(attempt, what, NETWORK_DELAY_MS, now_ms)
         case Outcome.NETWORK | Outcome.TRUNK_FAULT | Outcome.LOST | Outcome.FAILED:
             if attempt.answered:
                 return _fail(
@@ -96,6 +100,14 @@ def conclude(attempt: Attempt, now_ms: int) -> Conclusion:
             return _retry(attempt, "The call failed on the way", NETWORK_DELAY_MS, now_ms)
         case _:
             assert_never(attempt.outcome)
+
+
+def rescheduled(attempt: Attempt, otherwise: Conclusion, wished_ms: int | None, now_ms: int) -> Conclusion:
+    """An operator ended the call with the wish to call again. A call that broke is concluded as ever."""
+    if otherwise.event not in {TaskEvent.COMPLETE, TaskEvent.CANCEL}:
+        return otherwise
+    delay_ms = RESCHEDULE_DELAY_MS if wished_ms is None else max(0, wished_ms - now_ms)
+    return _retry(attempt, "An operator asked for another time", delay_ms, now_ms)
 
 
 def not_dialed_delay_ms(count: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.sim.asterisk import SimAsterisk
+from app.sim.asterisk import OutboundWebsocket, SimAsterisk
 from app.sim.asterisk.personas import Directory
 from app.sim.realtime.brain import Brain
 from app.sim.realtime.options import SimOptions
@@ -37,7 +37,7 @@ async def sim_world(
 ) -> AsyncGenerator[SimWorld]:
     """Start both simulators; `world.settings` is `settings` with their addresses."""
     async with (
-        SimAsterisk(callees=callees) as asterisk,
+        SimAsterisk(callees=callees, dials=_dials(settings)) as asterisk,
         SimRealtime(brain=brain, options=options) as realtime,
     ):
         pointed = settings.model_copy(
@@ -52,3 +52,15 @@ async def sim_world(
             }
         )
         yield SimWorld(asterisk, realtime, pointed)
+
+
+def _dials(settings: Settings) -> OutboundWebsocket | None:
+    """The events' way, as the settings want it."""
+    if settings.ari_events == "dial_in":
+        return None
+    return OutboundWebsocket(
+        uri=f"ws://{settings.ari_listen_host}:{settings.ari_listen_port}/ari",
+        app=settings.ari_app,
+        username=settings.ari_listen_username,
+        password=settings.ari_listen_password.get_secret_value(),
+    )

@@ -9,7 +9,7 @@ import msgspec
 from app.domain.call import Call, CallEnd, CallState, NewCall
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import ConflictError, ConstraintFailed
-from app.store import calls, dnd, events, tasks
+from app.store import calls, commands, dnd, events, tasks
 from app.store.db import Tx
 from app.store.rows import to_params, with_values
 
@@ -103,8 +103,9 @@ async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, toke
 
 
 async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
-    """End the call row only; False when it had ended before."""
+    """End the call row, and what was ordered of it and waits; False when it had ended before. Not its task."""
     params = to_params(end) | {"tenant_id": call.tenant_id, "ended_ms": end.ended_ms or now_ms}
+    await commands.close_left(tx, call.tenant_id, call.id, now_ms)
     return await tx.execute(_CLOSE, params) == 1
 
 

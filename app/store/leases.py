@@ -4,6 +4,8 @@ The tasks table is the queue. A claim raises `lease_token`; every later write na
 past its lease can do nothing any more. Claims go over all tenants; everything after a claim names the tenant.
 """
 
+from collections.abc import Collection
+
 import msgspec
 
 from app.domain.call import CallEnd
@@ -91,14 +93,18 @@ async def adopt(tx: Tx, tenant_id: str, task_id: str, owner: str, lease_until: i
     return task
 
 
-async def recover_expired(tx: Tx, now_ms: int) -> list[CallTask]:
+async def recover_expired(tx: Tx, now_ms: int, *, held: Collection[str] = ()) -> list[CallTask]:
     """Settle what dead processes left: claimed -> pending at once, in_call -> analyzing with the call `lost`.
 
-    Adopt calls that the exchange still knows before calling this. Answers the tasks in their new state.
+    `held`: tasks that the asking process is calling now; a clock set forward or a store that was away must not
+    take them from it. Adopt calls that the exchange still knows before calling this. Answers the tasks in their
+    new state.
     """
     recovered: list[CallTask] = []
     for row in await tx.fetch(_EXPIRED, {"now_ms": now_ms}):
         task = to_struct(CallTask, row)
+        if task.id in held:
+            continue
         await _close_abandoned(tx, task, "the process that ran the call vanished", now_ms)
         task = await tasks.get(tx, task.tenant_id, task.id)
         if task.state in {TaskState.CLAIMED, TaskState.IN_CALL}:

@@ -42,12 +42,12 @@ class CalleeTurns:
                 assert_never(event)
 
     def abandon(self, now: float) -> None:
-        """The session is gone: transcripts on their way never arrive."""
-        turns = self._ledger.abandoned_callee_turns()
-        for turn in turns:
-            self._outbox.notify(turn)
-        if turns:
-            self._outbox.fault("transcription_lost", f"{len(turns)} turns ended without a transcript", now)
+        """The session is gone: transcripts on their way never arrive, only the words there are count."""
+        awaited = self._ledger.awaited
+        for item in awaited:
+            self._report(item.item_id, item.text)
+        if awaited:
+            self._outbox.fault("transcription_lost", f"{len(awaited)} turns ended without a transcript", now)
 
     def _speech_started(self, event: ev.InputSpeechStarted) -> None:
         audio_ms = self._audio.call_ms(event.audio_start_ms)
@@ -87,8 +87,11 @@ class CalleeTurns:
             self._outbox.fault("transcription_failed", event.error.message or event.error.code or "", now)
 
     def _report(self, item_id: str, text: str) -> bool:
+        """False if it was reported before."""
         item = self._ledger.callee_item(item_id, self._audio.position_ms)
+        if item.reported:
+            return False
         turn = self._ledger.callee_turn(item, text)
         if turn is not None:
             self._outbox.notify(turn)
-        return turn is not None
+        return True

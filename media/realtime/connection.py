@@ -1,14 +1,17 @@
 """The model's WebSocket: open, send, append audio, receive, close (RFC 6455 by `websockets`).
 
 A thin shell: what to send and when to connect again is decided by `media.realtime.session`. Sends never wait;
-audio that the network does not take within `AUDIO_BUFFER_MS` is dropped, oldest first. Used by the engine's leg.
+audio that the network does not take is dropped after a second, oldest first. Used by the engine's leg.
 """
 
 import contextlib
+import fcntl
 import logging
-import socket
+import ssl
+import sys
 from collections import deque
 from collections.abc import Callable
+from functools import cache, partial
 from urllib.parse import quote
 
 import msgspec
@@ -25,14 +28,24 @@ from media.realtime.settings import AudioFormat
 
 logger = logging.getLogger(__name__)
 
-AUDIO_BUFFER_MS = 200
+WAITING_MS = 1_000
+"""Audio kept while the network takes nothing: a loop that stalled hands over as much at once; older is dropped."""
+KERNEL_MS = 200
+"""Audio the kernel may hold unsent: what it has nobody can drop any more."""
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 PING_INTERVAL_S = 10
 PING_TIMEOUT_S = 10
 CLOSE_TIMEOUT_S = 2
 ABNORMAL_CLOSURE = 1006
 _FRAME_OVERHEAD = 80
+_SIOCOUTQNSD = 0x894B  # linux/sockios.h: bytes of a TCP socket that were not sent yet
 _APPEND_MS = 20
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Certificates and names are checked against the machine's trust store, read once: it takes some 20 ms."""
+    return ssl.create_default_context()
 
 
 class ConnectError(MediaError):
@@ -71,10 +84,11 @@ class RealtimeConnection:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._open_timeout_s = open_timeout_s
         self._proxy = proxy
-        self._buffer_bytes = AUDIO_BUFFER_MS * BYTES_PER_MS[audio_format]
+        self._buffer_bytes = WAITING_MS * BYTES_PER_MS[audio_format]
         wire_bytes_per_append = _APPEND_MS * BYTES_PER_MS[audio_format] * 4 // 3 + _FRAME_OVERHEAD
-        self._kernel_bytes = AUDIO_BUFFER_MS // _APPEND_MS * wire_bytes_per_append
+        self._kernel_bytes = KERNEL_MS // _APPEND_MS * wire_bytes_per_append
         self._socket: ClientConnection | None = None
+        self._descriptor = -1
         self._waiting: deque[tuple[bytes, int]] = deque()
         self._waiting_bytes = 0
 
@@ -82,8 +96,11 @@ class RealtimeConnection:
         """Connect. Raises `ConnectError`."""
         if self._socket is not None:
             raise MediaUsageError("a RealtimeConnection is opened once")
+        # Left out for ws://, so that a redirect from there to wss:// works.
+        secure = self._url.lower().startswith("wss:")
+        dial = partial(connect, ssl=tls_context()) if secure else connect
         try:
-            self._socket = await connect(
+            self._socket = await dial(
                 self._url,
                 additional_headers=self._headers,
                 compression=None,
@@ -100,7 +117,8 @@ class RealtimeConnection:
             raise ConnectError(f"no answer within {self._open_timeout_s:g} s") from error
         except (OSError, ValueError, WebSocketException) as error:
             raise ConnectError(f"{type(error).__name__}: {error}") from error
-        self._bound_kernel_buffer(self._socket)
+        descriptor: int = self._socket.transport.get_extra_info("socket").fileno()
+        self._descriptor = descriptor
 
     def send(self, frame: bytes) -> None:
         """Send one client event (JSON, UTF-8). Without effect once the connection is closing: `receive` tells."""
@@ -116,8 +134,7 @@ class RealtimeConnection:
             return audio_bytes
         self._waiting.append((frame, audio_bytes))
         self._waiting_bytes += audio_bytes
-        transport = self._socket.transport
-        while self._waiting and transport.get_write_buffer_size() == 0:
+        while self._waiting and self._takes_more(self._socket):
             waiting_frame, waiting_bytes = self._waiting.popleft()
             self._waiting_bytes -= waiting_bytes
             broadcast((self._socket,), waiting_frame, text=True)
@@ -139,6 +156,16 @@ class RealtimeConnection:
             self._waiting.clear()
             await self._socket.close(code, reason)
 
+    def _takes_more(self, connection: ClientConnection) -> bool:
+        """Nothing waits in the transport, and in the kernel not too much: below TLS a transport does not tell."""
+        return connection.transport.get_write_buffer_size() == 0 and self._unsent_bytes() < self._kernel_bytes
+
+    def _unsent_bytes(self) -> int:
+        try:
+            return int.from_bytes(fcntl.ioctl(self._descriptor, _SIOCOUTQNSD, bytes(4)), sys.byteorder)
+        except OSError:  # closed, or a system that does not know it
+            return 0
+
     def _drop_oldest(self) -> int:
         dropped = 0
         while self._waiting_bytes > self._buffer_bytes:
@@ -149,14 +176,6 @@ class RealtimeConnection:
             logger.warning("model connection is too slow: audio is being dropped")
         self.audio_dropped_bytes += dropped
         return dropped
-
-    def _bound_kernel_buffer(self, connection: ClientConnection) -> None:
-        """Without this the kernel would take seconds of audio that nobody could drop any more."""
-        plain: socket.socket | None = connection.transport.get_extra_info("socket")
-        option: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if hasattr(socket, "TCP_CORK") else None)
-        if plain is not None and option is not None:
-            with contextlib.suppress(OSError):
-                plain.setsockopt(socket.IPPROTO_TCP, option, self._kernel_bytes)
 
 
 def _refused(error: InvalidStatus) -> ConnectError:

@@ -11,14 +11,20 @@ from media.realtime.callee import CalleeTurns
 from media.realtime.client_events import ConversationItem, ConversationItemCreate, ResponseConfig
 from media.realtime.input_audio import InputAudio
 from media.realtime.outbox import Outbox
+from media.realtime.priming import opening, system_item
 from media.realtime.responses import Responses
-from media.realtime.sequencer import Sequencer, Want
+from media.realtime.sequencer import ActiveResponse, Sequencer, Want
 from media.realtime.session_model import (
     EngineInput,
     FlushPlayback,
+    HeardItem,
+    HoldPlayback,
+    InjectText,
+    MuteAgent,
     PlaybackFinished,
     PlaybackFlushed,
     PlaybackStarted,
+    ReleasePlayback,
     SayNow,
     ToolResult,
 )
@@ -32,8 +38,8 @@ REPLY_TIMEOUT_S = 4.0
 AFTER_OUTAGE_S = 1.0
 """A callee cut off in the middle of a sentence may still be speaking: listen this long before answering."""
 
-OPENING_WITH_GREETING = "The call begins now and you speak first. Open it with this greeting, word for word:"
-OPENING = "The call begins now and you speak first. Greet the callee."
+INJECTED_KEPT = 6
+"""What the model was told behind the callee's back and a session that takes over must know too."""
 
 
 class Conversation:
@@ -41,6 +47,7 @@ class Conversation:
 
     def __init__(self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio) -> None:
         self.live = False
+        self.injected: tuple[str, ...] = ()
         self.ledger = TurnLedger(audio.bytes_per_ms)
         self.tools = ToolCalls()
         self.sequencer = Sequencer(outbox)
@@ -55,16 +62,17 @@ class Conversation:
         self._greet_at: float | None = None
         self._reply_due: float | None = None
         self._stopped_at: float | None = None
+        self._muted = False
 
     @property
     def settled(self) -> bool:
-        """Nothing is generated or wanted, the callee does not speak and waits for no answer."""
-        return self.sequencer.idle and not self.sequencer.user_speaking and self._reply_due is None
+        """The agent has nothing left to say: nothing is wanted, generated, queued or being sent."""
+        return self.sequencer.idle and not self.speech.playing
 
     @property
     def quiet(self) -> bool:
-        """Settled, and nothing is played or awaited either: a good moment to change sessions."""
-        return self.settled and not self.speech.playing and not self.tools.pending
+        """Settled, nobody speaks, waits for an answer or for a tool: a good moment to change sessions."""
+        return self.settled and self._heard_out and not self.tools.pending
 
     @property
     def next_deadline(self) -> float | None:
@@ -98,11 +106,11 @@ class Conversation:
         elif owed and not self.sequencer.wants:
             self._owe_again(now, AFTER_OUTAGE_S if speaking else 0.0)
 
-    def close(self, now: float) -> None:
+    def close(self, now: float, unplayed: tuple[HeardItem, ...] = ()) -> None:
         """The call is over: report the turns that are still open."""
         self.live = False
         self.speech.close_items(lambda _: False)
-        self.speech.close(self._audio.position_ms)
+        self.speech.close(unplayed, 0 if self._answered_at is None else round((now - self._answered_at) * 1_000))
         self._callee.abandon(now)
 
     # --- what the engine says -----------------------------------------------------------------------------------
@@ -113,6 +121,10 @@ class Conversation:
                 self._say(event, now)
             case ToolResult():
                 self._tool_result(event, now)
+            case InjectText():
+                self._inject(event, now)
+            case MuteAgent(on=on):
+                self._mute(now, on=on)
             case PlaybackStarted():
                 self._playback_started(event, now)
             case PlaybackFinished():
@@ -134,6 +146,25 @@ class Conversation:
         self._greeted = True
         config = self._spoken_only(event.instructions)
         self.sequencer.ask(Want(kind="say", asked_at=now, config=config))
+
+    def _inject(self, event: InjectText, now: float) -> None:
+        self.injected = (*self.injected, event.text)[-INJECTED_KEPT:]
+        if self.live:
+            self._create_item(system_item(event.text))
+        if event.respond:
+            self.responses.owe(now)
+
+    def _mute(self, now: float, *, on: bool) -> None:
+        """Muted speech waits in the playout; it is never heard, so that the model's memory stays true."""
+        if on == self._muted or self._answered_at is None:
+            return
+        self._muted = on
+        if on:
+            self._outbox.put(HoldPlayback())
+            return
+        self.sequencer.cancel(now)
+        self._outbox.put(FlushPlayback(fade=False))
+        self._outbox.put(ReleasePlayback())
 
     def _tool_result(self, event: ToolResult, now: float) -> None:
         call = self.tools.answer(event.tool_call_id, event.output, respond=event.respond)
@@ -160,9 +191,12 @@ class Conversation:
                 self._speech_started(event, now)
             case ev.InputSpeechStopped():
                 self._speech_stopped(event, now)
-            case ev.InputCommitted():
-                self._callee.event(event, now)
-            case ev.TranscriptionDelta() | ev.TranscriptionCompleted() | ev.TranscriptionFailed():
+            case (
+                ev.InputCommitted()
+                | ev.TranscriptionDelta()
+                | ev.TranscriptionCompleted()
+                | ev.TranscriptionFailed()
+            ):
                 self._callee.event(event, now)
             case ev.ItemAdded():
                 self.tools.acknowledge(event.item)
@@ -176,9 +210,9 @@ class Conversation:
     def _response_event(self, event: ev.ResponseEvent, now: float) -> None:
         match event:
             case ev.ResponseCreated():
-                self._response_created(event, now)
+                self.responses.created(event, now)
             case ev.ResponseDone():
-                self.responses.done(event, now)
+                self._begun(self.responses.done(event, now))
             case ev.OutputItemAdded():
                 self.responses.item_added(event, now)
             case ev.OutputItemDone():
@@ -200,19 +234,25 @@ class Conversation:
     # --- time ---------------------------------------------------------------------------------------------------
     def advance(self, now: float) -> None:
         """Do what is due: the end of every step while live."""
+        self._begun(self.sequencer.active)
         if self._greet_at is not None and now >= self._greet_at:
             self._greet(now)
         if self._reply_due is not None and now >= self._reply_due:
             self._reply_due = None
             self._outbox.fault("no_reply", "the server left a callee turn unanswered", now)
             self.responses.owe(now)
-        self._follow_up_tools(now)
+        self.responses.follow_up_tools(now)
         self.sequencer.pump(now)
         self.speech.close_items(self.sequencer.is_active)
-        if self.settled:
+        if self.settled and self._heard_out:
             self.speech.tell_drained()
 
     # --- inside -------------------------------------------------------------------------------------------------
+    @property
+    def _heard_out(self) -> bool:
+        """The callee does not speak and waits for no answer."""
+        return not self.sequencer.user_speaking and self._reply_due is None
+
     def _owe_again(self, now: float, pause_s: float) -> None:
         if self.ledger.callee or self.ledger.recent(1):
             self.responses.owe(now, pause_s)
@@ -236,31 +276,21 @@ class Conversation:
         self.sequencer.speech_stopped(now)
         self._callee.event(event, now)
 
-    def _response_created(self, event: ev.ResponseCreated, now: float) -> None:
-        active = self.responses.created(event, now)
-        if active is None:
+    def _begun(self, response: ActiveResponse | None) -> None:
+        """A response came, announced or not: nobody else has to greet, or to reply to the turn before it."""
+        if response is None or response.muted:
             return
-        self._reply_due = None
-        if active.request is None:
+        if response.request is None:
             self._greet_at = None
             self._greeted = True
+        if self._reply_due is not None and response.created_at >= self._reply_due - REPLY_TIMEOUT_S:
+            self._reply_due = None
 
     def _greet(self, now: float) -> None:
         self._greet_at = None
         self._greeted = True
-        greeting = self._settings.greeting
-        config = self._spoken_only(f"{OPENING_WITH_GREETING} {greeting}" if greeting else OPENING)
+        config = self._spoken_only(opening(self._settings.greeting))
         self.sequencer.ask(Want(kind="greeting", asked_at=now, config=config))
-
-    def _follow_up_tools(self, now: float) -> None:
-        for response_id, calls in self.tools.settled_responses().items():
-            if self.sequencer.is_active(response_id):
-                continue
-            for call in calls:
-                call.followed = True
-            if any(call.respond for call in calls):
-                ids = frozenset(call.tool_call_id for call in calls)
-                self.sequencer.ask(Want(kind="tool", asked_at=now, tool_call_ids=ids))
 
     def _spoken_only(self, addition: str) -> ResponseConfig:
         """A response's instructions replace the session's, so the base text goes first."""

@@ -43,7 +43,7 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """`TurnSpoken`: a callee turn whose transcription failed has text "" (and a `Fault` goes with it)."""
+    """`TurnSpoken`: a callee turn always has words; of one whose transcription failed only a `Fault` tells."""
 
     speaker: Literal["callee", "agent"]
     item_id: str
@@ -113,7 +113,7 @@ class Drained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """`Fault`: the call goes on. One per code and `FAULT_PERIOD_S` at most; `Counters` has the numbers."""
+    """`Fault`: the call goes on. Rate limited by `Outbox`; `Counters` has the numbers."""
 
     code: str
     message: str

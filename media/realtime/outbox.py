@@ -1,14 +1,19 @@
 """Where the parts of a session put their effects, in order, until `RealtimeSession.handle` hands them out.
 
-Numbers the client events and keeps faults from flooding: one report per code and `FAULT_PERIOD_S`.
+Numbers the client events and keeps faults from flooding: in `FAULT_PERIOD_S` one report per code, and only
+`FAULTS_PER_PERIOD` in all, because codes come from the server.
 """
+
+from collections import deque
 
 from media.realtime.client_events import ClientEvent
 from media.realtime.notifications import Fault, Notification
 from media.realtime.session_model import Counters, Effect, Notify, Send
 
 FAULT_PERIOD_S = 5.0
-_FAULT_CODES_KEPT = 64
+FAULTS_PER_PERIOD = 10
+CODE_LENGTH = 64
+MESSAGE_LENGTH = 500
 
 
 class Outbox:
@@ -18,7 +23,7 @@ class Outbox:
         self.counters = Counters()
         self._effects: list[Effect] = []
         self._event_number = 0
-        self._fault_at: dict[str, float] = {}
+        self._faults: deque[tuple[float, str]] = deque()
 
     def event_id(self) -> str:
         """A new id for a client event, unique in the session."""
@@ -38,15 +43,15 @@ class Outbox:
         self._effects.append(Notify(report=report))
 
     def fault(self, code: str, message: str, now: float) -> None:
-        """Report that something was wrong and the call goes on, unless the same code was just reported."""
-        last = self._fault_at.pop(code, None)
-        if last is not None and now - last < FAULT_PERIOD_S:
-            self._fault_at[code] = last
+        """Report that something was wrong and the call goes on; too many are only counted."""
+        code = code[:CODE_LENGTH]
+        while self._faults and now - self._faults[0][0] >= FAULT_PERIOD_S:
+            self._faults.popleft()
+        if len(self._faults) >= FAULTS_PER_PERIOD or any(code == told for _, told in self._faults):
+            self.counters.faults_withheld += 1
             return
-        if len(self._fault_at) >= _FAULT_CODES_KEPT:
-            del self._fault_at[next(iter(self._fault_at))]
-        self._fault_at[code] = now
-        self.notify(Fault(code=code, message=message[:500]))
+        self._faults.append((now, code))
+        self.notify(Fault(code=code, message=message[:MESSAGE_LENGTH]))
 
     def drain(self) -> list[Effect]:
         """All effects since the last call."""

@@ -14,6 +14,16 @@ TURNS_PRIMED = 6
 PAIRS_PRIMED = 6
 
 
+def opening(greeting: str) -> str:
+    """What makes the model speak first, with `greeting` when there is one."""
+    begin = "The call begins now and you speak first."
+    return (
+        f"{begin} Open it with this greeting, word for word: {greeting}"
+        if greeting
+        else f"{begin} Greet the callee."
+    )
+
+
 def system_item(text: str) -> MessageItem:
     """One system message."""
     return MessageItem(role="system", content=(TextPart(type="input_text", text=text),))

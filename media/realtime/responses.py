@@ -42,18 +42,28 @@ class Responses:
         self._sequencer.ask(Want(kind="owed", asked_at=now, not_before=now + pause_s))
 
     # --- events -------------------------------------------------------------------------------------------------
-    def created(self, event: ev.ResponseCreated, now: float) -> ActiveResponse | None:
-        """A response began, ours or the server's own; None if that was known."""
+    def follow_up_tools(self, now: float) -> None:
+        """Ask for the answer to tool results once the response that made the calls is over."""
+        for response_id, calls in self._tools.settled_responses().items():
+            if self._sequencer.is_active(response_id):
+                continue
+            for call in calls:
+                call.followed = True
+            if any(call.respond for call in calls):
+                ids = frozenset(call.tool_call_id for call in calls)
+                self._sequencer.ask(Want(kind="tool", asked_at=now, tool_call_ids=ids))
+
+    def created(self, event: ev.ResponseCreated, now: float) -> None:
+        """A response began, ours or the server's own."""
         active = self._sequencer.created(event.response, now)
         if active is None:
-            return None
+            return
         if active.request is None:
             self._sequencer.drop_answered(self._tools.acknowledged)
         elif active.request.overtaken and self._sequencer.user_speaking:
             self._sequencer.cancel(now)
             if active.request.want.kind in {"say", "tool"}:
                 self._sequencer.ask(active.request.want)
-        return active
 
     def output(self, event: OutputEvent, now: float) -> None:
         """Something the agent says; nothing if its response is over."""
@@ -96,12 +106,12 @@ class Responses:
             item = ev.Item(type="function_call", call_id=event.call_id, name=event.name, arguments=event.arguments)
             self._called(item, event.response_id)
 
-    def done(self, event: ev.ResponseDone, now: float) -> None:
-        """A response is over; one that failed before it said anything is asked for again, within limits."""
+    def done(self, event: ev.ResponseDone, now: float) -> ActiveResponse | None:
+        """A response is over (None if that was known); one that failed in silence is asked for again."""
         response = event.response
         over = self._sequencer.done(response, now)
         if over is None:
-            return
+            return None
         self._used(response)
         if over.muted:
             self._speech.forget_unheard(response.id)
@@ -115,6 +125,7 @@ class Responses:
                 self._outbox.fault("response_incomplete", (details and details.reason) or "", now)
             case _:
                 pass
+        return over
 
     def error(self, error: ev.ErrorInfo, now: float) -> None:
         """An error event; most leave the session as it is."""

@@ -12,7 +12,7 @@ from media.realtime.configure import format_problem, session_config
 from media.realtime.conversation import Conversation
 from media.realtime.input_audio import InputAudio
 from media.realtime.notifications import Failed, Ready
-from media.realtime.outbox import Outbox
+from media.realtime.outbox import CODE_LENGTH, MESSAGE_LENGTH, Outbox
 from media.realtime.priming import TURNS_PRIMED, resume_items, system_item
 from media.realtime.reconnect import ReconnectPlan, SessionLife
 from media.realtime.settings import RealtimeSettings
@@ -55,6 +55,11 @@ class RealtimeSession:
         return self._ready
 
     @property
+    def settled(self) -> bool:
+        """The agent has nothing left to say: nothing is wanted, generated, queued or being sent."""
+        return self.closed or self._talk.settled
+
+    @property
     def position_ms(self) -> int:
         """Callee audio handed to `append` since the answer: the call's own audio time line."""
         return self._audio.position_ms
@@ -91,9 +96,10 @@ class RealtimeSession:
         """
         return None if self.closed else self._audio.append(audio)
 
-    def audio_lost(self, audio_bytes: int) -> None:
-        """Frames of `append` were thrown away unsent: keeps audio positions right."""
+    def audio_lost(self, audio_bytes: int, now: float) -> None:
+        """Frames of `append` were thrown away unsent: keeps audio positions right. Told with the next effects."""
         self._audio.lose(audio_bytes)
+        self._outbox.fault("audio_dropped", "the network takes the callee's audio too slowly", now)
 
     def handle(self, event: sm.Input, now: float) -> list[sm.Effect]:
         """Take one input, return the effects in order. Nothing a server sends raises; closed answers nothing."""
@@ -118,8 +124,8 @@ class RealtimeSession:
                 self._disconnected(event, now)
             case sm.Answered():
                 self._answered(now)
-            case sm.Close():
-                self._end(now)
+            case sm.Close(unplayed=unplayed):
+                self._end(now, unplayed=unplayed)
             case sm.Tick():
                 pass
             case _:
@@ -135,10 +141,9 @@ class RealtimeSession:
     def _connect_failed(self, event: sm.ConnectFailed, now: float) -> None:
         if self._state not in _NO_SOCKET:
             return
-        if event.code in FATAL_CODES or event.status in FATAL_STATUS:
-            self._fail(event.code or f"http_{event.status}", event.message, now, fatal=True)
-        elif event.status in HOPELESS_STATUS:
-            self._fail(event.code or f"http_{event.status}", event.message, now)
+        fatal = event.code in FATAL_CODES or event.status in FATAL_STATUS
+        if fatal or event.status in HOPELESS_STATUS:
+            self._fail(event.code or f"http_{event.status}", event.message, now, fatal=fatal)
         else:
             self._connect_again(event.message, now)
 
@@ -206,6 +211,7 @@ class RealtimeSession:
             items = resume_items(turns, self._talk.tools, self._settings.priming)
         else:
             items = [system_item(self._settings.priming)] if self._settings.priming else []
+        items += [system_item(text) for text in self._talk.injected]
         for item in items:
             self._outbox.send(ConversationItemCreate(event_id=self._outbox.event_id(), item=item))
         for audio in self._audio.open():
@@ -267,11 +273,11 @@ class RealtimeSession:
             self._outbox.put(sm.Connect(delay_ms=delay_ms))
 
     def _fail(self, code: str, message: str, now: float, *, fatal: bool = False) -> None:
-        self._end(now, Failed(code=code, message=message[:500], fatal=fatal))
+        self._end(now, Failed(code=code[:CODE_LENGTH], message=message[:MESSAGE_LENGTH], fatal=fatal))
 
-    def _end(self, now: float, failure: Failed | None = None) -> None:
+    def _end(self, now: float, failure: Failed | None = None, unplayed: tuple[sm.HeardItem, ...] = ()) -> None:
         """Report what is open, then why it ends (nothing for a plain `Close`), then let the socket go."""
-        self._talk.close(now)
+        self._talk.close(now, unplayed)
         self._configure_by = None
         if failure is not None:
             self._outbox.notify(failure)

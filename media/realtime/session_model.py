@@ -102,6 +102,19 @@ class SayNow(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str
 
 
+class InjectText(msgspec.Struct, frozen=True, kw_only=True):
+    """Tell the model something the callee does not hear, as a system item; `respond` asks it to speak on it."""
+
+    text: str
+    respond: bool = False
+
+
+class MuteAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent is not heard (`on`), or again: what it said meanwhile is thrown away and truncated to nothing."""
+
+    on: bool
+
+
 class HeardItem(msgspec.Struct, frozen=True, kw_only=True):
     """One item the playout held when it was flushed: `heard_ms` of the `received_ms` were sent to the callee.
 
@@ -137,7 +150,12 @@ class PlaybackFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True):
-    """The call is over: turns still open are reported, then the socket is closed."""
+    """The call is over: turns still open are reported, then the socket is closed.
+
+    `unplayed` is what the playout still held, and how much of it was heard.
+    """
+
+    unplayed: tuple[HeardItem, ...] = ()
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +163,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SocketInput = Connected | ConnectFailed | Disconnected | ServerFrame
-EngineInput = ToolResult | SayNow | PlaybackFlushed | PlaybackStarted | PlaybackFinished
+EngineInput = ToolResult | SayNow | InjectText | MuteAgent | PlaybackFlushed | PlaybackStarted | PlaybackFinished
 Input = SocketInput | EngineInput | Answered | Close | Tick
 
 
@@ -218,3 +236,4 @@ class Counters(msgspec.Struct, kw_only=True):
     late_audio_deltas: int = 0
     input_dropped_ms: int = 0
     responses_retried: int = 0
+    faults_withheld: int = 0

@@ -4,7 +4,7 @@ Pure values; the control process fills them in, `media.realtime.session` turns t
 (OpenAI Realtime API, GA form, `session.type = "realtime"`).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,7 +31,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one session needs. `api_key` is a secret: never logged, never stored by the worker."""
+    """Everything one session needs. `api_key` is a secret: never logged, shown or stored by the worker."""
 
     url: str
     api_key: str
@@ -53,3 +53,9 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Assumed way from our socket to the callee's ear; taken off when an interrupted item is truncated."""
     priming: str = ""
     """Text of one system item sent after configuring; used when a conversation is continued."""
+
+    def __repr__(self) -> str:
+        return f"RealtimeSettings(url={self.url!r}, model={self.model!r}, voice={self.voice!r}, ...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", self.url), ("model", self.model), ("voice", self.voice)]

@@ -156,12 +156,18 @@ class AgentSpeech:
         self.close_items(lambda _: False)
         self.session_number += 1
 
-    def close(self, audio_ms: int) -> None:
-        """The call is over: report items of which something was said and that were not reported yet."""
+    def close(self, unplayed: tuple[HeardItem, ...], audio_ms: int) -> None:
+        """The call is over: report items of which something was said and that were not reported yet.
+
+        What the playout did not tell about (the session is lost, the leg goes on) is judged by the time it had.
+        """
+        held = _by_item(unplayed)
         for item in self._ledger.agent.values():
             if item.reported or item.started_ms is None or item.ended_ms is not None:
                 continue
-            heard_ms = min(self._ledger.received_ms(item), max(0, audio_ms - item.started_ms))
+            parts = held.get(item.item_id)
+            had_ms = audio_ms - item.started_ms if parts is None else sum(part.heard_ms for part in parts)
+            heard_ms = max(0, min(had_ms, self._ledger.received_ms(item)))
             self._ledger.cut(item, heard_ms, audio_ms)
             self._report(self._ledger.interrupted_turn(item, heard_ms))
 

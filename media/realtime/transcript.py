@@ -143,11 +143,13 @@ class TurnLedger:
         return item
 
     def callee_turn(self, item: CalleeItem, text: str) -> Turn | None:
-        """The finished turn; None if it was reported before."""
+        """The finished turn; None if it was reported before, or no word of it is known: that is no turn."""
         if item.reported:
             return None
         item.text = text
         item.reported = True
+        if not text.strip():
+            return None
         return Turn(
             speaker="callee",
             item_id=item.item_id,
@@ -156,10 +158,10 @@ class TurnLedger:
             end_audio_ms=max(item.start_ms, item.end_ms),
         )
 
-    def abandoned_callee_turns(self) -> list[Turn]:
-        """Turns whose transcript will never come, with the text there is."""
-        turns = [self.callee_turn(item, item.text) for item in self.callee.values()]
-        return [turn for turn in turns if turn is not None]
+    @property
+    def awaited(self) -> list[CalleeItem]:
+        """Turns of the callee whose transcript has not come."""
+        return [item for item in self.callee.values() if not item.reported]
 
     # --- both ---------------------------------------------------------------------------------------------------
     def partial(self, item: AgentItem | CalleeItem, now: float) -> Partial | None:

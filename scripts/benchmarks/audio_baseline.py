@@ -5,14 +5,12 @@ The bridge and the external-media channel are made as the product makes them, bu
 """
 
 import asyncio
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from scripts.benchmarks.audio_rounds import asterisk, numbers
+from scripts.benchmarks.audio_rounds import numbers
 from tests.real.conftest import RealAsterisk
 from tests.real.phones import Callee, Phones
 from tests.real.raw_ari import RawAri
@@ -61,12 +59,11 @@ def delays_ms(mouth: RtpPhone, ear: RtpPhone) -> list[float]:
 
 
 async def _talk(place: RealAsterisk, phones: Phones, sockets: dict[str, RtpPhone], talk_s: float) -> None:
-    async with RawAri(place.url, place.username, place.password, APP) as ari, asyncio.TaskGroup() as group:
-        for number, far in sockets.items():
-            group.create_task(_connect(ari, number, far))
-            await asyncio.sleep(0.02)
-        while len(await _bridged(ari)) < len(sockets):
-            await asyncio.sleep(0.05)
+    async with RawAri(place.url, place.username, place.password, APP) as ari:
+        async with asyncio.TaskGroup() as group:
+            for number, far in sockets.items():
+                group.create_task(_connect(ari, number, far))
+                await asyncio.sleep(0.02)
         random = np.random.default_rng(7)
         for number, far in sockets.items():
             for one in (phones[number], far):
@@ -77,12 +74,6 @@ async def _talk(place: RealAsterisk, phones: Phones, sockets: dict[str, RtpPhone
         for number in sockets:
             for path in (f"channels/{number}-c", f"channels/{number}-m", f"bridges/{number}-b"):
                 await ari.ask("DELETE", path)
-
-
-async def _bridged(ari: RawAri) -> Sequence[str]:
-    """Callees that are in their bridge."""
-    entered = (event for _, event in ari.events if event["type"] == "ChannelEnteredBridge")
-    return [event["channel"]["id"] for event in entered if event["channel"]["id"].endswith("-c")]
 
 
 async def _connect(ari: RawAri, number: str, far: RtpPhone) -> None:
@@ -96,16 +87,4 @@ async def _connect(ari: RawAri, number: str, far: RtpPhone) -> None:
     await ari.dial(number, f"{number}-c", variables={"TIMEOUT(absolute)": "60"})
     await ari.event("StasisStart", f"{number}-c")
     await ari.ask("POST", f"bridges/{number}-b/addChannel", {"channel": f"{number}-c"})
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    began = time.monotonic()
-    with asterisk("bench-base") as place, tempfile.TemporaryDirectory(prefix="od-") as root:
-        for codec in ("ulaw", "g722"):
-            done = measure(place, codec, 20, Path(root) / codec)
-            for name in ("up_ms", "down_ms", "gaps_ms"):
-                values = getattr(done, name)
-                print(codec, name, len(values), np.percentile(values, [50, 95, 99, 100]).round(2))
-    print(time.monotonic() - began)
+    await ari.event("ChannelEnteredBridge", f"{number}-c")

@@ -38,11 +38,13 @@ class Stamps:
         """Now; the first time counts."""
         self.of_call.setdefault(call_id, {}).setdefault(what, time.monotonic())
 
-    def processor(self, _logger: object, _level: str, line: MutableMapping[str, Any]) -> str:
-        """Last in structlog's chain: "call state" lines are stamps, other lines go out as they are."""
+    def processor(self, _logger: object, level: str, line: MutableMapping[str, Any]) -> str:
+        """Last in structlog's chain: "call state" lines are stamps, warnings go out, the rest is dropped."""
         if line.get("event") == "call state":
             self.set(line["call_id"], line["state"])
-        return "" if line.get("level") == "info" else str(dict(line))
+        if level == "info":
+            raise structlog.DropEvent
+        return str(dict(line))
 
 
 def watch_commands(house: House, stamps: Stamps) -> None:
@@ -62,7 +64,7 @@ async def run(job: ControlJob) -> None:
     """All calls of the job, to their end."""
     stamps = Stamps()
     structlog.configure(
-        processors=[structlog.stdlib.add_log_level, stamps.processor],
+        processors=[stamps.processor],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     settings = load_settings(Path(job.log).parent, job.settings)

@@ -4,6 +4,8 @@ The phones live in this process, which does nothing else meanwhile; they hang up
 over, and the round ends when the engine has concluded every call.
 """
 
+import json
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ from tests.real.rtp_phone import RATES_HZ, RtpPhone, Samples
 
 RING_MS = 1000
 ROUND_LIMIT_S = 75.0
+WATCH_S, STALL_S = 0.005, 0.020
 AREAS = ("202", "212", "213", "303", "305", "312", "404", "415", "617", "713")
 BURST_MS, BURST_HZ, BURST_AMPLITUDE = 10, 1000, 11_600
 
@@ -67,6 +70,14 @@ class SeenCall:
 
 
 @dataclass(frozen=True)
+class Stall:
+    """This process, which has nothing to do but wait, was not woken up when due: the machine stood still."""
+
+    since: float
+    until: float
+
+
+@dataclass(frozen=True)
 class Round:
     """What a round leaves to be looked at. `missing` says which calls could not be followed, and why."""
 
@@ -74,14 +85,13 @@ class Round:
     calls: list[SeenCall]
     missing: list[str]
     model_lag_ms: list[float]
+    stalls: list[Stall]
     seconds: float
 
 
 @contextmanager
 def asterisk(name: str) -> Generator[RealAsterisk]:
     """A real Asterisk of our own on free ports."""
-    import json
-
     up = subprocess.run([SCRIPT, "up", "--name", name], capture_output=True, text=True, check=False, timeout=120)
     try:
         if up.returncode != 0:
@@ -108,11 +118,12 @@ def perform(place: RealAsterisk, plan: Plan, folder: Path) -> Round:
     phones.start()
     try:
         with SipWitness(place.trunk_port) as witness, model(plan, folder) as url:
-            control(place, plan, folder, url, phones, scripts)
-            answered = dict(witness.answered)
+            stalls = control(plan, folder, engine_settings(place, plan, folder, url), phones, scripts)
     finally:
         phones.close()
-    return gather(plan, folder, phones, scripts, answered, time.monotonic() - started)
+    calls, missing = gather(plan, folder, phones, scripts, witness.answered)
+    lag_ms = load(str(folder / "model.log"), ModelLog).lag_ms
+    return Round(plan, calls, missing, lag_ms, stalls, time.monotonic() - started)
 
 
 @contextmanager
@@ -130,10 +141,36 @@ def model(plan: Plan, folder: Path) -> Generator[str]:
 
 
 def control(
-    place: RealAsterisk, plan: Plan, folder: Path, url: str, phones: Phones, scripts: dict[str, Script]
-) -> None:
+    plan: Plan, folder: Path, settings: dict[str, Any], phones: Phones, scripts: dict[str, Script]
+) -> list[Stall]:
     """Run the engine to its end; meanwhile every phone that has answered speaks its script."""
-    settings = {
+    numbers_called = tuple(f"+{number}" for number in scripts)
+    job = ControlJob(log=str(folder / "control.log"), numbers=numbers_called, settings=settings)
+    save(str(folder / "control.job"), job)
+    command = [sys.executable, "-m", "scripts.benchmarks.audio_control", str(folder / "control.job")]
+    silent, stalls = dict(scripts), list[Stall]()
+    woken = began = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            if woken > began + ROUND_LIMIT_S:
+                process.send_signal(signal.SIGINT)  # ends its calls and its media worker first
+                raise RuntimeError(f"round {plan.name} did not end within {ROUND_LIMIT_S:.0f} s")
+            for event in phones.seen("ANSWER"):
+                if event.number in silent:
+                    phones[event.number].speak(silent.pop(event.number).samples)
+            lay_down = time.monotonic()
+            time.sleep(WATCH_S)
+            woken = time.monotonic()
+            if woken - lay_down > WATCH_S + STALL_S:
+                stalls.append(Stall(lay_down, woken))
+    if process.returncode != 0:
+        raise RuntimeError(f"the engine of round {plan.name} ended with {process.returncode}")
+    return stalls
+
+
+def engine_settings(place: RealAsterisk, plan: Plan, folder: Path, url: str) -> dict[str, Any]:
+    """The product's settings of a round: its defaults, but for where things are."""
+    return {
         "node_name": "bench",
         "data_dir": str(folder / "data"),
         "ari_url": f"{place.url}/ari",
@@ -150,26 +187,11 @@ def control(
         "simulate": False,
         **plan.settings,
     }
-    job = ControlJob(log=str(folder / "control.log"), numbers=tuple(f"+{n}" for n in scripts), settings=settings)
-    save(str(folder / "control.job"), job)
-    command = [sys.executable, "-m", "scripts.benchmarks.audio_control", str(folder / "control.job")]
-    silent, give_up_at = dict(scripts), time.monotonic() + ROUND_LIMIT_S
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            if time.monotonic() > give_up_at:
-                process.terminate()
-                raise RuntimeError(f"round {plan.name} did not end within {ROUND_LIMIT_S:.0f} s")
-            for event in phones.seen("ANSWER"):
-                if event.number in silent:
-                    phones[event.number].speak(silent.pop(event.number).samples)
-            time.sleep(0.005)
-    if process.returncode != 0:
-        raise RuntimeError(f"the engine of round {plan.name} ended with {process.returncode}")
 
 
 def gather(
-    plan: Plan, folder: Path, phones: Phones, scripts: dict[str, Script], answered: dict[str, float], took_s: float
-) -> Round:
+    plan: Plan, folder: Path, phones: Phones, scripts: dict[str, Script], answered: dict[str, float]
+) -> tuple[list[SeenCall], list[str]]:
     """Put the three views of every call together."""
     seen = load(str(folder / "model.log"), ModelLog)
     sessions = {number: log for log in seen.sessions if (number := number_of(log))}
@@ -181,10 +203,8 @@ def gather(
         if control is None or session is None or number not in answered or "answered_sent" not in control.times:
             missing.append(f"{number}: {control.outcome if control else 'never called'}")
             continue
-        calls.append(
-            SeenCall(number, plan.codec, phones[number], script, answered[number], control, session)
-        )
-    return Round(plan, calls, missing, seen.lag_ms, took_s)
+        calls.append(SeenCall(number, plan.codec, phones[number], script, answered[number], control, session))
+    return calls, missing
 
 
 def number_of(log: SessionLog) -> str:

@@ -3,23 +3,26 @@
 import base64
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-import G722
 import numpy as np
 from numpy.typing import NDArray
 
 from app.sim.realtime import codec
-from scripts.benchmarks.audio_rounds import SeenCall
-from tests.real.rtp_phone import RATES_HZ, Packet, alaw_decode, ulaw_decode
+from scripts.benchmarks.audio_rounds import SeenCall, Stall
+from tests.real.rtp_phone import RATES_HZ, Packet
 
 SPEECH_DBFS = -40.0
 """Comfort noise is at -65, the simulated voice at -12."""
-PAUSE_S = 0.1
+PAUSE_S = 0.3
+"""The agent is silent when this long nothing loud came; it answers an interruption after more than a second."""
+SPEAKING_S = 0.1
 SETTLE_S = 1.0
+AFTER_STALL_S = 0.1
 FRAME_MS = 20
 FADE_MS = 10
 """Half of the frame that fades out after an interruption is audible; the engine does not count it as heard."""
@@ -56,15 +59,7 @@ class View:
     @cached_property
     def heard(self) -> NDArray[np.int16]:
         """One row of samples per packet."""
-        payload = b"".join(one.payload for one in self.packets)
-        match self.call.codec:
-            case "ulaw":
-                samples = ulaw_decode(payload)
-            case "alaw":
-                samples = alaw_decode(payload)
-            case _:
-                samples = np.asarray(G722.G722(16000, 64000).decode(payload), np.int16)
-        return samples.reshape(len(self.packets), RATES_HZ[self.call.codec] // 50)
+        return self.call.phone.heard().reshape(len(self.packets), RATES_HZ[self.call.codec] // 50)
 
     @cached_property
     def loud(self) -> NDArray[np.bool_]:
@@ -110,10 +105,10 @@ class View:
         return [self._cut(self.call.phone.sent[slot][0]) for slot in self.call.script.onsets]
 
     def _cut(self, onset: float) -> Cut | None:
-        started = next((at for at, _ in self.events[SPEECH_STARTED] if onset < at < onset + 0.5), None)
+        started = next((at for at, _ in self.events[SPEECH_STARTED] if onset < at < onset + 1.0), None)
         if started is None:
             return None
-        spoken = self.arrivals[self.loud & (self.arrivals > onset - PAUSE_S)]
+        spoken = self.arrivals[self.loud & (self.arrivals > onset - SPEAKING_S)]
         if not spoken.size or spoken[0] > onset:
             return None
         pauses = np.flatnonzero(np.diff(spoken) > PAUSE_S)
@@ -175,10 +170,18 @@ class View:
         times = self._steady()
         return np.diff(times) * 1e3
 
-    def missing_slots(self) -> int:
-        """20 ms slots of the same time in which no packet came."""
+    def missing_slots(self, stalls: Sequence[Stall] = ()) -> int:
+        """20 ms slots of the same time without a packet of their own (one that came late is not missing).
+
+        Time in which the machine stood still, and in which the late packets after it came, is left out.
+        """
         times = self._steady()
-        return round((times[-1] - times[0]) / 0.020) - (len(times) - 1)
+        pieces, since = list[Floats](), -np.inf
+        for stall in stalls:
+            pieces.append(times[(times >= since) & (times < stall.since)])
+            since = stall.until + AFTER_STALL_S
+        pieces.append(times[times >= since])
+        return sum(round((piece[-1] - piece[0]) / 0.020) - (piece.size - 1) for piece in pieces if piece.size)
 
     def _steady(self) -> Floats:
         inside = (self.arrivals > self.released + SETTLE_S) & (self.arrivals < self.arrivals[-1] - 0.2)

@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from app.figures import Result
+from app.figures import Figure, Result
 from media.g711 import ULAW
 from media.jitter import JitterBuffer
 from media.playout import Playout
@@ -65,7 +65,7 @@ def codec(calls: int) -> Result:
     codes = np.random.default_rng(3).integers(0, 256, (calls, 160), dtype=np.uint8)
     batched = cpu_us(lambda: ULAW.decode(codes), FRAMES) / calls
     single = cpu_us(lambda: ULAW.decode(codes[0]), FRAMES)
-    figures = {
+    figures: dict[str, Figure] = {
         "us_per_frame": round(batched, 2),
         "one_at_a_time_us": round(single, 2),
         "ratio": round(batched / single, 3),

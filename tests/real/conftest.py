@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.real.machine import preferred
 from tests.real.phones import Callee, Phones
 from tests.real.raw_ari import RawAri
 
@@ -101,7 +102,9 @@ def asterisk() -> Iterator[RealAsterisk]:
     up = subprocess.run([SCRIPT, "up", "--name", name], capture_output=True, text=True, check=False, timeout=90)
     try:
         assert up.returncode == 0, up.stderr
-        yield RealAsterisk(**json.loads(up.stdout))
+        instance = RealAsterisk(**json.loads(up.stdout))
+        with preferred(os.getpid(), instance.pid):
+            yield instance
     finally:
         subprocess.run([SCRIPT, "down", "--name", name], check=True, timeout=30)
 

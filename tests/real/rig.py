@@ -1,4 +1,4 @@
-"""The product lane's rig: the whole engine on the real Asterisk, with a simulated speech model and SIPp telephones.
+"""The product lane's rig: the whole engine on the real Asterisk, with a simulated speech model and SIPp phones.
 
 `async with office(...)` runs `app.engine.Engine` as the program does (store, scheduler, ARI, media worker); a test
 dials numbers through tasks and looks at rows, at what the phones heard, and at what the model heard and said.

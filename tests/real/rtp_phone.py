@@ -205,6 +205,20 @@ class RtpPhone:
         )
 
 
+KEYS = "0123456789*#ABCD"
+
+
+def keys_heard(phone: RtpPhone) -> list[tuple[str, float, float]]:
+    """(key, first packet, last packet) of each telephone-event the phone received, monotonic seconds."""
+    by_event: dict[int, list[float]] = {}
+    names: dict[int, str] = {}
+    for one in phone.packets:
+        if one.payload_type == TELEPHONE_EVENT:
+            by_event.setdefault(one.timestamp, []).append(one.arrival)
+            names[one.timestamp] = KEYS[one.payload[0]]
+    return [(names[stamp], times[0], times[-1]) for stamp, times in by_event.items()]
+
+
 class RtpBank:
     """One thread for all phones: receives with kernel time stamps, sends on absolute deadlines."""
 

@@ -17,9 +17,10 @@ from app.sim import espeak, tonevoice
 from app.sim.realtime import codec
 from app.sim.realtime.brain import Cause, Step
 from app.sim.realtime.session import SimSession
-from app.sim.voice import EspeakVoice, ToneVoice, Voice
+from app.sim.voice import EspeakVoice, Voice
 from tests.real.conftest import RealAsterisk, StartPhones
 from tests.real.listening import assert_carried, loud, record
+from tests.real.machine import watched
 from tests.real.phones import Callee
 from tests.real.rig import END_CALL, NUMBER, model, office, script, settings_for
 from tests.real.rtp_phone import RtpPhone, Samples
@@ -68,15 +69,14 @@ class Sounds:
 
     def convert(self, *names: str) -> bool:
         """Lets Asterisk decode its files; False when it has none."""
-        sounds = self._folder.parents[1] / "usr/share/asterisk/sounds/en"
-        helpers = ("format_gsm.so", "codec_gsm.so", "res_convert.so")
-        if not all((sounds / f"{one}.gsm").exists() for one in names):
+        root, helpers = self._folder.parents[1], ("format_gsm.so", "codec_gsm.so", "res_convert.so")
+        found = [next(root.glob(f"usr/share/asterisk/sounds/en_*/{one}.gsm"), None) for one in names]
+        if None in found:
             return False
         for one in helpers:
             self._asterisk.cli(f"module load {one}")
-        for one in names:
-            source = f"/usr/share/asterisk/sounds/en/{one}.gsm"
-            self._asterisk.cli(f"file convert {source} {self._inside}/{one}.wav")
+        for one, source in zip(names, found, strict=True):
+            self._asterisk.cli(f"file convert /{source.relative_to(root)} {self._inside}/{one}.wav")
         for one in reversed(helpers):
             self._asterisk.cli(f"module unload {one}")
         return True
@@ -98,8 +98,11 @@ async def converse(
     phone = at[NUMBER]
     spoken = voice.speak(reply, phone.rate_hz)
     brain = script(Step(say=greeting), Step(say=farewell, call=END_CALL, on=Cause.TURN))
-    async with model(brain, voice=voice) as sim:
-        async with office(settings_for(asterisk, model_url=sim.url, **settings)) as here:
+    with watched() as stalls:
+        async with (
+            model(brain, voice=voice) as sim,
+            office(settings_for(asterisk, model_url=sim.url, **settings)) as here,
+        ):
             [task] = await here.dial(NUMBER)
             session = await sim.session()
             session.hear(reply)
@@ -109,14 +112,19 @@ async def converse(
     assert (done.task.state, done.call.outcome, done.call.ended_by) == ("completed", "completed", "agent")
     assert done.said == [("agent", greeting), ("callee", reply), ("agent", farewell)]
     assert at.invites == {NUMBER: 1}
-    recording = record(phone)
+    recording, still_ms = record(phone), stalls.longest_ms
+    print(
+        f"at the phone {recording.skipped} slots left out, longest gap {recording.longest_gap_ms:.0f} ms; {stalls}"
+    )
     assert recording.lost == 0
+    assert recording.skipped * 20 <= stalls.total_ms
     for text in (greeting, farewell):
         source = sent_by_model(session, voice, text, phone.rate_hz)
         carried = assert_carried(source, recording.samples, phone.rate_hz, QUALITY[leg_codec])
         print(f"{leg_codec} model to phone: {carried}")
-    upward = assert_carried(spoken, heard_by_model(session, phone.rate_hz), phone.rate_hz, REPLY_QUALITY)
-    print(f"{leg_codec} phone to model: {upward}; longest gap at the phone {recording.longest_gap_ms:.0f} ms")
+    heard = heard_by_model(session, phone.rate_hz)
+    upward = assert_carried(spoken, heard, phone.rate_hz, REPLY_QUALITY, still_ms)
+    print(f"{leg_codec} phone to model: {upward}")
     if leg_codec != "g722":  # not a single byte is touched; the last frame is padded
         wire = session.config["audio"]["output"]["format"]["type"]
         played = b"".join(one.payload for one in phone.audio())
@@ -169,7 +177,7 @@ async def test_the_words_arrive(
         ("callee", "hello from the phone"),
         ("agent", "bye 42"),
     ]
-    both = recorded(settings_for(asterisk, tmp_path, sim.url, **settings), done.call.id)
+    both = recorded(here.settings, done.call.id)
     assert [[one.text for one in tonevoice.listen(*side)] for side in both] == [
         ["hello from the phone"],
         ["hello from the agent", "bye 42"],
@@ -204,7 +212,7 @@ async def test_nothing_of_early_media_reaches_the_model(
     everything = tonevoice.listen(heard_by_model(session, 8000), 8000)
     assert [one.text for one in everything] == ["a person"]
     assert done.said == [("agent", "hello"), ("callee", "a person"), ("agent", "bye")]
-    assert record(phone).began >= at.seen("ANSWER")[0].time - 0.05, "the agent spoke to nobody"
+    assert record(phone).arrivals[0] >= at.seen("ANSWER")[0].time - 0.05, "the agent spoke to nobody"
     assert (done.call.outcome, at.invites[NUMBER]) == ("completed", 1)
 
 
@@ -213,8 +221,8 @@ async def test_how_soon_the_agent_is_heard(
 ) -> None:
     """An agent that greets first has its greeting ready when the phone is picked up."""
     numbers = [str(int(NUMBER) + n) for n in range(5)]
-    at = phones(*(Callee(one, ring_ms=1000) for one in numbers))
-    brain = script(Step(say="hello", call=END_CALL))
+    at = phones(*(Callee(one, ring_ms=1000, hang_up_after_ms=1000) for one in numbers))
+    brain = script(Step(say="hello"))
     watching = "watch&subscribeAll=true"  # goes into the query of a second event websocket
     async with model(brain) as sim, asterisk.client(watching) as watch:
         async with office(settings_for(asterisk, tmp_path, sim.url, media_mode="process")) as here:
@@ -228,7 +236,7 @@ async def test_how_soon_the_agent_is_heard(
     for one in numbers:
         recording = record(at[one])
         slot = int(np.argmax(loud(recording.samples, 8000)))
-        first_words.append(at[one].audio()[slot].arrival - at.seen("ANSWER", one)[0].time)
+        first_words.append(recording.arrivals[slot] - at.seen("ANSWER", one)[0].time)
     print(f"answer to bridged, ms: {[round(one * 1000, 1) for one in bridged]}")
     print(f"answer to first words at the phone, ms: {[round(one * 1000) for one in first_words]}")
     assert max(bridged) < 0.25

@@ -35,5 +35,7 @@ def test_every_state_is_reachable_and_leads_to_an_end(title: str) -> None:
 
 
 def test_named_files_exist() -> None:
-    for path in re.findall(r"`((?:app|stasis|media|web|asterisk|scripts|tests)/[\w./]+)`", ARCHITECTURE.read_text()):
+    for path in re.findall(
+        r"`((?:app|stasis|media|web|asterisk|scripts|tests)/[\w./]+)`", ARCHITECTURE.read_text()
+    ):
         assert (ROOT / path).exists(), path

@@ -1,6 +1,7 @@
 """SimAsterisk, the strict twin of Asterisk 22's ARI and chan_rtp, and the people it can call."""
 
 from app.sim.asterisk.callee import Callee
+from app.sim.asterisk.outbound import OutboundWebsocket
 from app.sim.asterisk.script import (
     Answer,
     Busy,
@@ -38,6 +39,7 @@ __all__ = [
     "Interrupt",
     "NoAnswer",
     "NotFound",
+    "OutboundWebsocket",
     "Press",
     "Reject",
     "Ring",

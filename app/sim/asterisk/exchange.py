@@ -49,7 +49,10 @@ class Exchange:
     def publish(self, event: Json, *, channel: Channel | None = None, bridge: Bridge | None = None) -> None:
         """Send an event to every connected application it concerns."""
         channel_id, bridge_id = channel and channel.id, bridge and bridge.id
-        concerned = [app for app in self.apps.values() if app.concerns(channel_id, bridge_id)]
+        self.publish_to([app for app in self.apps.values() if app.concerns(channel_id, bridge_id)], event)
+
+    def publish_to(self, concerned: list[StasisApp], event: Json) -> None:
+        """Send an event to these applications as far as they are connected and want it."""
         stamped: Json = {**event, "timestamp": stamp(), "asterisk_id": self.settings.asterisk_id}
         delivered = False
         for app in concerned:

@@ -120,7 +120,8 @@ def external_media(desk: Desk, params: Params) -> Reply:
     channel.reported |= variables[1]
     _start_media(desk, channel, leg)
     shown: Json = channel.to_json()
-    shown["channelvars"] = {**variables[0], **own}
+    plain = {name: value for name, value in variables[0].items() if "(" not in name}
+    shown["channelvars"] = {**plain, **own}  # only this reply has them, functions such as TIMEOUT() not even here
     return Reply(200, shown)
 
 

@@ -88,6 +88,7 @@ ROUTES: tuple[Route, ...] = (
         system_verbs.filter_events,
         "allowed disallowed filter",
     ),
+    _route("POST", "/events/user/{eventName}", system_verbs.user_event, "application source variables"),
     _route("GET", "/asterisk/info", system_verbs.info, "only"),
     _route("GET", "/asterisk/ping", system_verbs.ping),
 )

@@ -22,6 +22,7 @@ from app.sim.asterisk.desk import Desk
 from app.sim.asterisk.exchange import Exchange
 from app.sim.asterisk.faults import Failure, Fault, Faults
 from app.sim.asterisk.http_shell import HttpShell, Oddity
+from app.sim.asterisk.outbound import Caller, OutboundWebsocket
 from app.sim.asterisk.personas import Directory
 from app.sim.asterisk.settings import ExchangeSettings
 from app.sim.asterisk.timers import Changes, Timers
@@ -44,6 +45,7 @@ class SimAsterisk:
         callees: Directory | None = None,
         credentials: tuple[str, str] = ("opendeep", "secret"),
         settings: ExchangeSettings | None = None,
+        dials: OutboundWebsocket | None = None,
         seed: int = 1,
     ) -> None:
         self.host = host
@@ -54,6 +56,8 @@ class SimAsterisk:
         self._settings = settings or ExchangeSettings()
         self._directory: Directory = {} if callees is None else callees
         self._seed = seed
+        self._dials = dials
+        self._caller: Caller | None = None
         self._stack = AsyncExitStack()
         self._timers: Timers
         self._shell: HttpShell
@@ -74,6 +78,11 @@ class SimAsterisk:
         )
         await self._runner.setup()
         await self._listen()
+        if self._dials is not None:
+            self._caller = Caller(self._dials, self.exchange, self.faults)
+            self._caller.register()
+            calling = group.create_task(self._caller.run(self._shell.write_timeout_s))
+            self._stack.callback(calling.cancel)
         return self
 
     async def __aexit__(
@@ -136,8 +145,8 @@ class SimAsterisk:
 
     @property
     def websockets(self) -> int:
-        """Open event websockets."""
-        return len(self._shell.sockets)
+        """Open event websockets, in both directions."""
+        return len(self._shell.sockets) + (self._caller is not None and self._caller.connected)
 
     def leftovers(self) -> list[str]:
         """Living channels, bridges and RTP sockets; empty when a client cleaned up after itself."""
@@ -167,10 +176,17 @@ class SimAsterisk:
     def stasis_start_before_reply(self, value: bool) -> None:
         self._shell.stasis_start_before_reply = value
 
-    def drop_websocket(self) -> None:
-        """Cut every event websocket without a handshake."""
+    @property
+    def dial_tries(self) -> int:
+        """How often this Asterisk tried to connect to its client (`dials`)."""
+        return 0 if self._caller is None else self._caller.tries
+
+    def drop_websocket(self, away_s: float = 0.0) -> None:
+        """Cut every event websocket without a handshake; this Asterisk itself dials again after `away_s`."""
         for socket in tuple(self._shell.sockets):
             socket.drop()
+        if self._caller is not None:
+            self._caller.drop(away_s)
 
     def freeze_http(self, duration_s: float) -> None:
         """Requests that arrive in the next seconds are handled only afterwards."""
@@ -192,6 +208,8 @@ class SimAsterisk:
         """Send bytes as they are, as a text frame, to every websocket."""
         for socket in self._shell.sockets:
             socket.send_raw(data)
+        if self._caller is not None:
+            self._caller.send_raw(data)
 
     async def restart(self, down_s: float = 0.0) -> None:
         """Asterisk dies, and all connections, channels and bridges with it; back after `down_s`, newly started."""
@@ -202,5 +220,8 @@ class SimAsterisk:
             if connection.transport is not None:
                 connection.transport.abort()
         self.exchange.restart()
+        if self._caller is not None:
+            self._caller.drop(down_s)
+            self._caller.register()
         await asyncio.sleep(down_s)
         await self._listen()

@@ -16,8 +16,9 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     trunk: str = "opendeep-trunk"
     asterisk_id: str = "02:0d:ee:90:00:01"
     version: str = "22.10.1"
-    channelvars: tuple[str, ...] = ("UNICASTRTP_LOCAL_ADDRESS", "UNICASTRTP_LOCAL_PORT")
-    """The `channelvars` line of ari.conf: variables shown in every channel JSON that has them."""
+    channelvars: tuple[str, ...] = ()
+    """The `channelvars` line of ari.conf: variables shown in every channel JSON that has them. Asterisk's own
+    default, and the bundled ari.conf, have none: only the externalMedia reply says where its leg listens."""
     media_start_delay_s: float = 0.001
     """From the externalMedia reply to the media channel's events."""
     hangup_delay_s: float = 0.001

@@ -1,8 +1,8 @@
-"""The verbs on applications and on Asterisk itself: get, eventFilter, info, ping."""
+"""The verbs on applications and on Asterisk itself: get, eventFilter, user events, info, ping."""
 
 from app.sim.asterisk.channels import Json
 from app.sim.asterisk.desk import Desk
-from app.sim.asterisk.params import Params, Reply, refused
+from app.sim.asterisk.params import NO_CONTENT, Params, Reply, refused
 from app.sim.asterisk.settings import stamp
 
 
@@ -26,6 +26,16 @@ def filter_events(desk: Desk, params: Params) -> Reply:
     if not app.set_filter(params.body()):
         return refused(400, "Invalid format definition")
     return Reply(200, app.to_json())
+
+
+def user_event(desk: Desk, params: Params) -> Reply:
+    """POST /events/user/{eventName}: to the application, whoever has it."""
+    app = desk.exchange.apps.get(params.text("application"))
+    if app is None:
+        return refused(404, "Application not found")
+    event: Json = {"type": "ChannelUserevent", "eventname": params.text("eventName"), "userevent": {}}
+    desk.exchange.publish_to([app], event)
+    return NO_CONTENT
 
 
 def info(desk: Desk, params: Params) -> Reply:

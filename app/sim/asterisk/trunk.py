@@ -17,8 +17,10 @@ from app.sim.asterisk.channels import Channel, ChannelState
 from app.sim.asterisk.exchange import Exchange
 from app.sim.asterisk.personas import Directory, look_up
 
-_PAUSE_S = 0.5
-"""`w` in a DTMF string."""
+_LEAD_S = 0.1
+"""Before the first key, whatever `before` says."""
+_PAUSE_S = {"w": 0.5, "W": 1.0}
+"""In a DTMF string; `between` follows keys only."""
 DTMF_CHARACTERS = frozenset("0123456789ABCDabcd*#")
 
 
@@ -89,15 +91,15 @@ class Trunk:
 
 async def _press(callee: Callee, digits: str, timing_ms: tuple[int, int, int]) -> None:
     before_s, between_s, duration_s = (value / 1_000 for value in timing_ms)
-    await asyncio.sleep(before_s)
+    await asyncio.sleep(_LEAD_S + before_s)
     for digit in digits:
         if digit in DTMF_CHARACTERS:
             callee.expect_digit(duration_s)
             await asyncio.sleep(duration_s)
             callee.hear_digit(digit)
-        elif digit in "wW":
-            await asyncio.sleep(_PAUSE_S)
-        await asyncio.sleep(between_s)
+            await asyncio.sleep(between_s)
+        else:
+            await asyncio.sleep(_PAUSE_S.get(digit, 0.0))
 
 
 class TrunkLine:

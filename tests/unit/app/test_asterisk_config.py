@@ -11,6 +11,7 @@ from app.doctor.asterisk_files import read
 BUNDLED = Path(__file__).parents[3] / "asterisk"
 SITE = {
     "@ARI_PASSWORD@": secrets.token_hex(24),
+    "@ARI_LISTEN_PASSWORD@": secrets.token_hex(24),
     "@TRUNK_HOST@": "sip.carrier.example",
     "@TRUNK_USER@": "user",
     "@TRUNK_PASSWORD@": "pass",
@@ -30,6 +31,7 @@ def site(tmp_path: Path) -> Path:
         folder = tmp_path / "opendeep" if name.startswith(("pjsip", "opendeep")) else tmp_path
         (folder / name).write_text(text)
     (tmp_path / "ari.conf").chmod(0o640)
+    (tmp_path / "websocket_client.conf").chmod(0o640)
     (tmp_path / "pjsip.conf").write_text("#include opendeep/pjsip_trunk.conf\n")
     (tmp_path / "extensions.conf").write_text(
         "#include opendeep/opendeep-extensions.conf\n[opendeep-allowed](+)\n"
@@ -137,6 +139,61 @@ FAULTS = [
     ("pjsip.conf", "#include", "#incline", "syntax", FAIL),
     ("http.conf", "[general]", "[general", "syntax", FAIL),
 ]
+
+
+def dial_us(site: Path) -> None:
+    """Take the comment marks of the last section of ari.conf away, as its words say."""
+    text = (site / "ari.conf").read_text()
+    head, mark, section = text.partition(";[opendeep-events]")
+    (site / "ari.conf").write_text(head + (mark + section).replace("\n;", "\n").removeprefix(";"))
+
+
+def test_an_asterisk_that_dials_us_is_clean_as_described(site: Path) -> None:
+    dial_us(site)
+    findings = lint(site)
+    assert bad(findings) == []
+    assert "websocket_client.conf" in {one.file for one in findings}
+
+
+OUTBOUND_FAULTS = [
+    ("ari.conf", "local_ari_user = opendeep", "local_ari_user = somebody", "ws-user", FAIL),
+    ("ari.conf", "apps = opendeep-main", "apps = opendeep-main, opendeep-2", "ws-apps", FAIL),
+    ("ari.conf", "apps = opendeep-main", "apps =", "ws-apps", FAIL),
+    ("ari.conf", "websocket_client_id = opendeep", "websocket_client_id = nobody", "ws-client", FAIL),
+    ("websocket_client.conf", "type = websocket_client", "type = other", "ws-client", FAIL),
+    ("websocket_client.conf", "= persistent", "= per_call_config", "ws-type", FAIL),
+    ("websocket_client.conf", "protocols = ari", "", "ws-protocol", FAIL),
+    ("websocket_client.conf", "8765/ari", "8765/", "ws-uri", FAIL),
+    ("websocket_client.conf", "ws://127.0.0.1", "http://127.0.0.1", "ws-uri", FAIL),
+    ("websocket_client.conf", "ws://127.0.0.1", "ws://192.0.2.1", "ws-clear", FAIL),
+    ("websocket_client.conf", "ws://127", "wss://127", "ws-verify", None),
+    ("websocket_client.conf", "uri = ws:", "verify_server_cert = no\nuri = wss:", "ws-verify", FAIL),
+    ("websocket_client.conf", SITE["@ARI_LISTEN_PASSWORD@"], "short", "ws-password", FAIL),
+    ("websocket_client.conf", SITE["@ARI_LISTEN_PASSWORD@"], "@ARI_LISTEN_PASSWORD@", "placeholder", FAIL),
+    ("websocket_client.conf", "reconnect_interval = 500", "reconnect_interval = 5000", "ws-reconnect", WARN),
+    ("websocket_client.conf", "[opendeep]", "[opendeep", "syntax", FAIL),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "rule", "severity"), OUTBOUND_FAULTS)
+def test_each_fault_of_an_asterisk_that_dials_us_is_found(
+    site: Path, file: str, old: str, new: str, rule: str, severity: Severity | None
+) -> None:
+    text = (site / file).read_text()
+    assert old in text
+    (site / file).write_text(text.replace(old, new))
+    assert not [one for one in bad(lint(site)) if one.rule == rule], "silent while the section is a comment"
+    dial_us(site)
+    found = {one.severity for one in bad(lint(site)) if one.rule == rule}
+    assert found == ({severity} if severity else set())
+
+
+def test_without_its_file_the_client_is_missing(site: Path) -> None:
+    dial_us(site)
+    (site / "websocket_client.conf").chmod(0o644)
+    assert "ws-file-mode" in {one.rule for one in bad(lint(site))}
+    (site / "websocket_client.conf").unlink()
+    assert [one.rule for one in bad(lint(site))] == ["ws-client"]
 
 
 @pytest.mark.parametrize(("file", "old", "new", "rule", "severity"), FAULTS)

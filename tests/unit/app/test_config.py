@@ -49,6 +49,20 @@ def test_a_real_redirect_number_must_exist(tmp_path: Path) -> None:
     assert "E.164" in problems(tmp_path, **values, app_test_mode_redirect_number="+1 202 555 0123")[0]
 
 
+def test_an_asterisk_that_dials_us_needs_a_password(tmp_path: Path) -> None:
+    values = {"ari_password": "x", "openai_api_key": "y", "ari_events": "asterisk_dials"}
+    assert [line.split()[0] for line in problems(tmp_path, **values)] == ["ARI_LISTEN_PASSWORD"]
+    settings = load_settings(tmp_path, {**values, "ari_listen_password": "canary"})
+    assert (settings.ari_listen_host, settings.ari_listen_port) == ("127.0.0.1", 8765)
+    assert "canary" not in repr(settings)
+    assert (
+        load_settings(tmp_path, {"simulate": True, "ari_events": "asterisk_dials"}).ari_events == "asterisk_dials"
+    )
+    assert problems(tmp_path, simulate=True, ari_events="both", ari_listen_username="a:b")[0].startswith(
+        "ARI_EVENTS"
+    )
+
+
 def test_all_bad_keys_are_named_in_one_go_without_traceback_or_secret(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "RING_TIMEOUT_S=soon\nWEB_PORT=0\nNODE_NAME=two words\nTRUNK_ENDPOINT=PJSIP/trunk\nARI_URL=localhost\n"

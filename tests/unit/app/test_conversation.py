@@ -166,6 +166,50 @@ def test_keys_hold_the_speech_while_they_sound() -> None:
     assert outputs(effects)[0].respond is True
 
 
+def presses(effects: list[TalkEffect]) -> list[str]:
+    return [e.digits for e in effects if isinstance(e, PressKeys)]
+
+
+def holds_ms(effects: list[TalkEffect]) -> list[int]:
+    commands = [e.command for e in effects if isinstance(e, ToMedia)]
+    return [one.duration_ms for one in commands if isinstance(one, media.HoldPlayout)]
+
+
+def test_pauses_between_keys_are_counted() -> None:
+    """Asterisk: 100 ms before the first key, 160 ms a key, 80 ms after it, 500 ms for a `w`."""
+    [hold_ms] = holds_ms(talking().handle(calls("send_dtmf", '{"digits":"1ww9"}'), 101.0))
+    assert 100 + 240 + 2 * 500 + 160 < hold_ms < 1_800
+
+
+def test_keys_wait_for_the_words_before_them() -> None:
+    talk = talking()
+    talk.handle(speaks(), 101.0)
+    first = talk.handle(calls("send_dtmf", '{"digits":"12"}'), 101.2)
+    assert (presses(first), outputs(first)) == ([], [])
+    second = talk.handle(drained(), 102.0)
+    assert (presses(second), len(outputs(second))) == (["12"], 1)
+    assert talk.handle(drained("i2"), 103.0) == [], "once"
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_keys_are_pressed_when_the_words_before_them_are_cut_or_never_end(interrupted: bool) -> None:
+    talk = talking()
+    talk.handle(speaks(), 101.0)
+    talk.handle(calls("send_dtmf", '{"digits":"7"}'), 102.0)
+    if interrupted:
+        assert presses(talk.handle(media.BargeIn(**WHO, item_id="i1", heard_ms=1, generated_ms=2), 102.5)) == ["7"]
+    else:
+        assert talk.next_deadline == 114.0
+        assert presses(talk.tick(114.0)) == ["7"]
+
+
+def test_two_calls_for_keys_are_one_after_the_other() -> None:
+    talk = talking()
+    first = talk.handle(calls("send_dtmf", '{"digits":"1"}'), 101.0)
+    second = talk.handle(calls("send_dtmf", '{"digits":"2"}'), 101.0)
+    assert holds_ms(second)[0] == 2 * holds_ms(first)[0]
+
+
 def test_pressed_keys_are_told_once_after_a_pause() -> None:
     talk = talking()
     assert talk.key_pressed("4", 101.0) == [Note("dtmf_in", "4")]
@@ -173,6 +217,15 @@ def test_pressed_keys_are_told_once_after_a_pause() -> None:
     assert said(talk.tick(102.9)) == []
     assert "42" in said(talk.tick(103.0))[0]
     assert said(talk.tick(103.1)) == []
+
+
+@pytest.mark.parametrize("agent_speaking", [True, False])
+def test_an_adopted_callee_is_not_called_silent_while_the_agent_speaks(agent_speaking: bool) -> None:
+    talk = Conversation("c1", TalkLimits(no_input_s=6))
+    talk.resumed(100.0, agent_speaking=agent_speaking)
+    assert said(talk.tick(106.5)) == ([] if agent_speaking else [ASK_IF_PRESENT])
+    talk.handle(drained(), 110.0)
+    assert said(talk.tick(116.1)) == [ASK_IF_PRESENT]
 
 
 def test_model_lost_ends_the_call() -> None:

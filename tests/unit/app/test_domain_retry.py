@@ -77,6 +77,14 @@ def test_final_answers_of_the_network_and_the_callee() -> None:
     assert conclude(taken_back, NOW).event is TaskEvent.CANCEL
 
 
+def test_answered_while_we_were_away_is_no_talk_and_is_tried_again() -> None:
+    missed = attempt(outcome=Outcome.CANCELED, ended_by=EndedBy.SYSTEM_FAILURE, answered=True)
+    again = conclude(missed, NOW)
+    assert (again.event, again.retry_at_ms) == (TaskEvent.RETRY, NOW + 2 * MINUTE_MS)
+    assert "while we were away" in again.reason
+    assert not again.needs_review
+
+
 def test_an_attempt_that_dialed_nobody_is_repeated_with_growing_pauses_and_an_end() -> None:
     pauses = []
     for count in range(1, retry.NOT_DIALED_LIMIT):

@@ -180,6 +180,15 @@ def test_events_and_comfort_noise_leave_no_gap() -> None:
     assert (jitter.stats.packets_lost, jitter.stats.packets_wrong_payload_type) == (0, 0)
 
 
+def test_a_wrong_payload_type_never_begins_a_new_numbering() -> None:
+    jitter = buffer()
+    strays = [(0.001 * n, packet(30_000 + n, timestamp=0, payload_type=96)) for n in range(5)]
+    frames = push_all(jitter, [(0, packet(0)), *strays, (0.02, packet(1))])
+    assert kinds(frames) == [(AUDIO, 160), (AUDIO, 160)]
+    assert numbers(frames) == [0, 1]
+    assert (jitter.stats.resyncs, jitter.stats.packets_wrong_payload_type) == (0, 5)
+
+
 def test_a_wrong_payload_type_is_counted_and_never_heard() -> None:
     jitter = buffer()
     assert jitter.push(packet(9, ssrc=5, payload_type=3), 0.0) == []

@@ -69,10 +69,9 @@ async def test_the_callee_is_heard_byte_exact_and_only_after_the_answer() -> Non
         for frame in frames(audio):
             peer.send(frame)
         session = await model.session()
-        heard = await session.got_audio(len(audio) - 2400)
         # A machine that stalls here makes the jitter buffer feed silence and drop as much of what comes late.
-        assert audio[2400:] in heard
-        assert b"\x11" * 160 not in heard
+        await session.signal.until(lambda: audio[2400:] in session.audio)
+        assert b"\x11" * 160 not in session.audio
 
 
 async def test_a_burst_and_odd_packet_lengths_arrive_at_once_and_whole() -> None:
@@ -216,6 +215,15 @@ async def test_a_repeated_answer_changes_nothing() -> None:
         (leg,) = made.engine.snapshots()
         assert leg.answered
         assert leg.audio_ms >= 60
+
+
+async def test_a_new_control_process_is_told_whether_the_agent_speaks() -> None:
+    async with FakeModel() as model, fake_peer() as peer, bench() as made:
+        session = await talking(made, model, peer)
+        assert not made.engine.snapshots()[0].agent_speaking
+        await session.begin_speech("i1", speech(1_000))
+        await made.told(AgentSpeaking)
+        assert made.engine.snapshots()[0].agent_speaking
 
 
 async def test_drain_waits_no_longer_than_told() -> None:

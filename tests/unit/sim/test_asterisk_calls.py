@@ -61,6 +61,22 @@ async def test_prepare_and_answer() -> None:
             assert rig.sim.oddities == []
 
 
+async def test_only_the_reply_says_where_the_media_leg_listens() -> None:
+    """As on a real 22.10.1 without a `channelvars` line (see tests/real): no event and no GET repeats it."""
+    variables = {"TIMEOUT(absolute)": "60", "PLAIN": "p", "SHOWN": {"value": "s", "report_events": True}}
+    with Engine() as engine:
+        async with Rig(sim_with(*QUICK)) as rig:
+            media = await rig.open_media(engine, variables=variables)
+            assert set(media["channelvars"]) == {
+                "PLAIN",
+                "SHOWN",
+                "UNICASTRTP_LOCAL_ADDRESS",
+                "UNICASTRTP_LOCAL_PORT",
+            }
+            assert (await rig.ok("GET", f"/channels/{M}"))["channelvars"] == {"SHOWN": "s"}
+            assert rig.stream.find("StasisStart", M)["channel"]["channelvars"] == {"SHOWN": "s"}
+
+
 async def test_event_shape_is_asterisks() -> None:
     async with Rig(sim_with(*QUICK)) as rig:
         await rig.originate(variables={"OD_TASK": {"value": "t1", "report_events": True}, "PLAIN": "p"})

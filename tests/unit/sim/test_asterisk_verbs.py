@@ -1,5 +1,6 @@
 """Statuses and error bodies of the verbs, parameter rules, and what counts as an oddity."""
 
+import asyncio
 from contextlib import suppress
 
 import aiohttp
@@ -195,6 +196,21 @@ async def test_dtmf_reaches_the_callee_and_mutes_the_voice_meanwhile() -> None:
                     await rig.sim.wait_until(lambda: callee.digits_heard == "12#", 0.02)
             assert callee.voice_dropped >= 3
             assert callee.arrivals, "between digits voice passes"
+
+
+async def test_keys_take_the_time_asterisk_takes() -> None:
+    """100 ms before the first, then duration and between for a key, 500 ms and no more for a `w`."""
+    async with Rig(SimAsterisk(callees=QUIET)) as rig:
+        await up(rig)
+        callee, loop = rig.sim.callees[0], asyncio.get_running_loop()
+        began = loop.time()
+        await rig.ok("POST", f"/channels/{C}/dtmf", {"dtmf": "1w2", "duration": 40, "between": 20})
+        await rig.sim.wait_until(lambda: callee.digits_heard == "1")
+        first_s = loop.time() - began
+        await rig.sim.wait_until(lambda: callee.digits_heard == "12")
+        second_s = loop.time() - began - first_s
+        assert 0.14 <= first_s < 0.30
+        assert 0.56 <= second_s < 0.70
 
 
 async def test_hold_music_and_statistics() -> None:

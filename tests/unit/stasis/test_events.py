@@ -29,6 +29,7 @@ SAMPLES = {
     "ChannelToneDetected": {"channel": C},
     "Dial": {"peer": C, "caller": M, "dialstring": "x", "dialstatus": "RINGING"},
     "BridgeDestroyed": {"bridge": B},
+    "ChannelUserevent": {"eventname": "heard", "userevent": {}},
     "ApplicationReplaced": {},
     "ApplicationRegistered": {},
 }
@@ -42,7 +43,7 @@ HEADER = {
 
 def test_there_is_a_sample_of_every_event() -> None:
     assert set(SAMPLES) == {kind.__name__ for kind in events.EVENT_TYPES}
-    assert len(SAMPLES) == 17
+    assert len(SAMPLES) == 18
 
 
 @pytest.mark.parametrize("kind", SAMPLES)

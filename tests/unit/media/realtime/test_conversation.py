@@ -164,13 +164,21 @@ def test_partial_words_are_whole_and_not_too_many() -> None:
     assert [partial.text for partial in talk.every(nt.Partial)] == ["Good ", "Good morning to you"]
 
 
-def test_a_failed_transcription_is_a_turn_without_text() -> None:
+def test_a_failed_transcription_is_a_fault_and_no_turn() -> None:
     talk = Talk().in_call().hear(1000).speech_started("item_u1", 100).speech_stopped("item_u1", 600)
     talk.serve(
         "conversation.item.input_audio_transcription.failed", item_id="item_u1", error={"message": "unclear"}
     )
-    assert talk.of(nt.Turn)[0].text == ""
+    assert talk.of(nt.Turn) == []
     assert talk.of(nt.Fault) == [nt.Fault(code="transcription_failed", message="unclear")]
+
+
+def test_noise_that_was_transcribed_to_nothing_costs_but_is_no_turn() -> None:
+    talk = Talk().in_call().hear(1000).speech_started("item_u1", 100).speech_stopped("item_u1", 600)
+    completed = "conversation.item.input_audio_transcription.completed"
+    talk.serve(completed, item_id="item_u1", transcript=" \n", usage={"type": "duration", "seconds": 0.5})
+    assert [type(report) for report in talk.reports] == [nt.TranscriptionUsed]
+    assert talk.serve(completed, item_id="item_u1", transcript="again").reports == []
 
 
 def test_an_unannounced_item_gets_the_present_position() -> None:
@@ -178,6 +186,28 @@ def test_an_unannounced_item_gets_the_present_position() -> None:
     talk.serve("input_audio_buffer.committed", item_id="item_idle")
     talk.serve("conversation.item.input_audio_transcription.completed", item_id="item_idle", transcript="hm")
     assert talk.of(nt.Turn)[0].start_audio_ms == 1200
+
+
+def test_an_answer_that_was_never_announced_is_an_answer() -> None:
+    talk = Talk().in_call().hear(1000).speech_started("item_u1", 100).speech_stopped("item_u1", 600)
+    talk.delta(400, "resp_1").done("resp_1")
+    talk.put(sm.PlaybackStarted(item_id="item_a1", audio_ms=1000))
+    talk.put(sm.PlaybackFinished(item_id="item_a1", audio_ms=1400), 0.4)
+    assert talk.of(nt.Drained) == [nt.Drained(item_id="item_a1")]
+    assert talk.put(sm.Tick(), 4.0).effects == []
+
+
+def test_an_answer_of_which_only_the_end_was_told_is_an_answer() -> None:
+    call = {"id": "f1", "type": "function_call", "status": "completed", "call_id": "c1", "name": "look_up"}
+    talk = Talk().in_call().hear(1000).speech_started("item_u1", 100).speech_stopped("item_u1", 600)
+    talk.done("resp_1", output=[call | {"arguments": "{}"}])
+    assert talk.put(sm.Tick(), 4.5).effects == []
+
+
+def test_the_end_of_what_was_cut_is_no_answer() -> None:
+    talk = Talk().in_call().hear(1000).created("resp_1").delta(400).speech_started().flushed()
+    talk.speech_stopped().done("resp_1", status="cancelled")
+    assert talk.put(sm.Tick(), 4.5).sent_types == ["response.create"]
 
 
 def test_a_turn_the_server_leaves_unanswered_is_asked_for() -> None:
@@ -227,6 +257,39 @@ def test_farewell_while_the_server_answers_a_turn_by_itself() -> None:
     assert talk.done("resp_1", "cancelled").sent_types == ["response.create"]
     talk.created("resp_2", ours=True)
     assert talk.delta(200, "resp_2", "item_a2").of(sm.Play)
+
+
+def test_settled_while_nothing_is_left_to_say() -> None:
+    talk = Talk(opening="wait_for_hello").in_call()
+    assert talk.session.settled
+    talk.put(sm.SayNow(instructions="Goodbye."))
+    assert not talk.session.settled
+    talk.created("resp_1", ours=True).spoken(400).done()
+    assert not talk.session.settled
+    talk.put(sm.PlaybackStarted(item_id="item_a1", audio_ms=100))
+    talk.put(sm.PlaybackFinished(item_id="item_a1", audio_ms=500))
+    assert talk.session.settled
+
+
+def test_settled_when_a_farewell_was_talked_over_or_given_up() -> None:
+    talk = Talk(opening="wait_for_hello").in_call().put(sm.SayNow(instructions="Goodbye."))
+    talk.created("resp_1", ours=True).spoken(4000).done().speech_started()
+    talk.flushed(("item_a1", 600, 4000, True))
+    assert talk.session.settled
+    talk = Talk(opening="wait_for_hello").in_call().put(sm.SayNow(instructions="Goodbye."))
+    for number in range(3):
+        assert not talk.session.settled
+        talk.created(f"resp_{number}", ours=True)
+        talk.done(f"resp_{number}", status="failed", status_details={"error": {"code": "server_error"}})
+        talk.put(sm.Tick(), 2.0)
+    assert talk.session.settled
+
+
+def test_a_farewell_in_an_outage_is_left_to_say() -> None:
+    talk = Talk(opening="wait_for_hello").in_call().put(sm.Disconnected(code=1006, reason=""))
+    assert talk.session.settled
+    assert not talk.put(sm.SayNow(instructions="Goodbye.")).session.settled
+    assert talk.put(sm.Close()).session.settled
 
 
 def test_drained_is_said_once_and_not_while_an_answer_is_owed() -> None:

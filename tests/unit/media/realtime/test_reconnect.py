@@ -78,9 +78,10 @@ def test_the_call_goes_on_in_a_new_primed_session() -> None:
 
 def test_an_answer_in_the_making_is_owed_in_the_new_session() -> None:
     talk = long_talk().speech_started().speech_stopped().created().delta(400)
+    talk.serve("conversation.item.input_audio_transcription.delta", item_id="item_u1", delta="Are you")
     drop(talk)
     assert talk.of(sm.FinishItem) == [sm.FinishItem(item_id="item_a1")]
-    assert talk.of(nt.Turn)[0].speaker == "callee"
+    assert [(turn.speaker, turn.text) for turn in talk.of(nt.Turn)] == [("callee", "Are you")]
     assert creates(talk.configured()) == 1
     talk.speech_started("item_u2").flushed(("item_a1", 100, 400, False))
     assert "conversation.item.truncate" not in talk.sent_types

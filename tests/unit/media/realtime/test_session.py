@@ -2,9 +2,11 @@
 
 import pytest
 
+from media.commands import OpenLeg
 from media.errors import MediaUsageError
 from media.realtime import notifications as nt
 from media.realtime import session_model as sm
+from media.realtime.outbox import CODE_LENGTH, FAULT_PERIOD_S, FAULTS_PER_PERIOD, MESSAGE_LENGTH
 from media.realtime.session import RealtimeSession
 from media.realtime.settings import ToolSpec
 from tests.unit.media.realtime.talk import Talk, settings
@@ -175,14 +177,53 @@ def test_close_reports_open_turns_and_ends_everything() -> None:
     talk.said(3000, "A long story.").hear(1000)
     talk.put(sm.Close())
     turns = {turn.item_id: turn for turn in talk.of(nt.Turn)}
-    assert turns["item_u1"].text == ""
-    assert (turns["item_u1"].start_audio_ms, turns["item_u1"].end_audio_ms) == (100, 900)
+    assert [fault.code for fault in talk.of(nt.Fault)] == ["transcription_lost"]
+    assert list(turns) == ["item_a1"]
     assert turns["item_a1"].interrupted
     assert turns["item_a1"].heard_ms == 1000
     assert talk.effects[-1] == sm.CloseSocket()
     assert talk.session.state is State.CLOSED
     assert talk.put(sm.Close()).effects == []
     assert talk.session.append(b"\xff" * 160) is None
+
+
+def test_what_was_heard_at_the_end_is_what_the_playout_sent() -> None:
+    """Half of the time the playout was held, for keys or by an operator."""
+    talk = Talk().in_call().hear(1000).said(3000, "A long story.").hear(2000)
+    held = sm.HeardItem(item_id="item_a1", content_index=0, heard_ms=980, received_ms=3000, finished=False)
+    (turn,) = talk.put(sm.Close(unplayed=(held,))).of(nt.Turn)
+    assert (turn.heard_ms, turn.generated_ms, turn.interrupted) == (980, 3000, True)
+
+
+def test_what_was_heard_when_the_session_is_lost_does_not_depend_on_what_the_callee_sent() -> None:
+    talk = Talk().in_call().said(3000, "A long story.")
+    talk.serve("error", 2.0, error={"code": "insufficient_quota"})
+    assert [turn.heard_ms for turn in talk.of(nt.Turn)] == [2000]
+
+
+def test_faults_of_a_server_that_floods_are_few_and_short() -> None:
+    talk = Talk().in_call()
+    for number in range(1000):
+        talk.serve("error", 0.001, error={"code": f"weird_{number}" * 100, "message": "x" * 5000})
+    faults = talk.every(nt.Fault)
+    assert len(faults) == FAULTS_PER_PERIOD
+    assert max(len(fault.code) + len(fault.message) for fault in faults) <= CODE_LENGTH + MESSAGE_LENGTH
+    assert talk.session.counters.faults_withheld == 1000 - FAULTS_PER_PERIOD
+    talk.serve("error", FAULT_PERIOD_S, error={"code": "late"})
+    assert [fault.code for fault in talk.of(nt.Fault)] == ["late"]
+
+
+def test_audio_that_the_network_did_not_take_is_told_once_in_a_while() -> None:
+    talk = Talk().in_call().hear(200)
+    for _ in range(3):
+        talk.session.audio_lost(160, talk.now)
+    assert [fault.code for fault in talk.put(sm.Tick()).of(nt.Fault)] == ["audio_dropped"]
+    assert talk.session.counters.input_dropped_ms == 60
+
+
+def test_settings_are_shown_without_the_key() -> None:
+    opening = OpenLeg(call_id="c", codec="ulaw", realtime=settings(api_key="sk-very-secret"))
+    assert "very-secret" not in f"{opening!r} {opening.realtime} {opening.realtime.__rich_repr__()}"
 
 
 def test_a_tool_schema_that_is_no_json_is_our_own_mistake() -> None:

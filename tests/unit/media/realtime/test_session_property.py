@@ -97,6 +97,8 @@ done = event(
 engine_inputs = st.one_of(
     st.builds(sm.ToolResult, tool_call_id=calls, output=st.just("{}"), respond=st.booleans()),
     st.just(sm.SayNow(instructions="Bye.")),
+    st.builds(sm.InjectText, text=st.just("Offer the window table."), respond=st.booleans()),
+    st.builds(sm.MuteAgent, on=st.booleans()),
     st.builds(sm.PlaybackStarted, item_id=item_ids, audio_ms=times_ms),
     st.builds(sm.PlaybackFinished, item_id=item_ids, audio_ms=times_ms),
     st.just("append"),

@@ -1,0 +1,54 @@
+"""Keys the agent presses: how long they sound, and which wait until the words before them have been heard. Pure.
+
+Asterisk sends no voice while a key is down, so the playout is held meanwhile. Used by `app.calls.conversation`.
+"""
+
+from media import protocol as media
+
+LEAD_MS = 100
+"""Asterisk waits this long before the first key."""
+DIGIT_MS = 240
+"""One key on the wire: 160 ms tone, 80 ms pause, as `stasis.channels` asks for."""
+PAUSE_MS = 500
+"""`w`."""
+MARGIN_MS = 100
+LONGEST_WAIT_S = 12.0
+"""Speech before the keys that has not been heard by then is given up."""
+
+
+def sounding_ms(digits: str) -> int:
+    """From the request to Asterisk until voice passes again."""
+    return LEAD_MS + sum(PAUSE_MS if digit == "w" else DIGIT_MS for digit in digits) + MARGIN_MS
+
+
+class KeysToPress:
+    """Function calls whose keys are still to be pressed, in order."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, media.ToolCalled]] = []
+        self._due: float | None = None
+        self._sounding_until = 0.0
+
+    @property
+    def due(self) -> float | None:
+        """When they are pressed at the latest; None when none wait."""
+        return self._due
+
+    def add(self, digits: str, report: media.ToolCalled, now: float) -> None:
+        """The model called for these keys."""
+        self._waiting.append((digits, report))
+        self._due = now + LONGEST_WAIT_S
+
+    def take(self, now: float) -> list[tuple[str, media.ToolCalled, int]]:
+        """What is to be pressed now: keys, their call, and how long from now on nothing may be said (ms)."""
+        taken: list[tuple[str, media.ToolCalled, int]] = []
+        for digits, report in self._waiting:
+            taken.append((digits, report, self.sound(digits, now)))
+        self._waiting.clear()
+        self._due = None
+        return taken
+
+    def sound(self, digits: str, now: float) -> int:
+        """These keys are pressed now: how long from now on nothing may be said (ms), former keys included."""
+        self._sounding_until = max(self._sounding_until, now) + sounding_ms(digits) / 1000
+        return round((self._sounding_until - now) * 1000)

@@ -1,0 +1,116 @@
+"""What an operator's command means in a talk: effects and a sentence for whoever issued it, or why not.
+
+Pure. `app.calls.run` calls it between two steps of the talk and carries the effects out.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from app.calls.conversation import SAY_GOODBYE, Conversation, Note, TalkEffect, TalkState, ToMedia, WantHangUp
+from app.domain import command as cmd
+from media import protocol as media
+from stasis.outcome import EndedBy
+
+SAY_AGAIN_LATER = "Say in one or two short sentences that you will call again at another time, and goodbye."
+LINE_IS_OPEN = (
+    "For a while you could not be heard on this call. You are heard again now. Whatever you said meanwhile was "
+    "not heard: go on with the call in one or two sentences."
+)
+NOT_ANSWERED = "The callee has not answered yet; nothing was done."
+ENDING = "The call is ending; nothing was done."
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command leads to. `keys` are still to be pressed: only then is it known whether it is done."""
+
+    sentence: str
+    effects: tuple[TalkEffect, ...] = ()
+    keys: str = ""
+    refused: bool = False
+
+
+def carry_out(talk: Conversation, payload: cmd.Payload, now: float) -> Carried:
+    """The rule for one command. `talk` takes note of what is done."""
+    match payload:
+        case cmd.EndCall():
+            return _end(talk, payload, now)
+        case cmd.Reschedule():
+            return _reschedule(talk, payload, now)
+        case cmd.Transfer():
+            return _refused("Transfers are not built yet; nothing was done.")
+        case cmd.TakeOver():
+            return _refused("Taking over is not built yet; nothing was done.")
+        case _:
+            return _in_talk(talk, payload, now)
+
+
+def _end(talk: Conversation, order: cmd.EndCall, now: float) -> Carried:
+    reason = order.reason or "an operator ended the call"
+    if not order.polite:
+        return Carried(sentence="Hung up.", effects=(WantHangUp(EndedBy.OPERATOR, reason),))
+    return _closing(talk, reason, SAY_GOODBYE, now)
+
+
+def _reschedule(talk: Conversation, order: cmd.Reschedule, now: float) -> Carried:
+    reason = order.reason or "an operator asked for another time"
+    closing = _closing(talk, reason, SAY_AGAIN_LATER, now)
+    if closing.refused:
+        return closing
+    wish = Note("reschedule_wished", cmd.encode_payload(order))
+    sentence = f"{closing.sentence} The analysis decides when to call again."
+    return Carried(sentence=sentence, effects=(wish, *closing.effects))
+
+
+def _closing(talk: Conversation, reason: str, farewell: str, now: float) -> Carried:
+    talking = talk.state is TalkState.TALKING
+    effects = talk.close(EndedBy.OPERATOR, reason, now, farewell=farewell)
+    if not effects:
+        return _refused(ENDING)
+    sentence = "The agent says goodbye." if talking else "The call was taken back before it was answered."
+    return Carried(sentence=sentence, effects=tuple(effects))
+
+
+Talked = cmd.SendDtmf | cmd.Hold | cmd.Unhold | cmd.Mute | cmd.Unmute | cmd.Say | cmd.Whisper
+
+
+def _in_talk(talk: Conversation, payload: Talked, now: float) -> Carried:
+    """What makes sense only while callee and agent talk."""
+    if talk.state is not TalkState.TALKING:
+        return _refused(NOT_ANSWERED if talk.state is TalkState.WAITING else ENDING)
+    match payload:
+        case cmd.SendDtmf(digits=digits):
+            return Carried(sentence="", effects=(talk.hold_for_keys(digits, now),), keys=digits)
+        case cmd.Hold():
+            line = talk.mute(now, agent=True, callee=True)
+            return Carried(sentence="Callee and agent do not hear each other until unhold.", effects=tuple(line))
+        case cmd.Mute():
+            line = talk.mute(now, agent=True)
+            return Carried(sentence="The agent hears and is not heard until unmute.", effects=tuple(line))
+        case cmd.Unhold() | cmd.Unmute():
+            return _open(talk, now)
+        case cmd.Say(text=text):
+            if talk.muted:
+                return _refused("The agent is not heard now: unmute or unhold first. Nothing was done.")
+            words = f"Say this to the callee now, word for word as far as it is fit to be said: {text}"
+            say = ToMedia(media.Say(call_id=talk.call_id, instructions=words))
+            return Carried(sentence="The agent says it.", effects=(say,))
+        case cmd.Whisper(text=text, respond=respond):
+            told = f"A note from the operator, which the callee does not hear: {text}"
+            whisper = media.InjectText(call_id=talk.call_id, text=told, respond=respond)
+            return Carried(sentence="The agent was told.", effects=(ToMedia(whisper),))
+        case _:
+            assert_never(payload)
+
+
+def _open(talk: Conversation, now: float) -> Carried:
+    """Open the line. A line that was open stays as it is: nothing is cut, nobody told."""
+    if not talk.muted:
+        return Carried(sentence="The line was open already.")
+    told = media.InjectText(call_id=talk.call_id, text=LINE_IS_OPEN, respond=True)
+    effects = (*talk.mute(now, agent=False), ToMedia(told))
+    return Carried(sentence="Callee and agent hear each other again.", effects=effects)
+
+
+def _refused(sentence: str) -> Carried:
+    return Carried(sentence=sentence, refused=True)

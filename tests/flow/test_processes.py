@@ -1,0 +1,248 @@
+"""Real processes: control or media worker are killed in the middle of calls; a house is left while calls live."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from app.domain.task import CallTask, TaskState
+from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
+from app.sim.asterisk.callee import Callee
+from app.sim.realtime.brain import Step
+from app.sim.realtime.faults import Fault, FaultKind
+from tests.flow.rig import BYE, STALL_S, Rig, beside, rig, until, world
+from tests.flow.single import PAUSE
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[2]
+LONG = "this is said while a control process dies and another comes"
+COMPLETED = (TaskState.COMPLETED, "completed", "agent")
+PROCESS = {"media_mode": "process", "ring_timeout_s": 20}
+
+
+@asynccontextmanager
+async def control(house: Rig) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A control process that may dial; ends in order, unless it was killed meanwhile."""
+    settings = house.settings
+    values = settings.model_dump(mode="json") | {
+        "ari_password": settings.ari_password.get_secret_value(),
+        "openai_api_key": settings.openai_api_key.get_secret_value(),
+    }
+    file = settings.data_dir / "settings.json"
+    await asyncio.to_thread(file.write_text, json.dumps(values))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.flow.control",
+        str(file),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(15.0):
+            while (line := await process.stdout.readline()) != b"ready\n":
+                assert line, "the control process ended instead of getting ready"
+        yield process
+    finally:
+        process.stdin.close()
+        async with asyncio.timeout(15.0):
+            await process.stdout.read()
+            await process.wait()
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """As an operating system does, without a last word."""
+    process.kill()
+    await process.wait()
+
+
+def worker_pid(house: Rig) -> int:
+    """The media worker of this house."""
+    record: dict[str, int] = json.loads((house.settings.runtime_dir / "worker.json").read_text())
+    return record["pid"]
+
+
+async def worker_gone(pid: int) -> None:
+    async def gone() -> bool:
+        return not os.path.exists(f"/proc/{pid}")  # noqa: ASYNC240 - procfs does not block
+
+    await until(gone)
+
+
+def longest_pause_ms(callee: Callee) -> float:
+    """Between two packets of the agent."""
+    return max((after.at_s - before.at_s) * 1000 for before, after in pairwise(callee.arrivals))
+
+
+async def in_state(house: Rig, task: CallTask, state: str) -> None:
+    async def there() -> bool:
+        found = await house.calls(task)
+        return bool(found) and found[-1].state == state
+
+    await until(there)
+
+
+async def waiting_for_the_model(house: Rig) -> None:
+    """Its session hangs: everything else of a call may be there, but the phone cannot ring."""
+
+    async def struck() -> bool:
+        return any(fault.kind is FaultKind.HANG for fault in house.realtime.faults.struck)
+
+    await until(struck)
+
+
+def pick_up(callee: Callee) -> None:
+    """Answer now, and not after the time in the script."""
+    flow = callee._flow
+    flow._steps = tuple(Answer(0.0) if isinstance(step, Answer) else step for step in flow._steps)
+    callee._wake.set()
+
+
+ANSWERS = (PAUSE, Say("hey"), WaitForAgent(), Say("more"), WaitForAgent())
+
+
+async def a_killed_control_process_is_replaced_in_the_middle_of_calls(tmp_path: Path) -> None:
+    talks, rings = "+15551003001", "+15551003002"
+    callees = {
+        talks: CalleeScript((Ring(0.05), Answer(0.05), *ANSWERS)),
+        rings: CalleeScript((Ring(0.05), Answer(60.0), *ANSWERS)),
+    }
+    async with world(tmp_path, callees=callees, **PROCESS) as house:
+        said = {talks: LONG, rings: "hi there"}
+        house.think("talk", Step(say=said[talks]), BYE)
+        house.think("ring", Step(say=said[rings]), BYE)
+        async with control(house) as first:
+            talk = await house.add(talks, "talk on", opening="wait_for_hello")
+            ring = await house.add(rings, "ring on", opening="wait_for_hello")
+            callee = await house.talking(talk)
+            await in_state(house, talk, "bridged")
+            await in_state(house, ring, "ringing")
+            await kill(first)
+        pid = worker_pid(house)
+        async with control(house):
+            pick_up(house.asterisk.callee(rings))
+            for task in (talk, ring):
+                ended = await house.settled(task)
+                call = await house.call(task)
+                assert (ended.state, call.outcome, call.ended_by) == COMPLETED, repr(call)
+                words = ("callee", "hey"), ("agent", said[task.number]), ("callee", "more"), ("agent", "bye")
+                await house.expect_turns(call, *words)
+                assert house.asterisk.callee(task.number).heard_texts == [said[task.number], "bye"]
+                assert house.invited(task.number) == 1
+                assert worker_pid(house) == pid
+            if house.watch.longest_stall_s < STALL_S:
+                assert longest_pause_ms(callee) <= 60
+            assert len(await house.events(await house.call(talk), "adopted")) == 1
+        await worker_gone(pid)
+
+
+async def killed_while_preparing_and_killed_before_concluding(tmp_path: Path) -> None:
+    number = "+15551003011"
+    script = CalleeScript((Ring(0.05), Answer(0.05), PAUSE, Say("hey"), WaitForAgent()))
+    async with world(tmp_path, callees={number: script}, **PROCESS) as house:
+        house.think("talk", BYE)
+        house.realtime.faults.add(Fault(kind=FaultKind.HANG))
+        async with control(house) as first:
+            task = await house.add(number, "talk", opening="wait_for_hello")
+            await waiting_for_the_model(house)
+            await kill(first)
+        assert house.invited(number) == 0
+        held = "WHEN OLD.state = 'analyzing' BEGIN SELECT raise(ABORT, 'held'); END"
+        await house.db.execute(f"CREATE TRIGGER hold BEFORE UPDATE ON tasks {held}")
+        await _claim_runs_out(house, task)
+        async with control(house) as second:
+
+            async def analyzing() -> bool:
+                return (await house.task(task)).state is TaskState.ANALYZING
+
+            await until(analyzing)
+            await kill(second)
+        await house.db.execute("DROP TRIGGER hold")
+        await _claim_runs_out(house, task)
+        async with control(house):
+            ended = await house.settled(task)
+            assert ended.state is TaskState.COMPLETED
+            assert house.invited(number) == 1
+            assert [call.dialed for call in await house.calls(task)] == [False, True]
+            pid = worker_pid(house)
+        await worker_gone(pid)
+
+
+async def _claim_runs_out(house: Rig, task: CallTask) -> None:
+    statement = "UPDATE tasks SET lease_until = 1 WHERE id = :id AND lease_until IS NOT NULL"
+    await house.db.execute(statement, {"id": task.id})
+
+
+async def a_killed_media_worker(tmp_path: Path) -> None:
+    number, other = "+15551003101", "+15551003102"
+    script = CalleeScript((Ring(0.05), Answer(0.05), PAUSE, Say("hey"), WaitForAgent()))
+    async with rig(tmp_path, callees=dict.fromkeys((number, other), script), **PROCESS) as house:
+        house.think("long", Step(say=LONG))
+        house.think("talk", BYE)
+        task = await house.add(number, "long talk", opening="wait_for_hello")
+        await house.talking(task)
+        first = worker_pid(house)
+        os.kill(first, signal.SIGKILL)
+        ended = await house.settled(task)
+        call = await house.call(task)
+        assert (ended.state, call.outcome, call.ended_by) == (TaskState.FAILED, "completed", "system_failure")
+        assert "media worker" in call.detail
+        assert "read the transcript" in ended.overall_conclusion
+        following = await house.settled(await house.add(other, "talk", opening="wait_for_hello"))
+        assert following.state is TaskState.COMPLETED
+        assert house.asterisk.callee(other).heard_texts == ["bye"]
+        second = worker_pid(house)
+        assert second != first
+    await worker_gone(second)
+
+
+async def a_house_that_is_left_hangs_up(tmp_path: Path) -> None:
+    talks, rings, waits = "+15551003201", "+15551003202", "+15551003203"
+    callees = {
+        talks: CalleeScript((Ring(0.05), Answer(0.05), PAUSE, Say("hey"), WaitForAgent(timeout_s=60))),
+        rings: CalleeScript((Ring(0.05), Answer(60.0))),
+    }
+    async with world(tmp_path, callees=callees, **PROCESS) as house:
+        house.think("long", Step(say=LONG * 4))
+        async with house.engine.running():
+            talk = await house.add(talks, "long talk", opening="wait_for_hello")
+            ring = await house.add(rings, "long ring")
+            callee = await house.talking(talk)
+            await in_state(house, ring, "ringing")
+            house.realtime.faults.add(Fault(kind=FaultKind.HANG))
+            wait = await house.add(waits, "long wait")
+            await waiting_for_the_model(house)
+            pid = worker_pid(house)
+        assert await house.left_over() == []
+        assert callee.over
+        stories = [
+            (call.outcome, call.ended_by, call.dialed) for call in [await house.call(talk), await house.call(ring)]
+        ]
+        assert stories == [("completed", "system_complete", True), ("canceled", "system_complete", True)]
+        assert not (await house.call(wait)).dialed  # taken back, or given back when it had hardly begun
+        assert (await house.task(wait)).state is TaskState.PENDING
+        assert (await house.task(ring)).state is TaskState.PENDING
+        assert (await house.task(wait)).current_attempt_count == 0
+        await worker_gone(pid)
+
+
+async def test_processes(tmp_path: Path) -> None:
+    """Every case in a house of its own, beside each other."""
+    await beside(
+        tmp_path,
+        a_killed_control_process_is_replaced_in_the_middle_of_calls,
+        killed_while_preparing_and_killed_before_concluding,
+        a_killed_media_worker,
+        a_house_that_is_left_hangs_up,
+        at_once=8,
+    )

@@ -1,0 +1,65 @@
+"""Twenty calls of the product at once over the real Asterisk: all complete, and nobody hears another's agent."""
+
+from pathlib import Path
+
+import pytest
+
+from app.sim import tonevoice
+from app.sim.realtime.brain import BrainEvent, Cause, SessionView, Step
+from app.sim.realtime.session import SimSession
+from tests.real.conftest import RealAsterisk, StartPhones
+from tests.real.listening import record
+from tests.real.machine import watched
+from tests.real.phones import Callee
+from tests.real.rig import END_CALL, model, number, office, settings_for
+from tests.real.test_call_audio import with_pause
+
+pytestmark = [pytest.mark.anyio, pytest.mark.asterisk]
+CALLS = 20
+
+
+class Messenger:
+    """Says its call's own objective, and when the callee has said something, that and goodbye."""
+
+    def answer(self, event: BrainEvent, view: SessionView) -> Step:
+        told = view.instructions.partition("shall achieve:\n")[2]
+        if event.cause is Cause.TURN:
+            return Step(say=f"{event.text} to you {told}", call=END_CALL)
+        return Step(say=f"message for {told}")
+
+
+@pytest.mark.parametrize("media_mode", ["process"])
+async def test_twenty_talks_at_once(
+    nothing_left: None, asterisk: RealAsterisk, phones: StartPhones, tmp_path: Path, media_mode: str
+) -> None:
+    numbers = [number(n) for n in range(CALLS)]
+    names = {one: f"customer {n}" for n, one in enumerate(numbers)}
+    at = phones(*(Callee(one, ring_ms=1000) for one in numbers))
+    with watched() as stalls:
+        async with (
+            model(Messenger) as sim,
+            office(settings_for(asterisk, tmp_path, sim.url, media_mode=media_mode)) as here,
+        ):
+            agent = await here.agent()
+            ids = [(await here.dial(one, agent=agent, objective=names[one]))[0] for one in numbers]
+            await here.hears("agent", CALLS)
+            for one in numbers:
+                at[one].speak(with_pause(at[one], tonevoice.speak(f"hello {one[-2:]}", 8000)))
+            ended = [await here.ended(task) for task in ids]
+    print(stalls)
+    assert at.invites == dict.fromkeys(numbers, 1)
+    assert len({one.call.number_dialed for one in ended}) == len({one.call.sip_call_id for one in ended}) == CALLS
+    for one, done in zip(numbers, ended, strict=True):
+        greeting, farewell = f"message for {names[one]}", f"hello {one[-2:]} to you {names[one]}"
+        recording = record(at[one])
+        heard = [turn.text for turn in tonevoice.listen(recording.samples, 8000) if turn.complete]
+        assert heard == [greeting, farewell], one
+        assert recording.skipped * 20 <= stalls.total_ms, one
+        assert (done.call.outcome, done.call.ended_by, done.task.state) == ("completed", "agent", "completed")
+        assert done.said == [("agent", greeting), ("callee", f"hello {one[-2:]}"), ("agent", farewell)], one
+    assert sorted(words(sim.sessions)) == sorted(f"hello {one[-2:]}" for one in numbers)
+
+
+def words(sessions: list[SimSession]) -> list[str]:
+    """What each session's callee said; nobody may be heard by two."""
+    return [turn.text for session in sessions for turn in session.heard]
