@@ -58,10 +58,6 @@ class TickClock:
                 slots.append(self._slot(step, skipped=earlier))
         return slots
 
-    def phase_after(self, now: float) -> int:
-        """The phase served next after `now`; a call whose packets arrive at `now` waits least in it."""
-        return (self._last_step(now) + 1) % self.phases
-
     def _slot(self, step: int, skipped: int = 0) -> Slot:
         index, phase = divmod(step, self.phases)
         return Slot(index=index, phase=phase, deadline=self._deadline(step), skipped=skipped)

@@ -1,13 +1,12 @@
 """Loudness in dBov, batched over calls: 0 is a full-scale square wave, -127 is silence (RFC 6464, RFC 6465).
 
-G.711 legs read mean squares straight from a table (`G711Law.mean_square`), PCM legs from samples. `LevelMeter`
-holds one running mean per call and direction until the once-a-second report takes it.
+G.711 legs read mean squares straight from a table (`G711Law.mean_square`), PCM legs from samples. `Meter`
+holds the running mean of one direction until the once-a-second report takes it.
 """
 
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from media.g711 import Float32Array, Int16Array
 
@@ -28,22 +27,22 @@ def dbov(square: Float32Array | float) -> Float32Array:
     return np.asarray(10 * np.log10(np.maximum(ratio, floor)), np.float32)
 
 
-class LevelMeter:
-    """Mean loudness of each row since it was last taken, weighted by duration."""
+class Meter:
+    """Mean loudness since it was last taken."""
 
-    def __init__(self, rows: int) -> None:
-        self._energy = np.zeros(rows, np.float64)
-        self._samples = np.zeros(rows, np.int64)
+    def __init__(self) -> None:
+        self._energy = 0.0
+        self._bytes = 0
 
-    def add(self, rows: npt.NDArray[np.intp], squares: Float32Array, samples: int) -> None:
-        """Count one frame of `samples` for each of `rows` (each row at most once per call)."""
-        self._energy[rows] += squares.astype(np.float64) * samples
-        self._samples[rows] += samples
+    def add(self, square: float, size: int) -> None:
+        """Count audio of `size` bytes with this mean square."""
+        self._energy += square * size
+        self._bytes += size
 
-    def take(self, row: int) -> float:
-        """The row's level in dBov since the last take; -127 when nothing was counted."""
-        samples = int(self._samples[row])
-        square = float(self._energy[row]) / samples if samples else 0.0
-        self._energy[row] = 0.0
-        self._samples[row] = 0
-        return float(dbov(square))
+    def take(self) -> float:
+        """Level in dBov, -127 when nothing was counted."""
+        if not self._bytes:
+            return SILENCE_DBOV
+        level = float(dbov(self._energy / self._bytes))
+        self._energy, self._bytes = 0.0, 0
+        return level

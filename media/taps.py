@@ -8,29 +8,8 @@ the writer's thread. Pure; run by `media.engine`.
 import numpy as np
 
 from media.g711 import G711Law
-from media.levels import SILENCE_DBOV, dbov, mean_square
+from media.levels import Meter, mean_square
 from media.recording import Recorder
-
-
-class Meter:
-    """Mean loudness since it was last taken."""
-
-    def __init__(self) -> None:
-        self._energy = 0.0
-        self._bytes = 0
-
-    def add(self, square: float, size: int) -> None:
-        """Count audio of `size` bytes with this mean square."""
-        self._energy += square * size
-        self._bytes += size
-
-    def take(self) -> float:
-        """Level in dBov, -127 when nothing was counted."""
-        if not self._bytes:
-            return SILENCE_DBOV
-        level = float(dbov(self._energy / self._bytes))
-        self._energy, self._bytes = 0.0, 0
-        return level
 
 
 class Tap:

@@ -1,10 +1,12 @@
 """Shared test setup: asyncio for anyio tests, a derandomized hypothesis profile, printed seeds."""
 
 import os
+import zoneinfo
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+zoneinfo.reset_tzpath(to=())  # the pinned tzdata package, as the program does
 settings.register_profile(
     "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import zoneinfo
 from typing import get_args
 
 import click
@@ -62,6 +63,7 @@ opendeep.add_command(policy_command)
 
 def main() -> None:
     """Entry point: errors of ours become sentences, not stack traces. Exit status 2 for what cannot be done."""
+    zoneinfo.reset_tzpath(to=())  # zones come from the pinned tzdata package, not from the machine
     try:
         opendeep(standalone_mode=False)
     except click.exceptions.Abort:

@@ -205,31 +205,7 @@ class Conversation:
             case ev.SessionCreated() | ev.SessionUpdated():
                 pass
             case _:
-                self._response_event(event, now)
-
-    def _response_event(self, event: ev.ResponseEvent, now: float) -> None:
-        match event:
-            case ev.ResponseCreated():
-                self.responses.created(event, now)
-            case ev.ResponseDone():
-                self._begun(self.responses.done(event, now))
-            case ev.OutputItemAdded():
-                self.responses.item_added(event, now)
-            case ev.OutputItemDone():
-                self.responses.item_done(event, now)
-            case ev.OutputAudioDone():
-                self.responses.audio_done(event, now)
-            case ev.FunctionCallArgumentsDone():
-                self.responses.arguments_done(event, now)
-            case (
-                ev.OutputAudioDelta()
-                | ev.OutputTranscriptDelta()
-                | ev.OutputTranscriptDone()
-                | ev.OutputTextDone()
-            ):
-                self.responses.output(event, now)
-            case _:
-                assert_never(event)
+                self._begun(self.responses.event(event, now))
 
     # --- time ---------------------------------------------------------------------------------------------------
     def advance(self, now: float) -> None:

@@ -4,6 +4,8 @@ Everything is keyed by response and item id, since one response may hold several
 a response that was cut keep coming. Called by `media.realtime.conversation`.
 """
 
+from typing import assert_never
+
 import msgspec
 
 from media.realtime import events as ev
@@ -41,7 +43,6 @@ class Responses:
         """The callee waits for an answer that nobody is making."""
         self._sequencer.ask(Want(kind="owed", asked_at=now, not_before=now + pause_s))
 
-    # --- events -------------------------------------------------------------------------------------------------
     def follow_up_tools(self, now: float) -> None:
         """Ask for the answer to tool results once the response that made the calls is over."""
         for response_id, calls in self._tools.settled_responses().items():
@@ -53,7 +54,34 @@ class Responses:
                 ids = frozenset(call.tool_call_id for call in calls)
                 self._sequencer.ask(Want(kind="tool", asked_at=now, tool_call_ids=ids))
 
-    def created(self, event: ev.ResponseCreated, now: float) -> None:
+    # --- events -------------------------------------------------------------------------------------------------
+    def event(self, event: ev.ResponseEvent, now: float) -> ActiveResponse | None:
+        """Any event about a response; returns the response that is over with it."""
+        match event:
+            case ev.ResponseCreated():
+                self._created(event, now)
+            case ev.ResponseDone():
+                return self._done(event, now)
+            case ev.OutputItemAdded():
+                self._item_added(event, now)
+            case ev.OutputItemDone():
+                self._item_done(event, now)
+            case ev.OutputAudioDone():
+                self._audio_done(event, now)
+            case ev.FunctionCallArgumentsDone():
+                self._arguments_done(event, now)
+            case (
+                ev.OutputAudioDelta()
+                | ev.OutputTranscriptDelta()
+                | ev.OutputTranscriptDone()
+                | ev.OutputTextDone()
+            ):
+                self._output(event, now)
+            case _:
+                assert_never(event)
+        return None
+
+    def _created(self, event: ev.ResponseCreated, now: float) -> None:
         """A response began, ours or the server's own."""
         active = self._sequencer.created(event.response, now)
         if active is None:
@@ -65,7 +93,7 @@ class Responses:
             if active.request.want.kind in {"say", "tool"}:
                 self._sequencer.ask(active.request.want)
 
-    def output(self, event: OutputEvent, now: float) -> None:
+    def _output(self, event: OutputEvent, now: float) -> None:
         """Something the agent says; nothing if its response is over."""
         response = self._sequencer.touch(event.response_id, now)
         if response is None:
@@ -81,32 +109,32 @@ class Responses:
             case ev.OutputTextDone():
                 response.has_text_only = True
 
-    def audio_done(self, event: ev.OutputAudioDone, now: float) -> None:
+    def _audio_done(self, event: ev.OutputAudioDone, now: float) -> None:
         """No more audio of an item."""
         self._sequencer.touch(event.response_id, now)
         self._speech.finish(event.item_id)
 
-    def item_added(self, event: ev.OutputItemAdded, now: float) -> None:
+    def _item_added(self, event: ev.OutputItemAdded, now: float) -> None:
         """An item begins; of a function call it tells the name."""
         self._sequencer.touch(event.response_id, now)
         if event.item.call_id and event.item.name:
             self._tools.named(event.item.call_id, event.item.name)
 
-    def item_done(self, event: ev.OutputItemDone, now: float) -> None:
+    def _item_done(self, event: ev.OutputItemDone, now: float) -> None:
         """An item is whole. A completed call counts even if the callee interrupted what was said with it."""
         self._sequencer.touch(event.response_id, now)
         self._speech.item_done(event.item.id)
         if event.item.status in {"completed", None}:
             self._called(event.item, event.response_id)
 
-    def arguments_done(self, event: ev.FunctionCallArgumentsDone, now: float) -> None:
+    def _arguments_done(self, event: ev.FunctionCallArgumentsDone, now: float) -> None:
         """A call is whole, unless its response was cut: then only the status of its item tells."""
         response = self._sequencer.touch(event.response_id, now)
         if response is not None and not response.muted:
             item = ev.Item(type="function_call", call_id=event.call_id, name=event.name, arguments=event.arguments)
             self._called(item, event.response_id)
 
-    def done(self, event: ev.ResponseDone, now: float) -> ActiveResponse | None:
+    def _done(self, event: ev.ResponseDone, now: float) -> ActiveResponse | None:
         """A response is over (None if that was known); one that failed in silence is asked for again."""
         response = event.response
         over = self._sequencer.done(response, now)

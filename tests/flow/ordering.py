@@ -1,19 +1,28 @@
 """Somebody who orders things of living calls, and a model that does as it is told."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
 from app.bus import Bus
+from app.bus.redis import RedisBus
+from app.bus.wire import encode
 from app.domain.call import Call
 from app.domain.command import PAYLOADS, SETTLED, Command, NewCommand, Payload, wake_up
 from app.domain.messages import command_topic
 from app.domain.task import CallTask
+from app.engine import Engine
 from app.ids import new_id
 from app.sim.asterisk import Answer, CalleeScript, Ring, WaitForAgent
 from app.sim.realtime.brain import BrainEvent, Cause, SessionView, Step
 from app.store import commands
-from tests.flow.rig import TENANT, Rig
+from tests.flow.rig import TENANT, Rig, gate_open, until, world
 
 KEY = SecretStr("a key that only our processes know, of course")
 ONE_KEY: dict[str, Any] = {"command_key": KEY}
@@ -41,6 +50,52 @@ class Obedient:
         return Step(say=HELLO)
 
 
+@asynccontextmanager
+async def redis_house(folder: Path, url: str, **given: Any) -> AsyncGenerator[tuple[Rig, RedisBus]]:
+    """A house whose bus is Redis, and that bus; whoever orders comes from elsewhere."""
+    async with RedisBus(url).running() as bus, world(folder, **ONE_KEY, **given) as house:
+        house.engine = Engine(house.settings, house.db, bus, house.clock)
+        async with house.engine.running():
+            await until(gate_open(house.engine))
+            yield house, bus
+
+
+async def subscribed(redis: Redis, call: Call) -> None:
+    """Until whoever runs the call hears of commands for it."""
+    channel = command_topic(call.id)
+    async with asyncio.timeout(5):
+        while not dict(await redis.pubsub_numsub(channel))[channel.encode()]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def key() -> bytes:
+    """What every process of ours signs with."""
+    return KEY.get_secret_value().encode()
+
+
+def false_wake(real: Command, number: int, now_ms: int) -> bytes:
+    """One of five kinds of messages that must change nothing; `real` is a command that was carried out."""
+    replace = msgspec.structs.replace
+    newer = replace(real, id=f"{number:032x}", seq=1_000 + number)
+    match number % 5:
+        case 0:  # nobody of ours says it like that
+            return b'{"kind":"end_call","payload":{"polite":false}}'
+        case 1:  # forged: another key, or another sequence number behind the same signature
+            forged = wake_up(newer, b"x" * 32) if number % 2 else replace(wake_up(real, key()), seq=newer.seq)
+        case 2:  # replayed
+            forged = wake_up(real, key())
+        case 3:  # signed by us, and too late
+            forged = wake_up(replace(newer, expires_ms=now_ms - 1), key())
+        case _:  # signed by us, of another tenant or call
+            forged = wake_up(replace(newer, **{("tenant_id", "call_id")[number % 2]: "other"}), key())
+    return encode("somebody", forged)
+
+
+def noticed(house: Rig, bus: RedisBus) -> int:
+    """Messages about commands that arrived so far, whatever they were worth."""
+    return house.engine.board.wakes.total() + bus.counters.malformed
+
+
 def obedient(house: Rig, key: str) -> Obedient:
     """The mind of tasks whose objective begins with `key`."""
     mind = house.minds[key] = Obedient()
@@ -61,7 +116,7 @@ async def order(house: Rig, call: Call, payload: Payload, *, bus: Bus | None = N
     async with house.db.tx() as tx:
         command = await commands.enqueue(tx, TENANT, new, house.clock.unix_ms())
     if bus is not None:
-        await bus.publish(command_topic(call.id), wake_up(command, KEY.get_secret_value().encode()))
+        await bus.publish(command_topic(call.id), wake_up(command, key()))
     return command
 
 

@@ -1,19 +1,21 @@
 """Commands to living calls, carried out once whatever happens to the messages about them."""
 
-import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from app.bus.redis import RedisBus
+from app.bus.wire import encode
 from app.domain import command as cmd
-from app.domain.command import Verdict
+from app.domain.command import Command, Verdict, wake_up
+from app.domain.messages import command_topic
 from app.domain.task import TaskState
-from app.engine import Engine
 from app.errors import ConflictError
-from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
+from app.sim.asterisk import Answer, CalleeScript, Ring, WaitForAgent
 from app.store import commands
-from scripts.lib.redis_server import RedisServer, relay
+from scripts.lib.redis_server import relay
 from tests.flow.ordering import (
     BYE_NOW,
     HELLO,
@@ -21,17 +23,24 @@ from tests.flow.ordering import (
     NOTED,
     ONE_KEY,
     came_of,
+    false_wake,
     in_talk,
+    key,
+    new_order,
+    noticed,
     obedient,
     order,
+    redis_house,
+    subscribed,
     told,
 )
-from tests.flow.rig import TENANT, Rig, beside, gate_open, rig, until, world
+from tests.flow.rig import TENANT, beside, rig
 from tests.lone_redis import lone_redis
 
 pytestmark = pytest.mark.anyio
 RINGS = CalleeScript((Ring(0.02), Answer(5.0), WaitForAgent()))
 LATE_LIMIT_MS = 2_000
+FALSE_WAKES = 1_000
 
 
 async def an_operator_ends_calls(tmp_path: Path) -> None:
@@ -95,8 +104,8 @@ async def an_operator_takes_part(tmp_path: Path) -> None:
 
 async def a_muted_agent_is_not_heard_and_says_goodbye_all_the_same(tmp_path: Path) -> None:
     number = "+15551004020"
-    async with rig(tmp_path, callees={number: LISTENS}, no_input_s=0.3, **ONE_KEY) as house:
-        obedient(house, "obey")
+    async with rig(tmp_path, callees={number: LISTENS}, **ONE_KEY) as house:
+        mind = obedient(house, "obey")
         task, call = await in_talk(house, number, "obey")
         callee = house.asterisk.callee(number)
         for closing, opening in ((cmd.Mute(), cmd.Unmute()), (cmd.Hold(), cmd.Unhold())):
@@ -105,9 +114,7 @@ async def a_muted_agent_is_not_heard_and_says_goodbye_all_the_same(tmp_path: Pat
             state, sentence = await told(house, call, cmd.Say(text="nobody hears this"))
             assert (state, sentence.startswith("The agent is not heard now")) == ("refused", True)
             await told(house, call, cmd.Whisper(text="answer this", respond=True))
-            session = await house.session("obey")
-            assert not session.closed.is_set()
-            await asyncio.sleep(0.5)  # longer than the silence after which the agent would ask
+            await house.until(lambda: _true(mind.notes[-1:] == ["answer this"]))  # and it did answer
             assert len(callee.heard_texts) == before
             assert (await told(house, call, opening))[0] == "done"
             await house.asterisk.wait_until(lambda: len(callee.heard_texts) > before, 5.0)  # noqa: B023
@@ -162,15 +169,17 @@ async def rows_nobody_can_read_harm_no_call(tmp_path: Path) -> None:
     async with rig(tmp_path, callees={number: LISTENS}, **ONE_KEY) as house:
         obedient(house, "obey")
         task, call = await in_talk(house, number, "obey")
-        odd = {}
-        for kind, payload in {"fly": {}, "say": {"text": 7}, "end_call": {"reason": "x", "force": True}}.items():
-            command = await order(house, call, cmd.Hold())
-            odd[kind] = command
-            changes = {"id": command.id, "kind": kind, "payload": str(payload).replace("'", '"').replace("T", "t")}
-            await house.db.execute("UPDATE commands SET kind = :kind, payload = :payload WHERE id = :id", changes)
+        damages = {"fly": "{}", "say": '{"text":7}', "end_call": '{"force":true}'}
+        odd: dict[str, Command] = {}
+        async with house.db.tx() as tx:
+            for kind, payload in damages.items():
+                odd[kind] = await commands.enqueue(
+                    tx, TENANT, new_order(house, call, cmd.Hold()), house.clock.unix_ms()
+                )
+                changes = {"id": odd[kind].id, "kind": kind, "payload": payload}
+                await tx.execute("UPDATE commands SET kind = :kind, payload = :payload WHERE id = :id", changes)
         rows = {kind: await came_of(house, command) for kind, command in odd.items()}
-        assert {str(row.state) for row in rows.values()} <= {"refused", "done"}
-        assert str(rows["fly"].state) == "refused"
+        assert {str(row.state) for row in rows.values()} == {"refused"}
         assert "There is no command 'fly'" in rows["fly"].result
         assert (await told(house, call, cmd.EndCall()))[0] == "done"
         assert (await house.settled(task)).state is TaskState.COMPLETED
@@ -178,19 +187,22 @@ async def rows_nobody_can_read_harm_no_call(tmp_path: Path) -> None:
 
 async def what_waits_when_a_call_ends_is_settled_with_it(tmp_path: Path) -> None:
     number = "+15551004060"
-    script = CalleeScript((Ring(0.02), Answer(0.02), WaitForAgent(), Say("yes"), WaitForAgent()))
-    async with rig(tmp_path, callees={number: script}, **ONE_KEY) as house:
+    async with rig(tmp_path, callees={number: LISTENS}, **ONE_KEY) as house:
         obedient(house, "obey")
         task, call = await in_talk(house, number, "obey")
-        async with house.db.tx():  # nobody can take anything
-            (await house.live(task)).hang_up_soon = True  # type: ignore[attr-defined]
-        placed = [await order(house, call, cmd.EndCall(polite=False), bus=house.bus)]
-        placed += [await order(house, call, cmd.Whisper(text="too late")) for _ in range(3)]
+        payloads = [cmd.EndCall(polite=False), *(cmd.Whisper(text="too late") for _ in range(5))]
+        async with house.db.tx() as tx:
+            for payload in payloads:
+                new = new_order(house, call, payload)
+                await commands.enqueue(tx, TENANT, new, house.clock.unix_ms())
         await house.settled(task)
         rows = await commands.list_of_call(house.db, TENANT, call.id)
-        assert {str(row.state) for row in rows} <= {"done", "refused"}
-        assert len(rows) == len(placed)
-        assert all(row.done_ms is not None for row in rows)
+        assert [str(row.state) for row in rows] == ["done", *["refused"] * 5]
+        assert all(row.result.endswith("nothing was done.") for row in rows[1:])
+
+
+async def _true(value: bool) -> bool:
+    return value
 
 
 async def test_commands(tmp_path: Path) -> None:
@@ -204,3 +216,102 @@ async def test_commands(tmp_path: Path) -> None:
         rows_nobody_can_read_harm_no_call,
         what_waits_when_a_call_ends_is_settled_with_it,
     )
+
+
+@pytest.mark.redis
+async def test_when_redis_swallows_everything_commands_are_still_carried_out_once(tmp_path: Path) -> None:
+    number = "+15551004070"
+    async with (
+        lone_redis(tmp_path) as server,
+        relay(server.port) as between,
+        RedisBus(server.url).running() as operator,
+        redis_house(tmp_path, server.url_through(between.port), callees={number: LISTENS}) as (house, bus),
+    ):
+        mind = obedient(house, "obey")
+        task, call = await in_talk(house, number, "obey")
+        between.dead = True
+        placed = [await order(house, call, cmd.Whisper(text=f"note {at}"), bus=operator) for at in range(20)]
+        rows = [await came_of(house, one) for one in placed]
+        assert {str(row.state) for row in rows} == {"done"}
+        assert max((row.done_ms or 0) - row.created_ms for row in rows) <= LATE_LIMIT_MS
+        last = await order(house, call, cmd.Whisper(text="last", respond=True), bus=operator)
+        assert str((await came_of(house, last)).state) == "done"
+        await house.talking(task, NOTED)
+        assert mind.notes == [*(f"note {at}" for at in range(20)), "last"]
+        assert (bus.counters.received, house.engine.board.wakes) == (0, Counter())
+        await order(house, call, cmd.EndCall(polite=False), bus=operator)
+        await house.settled(task)
+    assert between.swallowed
+
+
+@pytest.mark.redis
+async def test_a_wake_up_is_quicker_than_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.calls.commands.LOOK_S", 3_600.0)
+    number = "+15551004071"
+    async with (
+        lone_redis(tmp_path) as server,
+        Redis.from_url(server.url) as redis,
+        RedisBus(server.url).running() as operator,
+        redis_house(tmp_path, server.url, callees={number: LISTENS}) as (house, _),
+    ):
+        obedient(house, "obey")
+        task, call = await in_talk(house, number, "obey")
+        await subscribed(redis, call)
+        row = await came_of(house, await order(house, call, cmd.SendDtmf(digits="1"), bus=operator))
+        assert str(row.state) == "done"
+        await order(house, call, cmd.EndCall(), bus=operator)
+        await house.settled(task)
+        assert house.engine.board.wakes == Counter({Verdict.ACCEPTED: 2})
+
+
+@pytest.mark.redis
+async def test_what_is_only_said_on_redis_is_never_done(tmp_path: Path) -> None:
+    number = "+15551004072"
+    async with (
+        lone_redis(tmp_path) as server,
+        Redis.from_url(server.url) as redis,
+        redis_house(tmp_path, server.url, callees={number: LISTENS}) as (house, bus),
+    ):
+        obedient(house, "obey")
+        task, call = await in_talk(house, number, "obey")
+        await subscribed(redis, call)
+        own = await order(house, call, cmd.Whisper(text="the only one"))
+        await redis.publish(command_topic(call.id), encode("operator", wake_up(own, key())))
+        assert str((await came_of(house, own)).state) == "done"
+        for at in range(0, FALSE_WAKES, 100):
+            for number_of in range(at, at + 100):
+                await redis.publish(command_topic(call.id), false_wake(own, number_of, house.clock.unix_ms()))
+            await house.until(lambda: _true(noticed(house, bus) == at + 100 + 1))  # noqa: B023
+        assert house.engine.board.wakes[Verdict.ACCEPTED] == 1
+        assert bus.counters.malformed == FALSE_WAKES // 5
+        assert [row.id for row in await commands.list_of_call(house.db, TENANT, call.id)] == [own.id]
+        assert not house.asterisk.callee(task.number).over
+        await order(house, call, cmd.EndCall(polite=False))
+        await house.settled(task)
+
+
+@pytest.mark.redis
+async def test_a_redis_that_dies_and_comes_back_costs_no_call_and_no_command(tmp_path: Path) -> None:
+    number = "+15551004073"
+    async with (
+        lone_redis(tmp_path) as server,
+        RedisBus(server.url).running() as operator,
+        redis_house(tmp_path, server.url, callees={number: LISTENS}) as (house, bus),
+    ):
+        mind = obedient(house, "obey")
+        task, call = await in_talk(house, number, "obey")
+        for at in range(2):
+            await server.kill()
+            await house.until(lambda: _true(bus.state == "lost"))
+            down = await came_of(house, await order(house, call, cmd.Whisper(text=f"down {at}"), bus=operator))
+            assert str(down.state) == "done"
+            assert (down.done_ms or 0) - down.created_ms <= LATE_LIMIT_MS
+            await server.start()
+            await house.until(lambda: _true(bus.state == "connected"))
+            up = await came_of(house, await order(house, call, cmd.Whisper(text=f"up {at}"), bus=operator))
+            assert str(up.state) == "done"
+        await told(house, call, cmd.Whisper(text="last", respond=True))
+        await house.talking(task, NOTED)
+        assert mind.notes == ["down 0", "up 0", "down 1", "up 1", "last"]
+        await order(house, call, cmd.EndCall())
+        assert (await house.settled(task)).state is TaskState.COMPLETED

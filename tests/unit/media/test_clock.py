@@ -48,11 +48,6 @@ def test_phases_are_judged_one_by_one_at_the_edge() -> None:
     ]
 
 
-def test_the_phase_after_a_packet_is_the_next_deadline() -> None:
-    clock = TickClock(0.0)
-    assert [clock.phase_after(t) for t in (0.001, 0.006, 0.011, 0.016, 0.021)] == [1, 2, 3, 0, 1]
-
-
 def test_an_impossible_clock_is_our_mistake() -> None:
     with pytest.raises(MediaUsageError):
         TickClock(0.0, period_s=0)

@@ -27,6 +27,16 @@ def snr_db(samples: np.ndarray, rate_hz: int, frequency_hz: float = 1000.0) -> f
     return float(10 * np.log10(np.mean((factors @ basis) ** 2) / np.mean(rest**2)))
 
 
+def test_feeding_nothing_does_not_put_a_lane_into_the_batch_twice() -> None:
+    batch = ResampleBatch()
+    result: list[bytes] = []
+    lane = batch.open_lane("polyphase", (8000, 24000), (ULAW, None), result.append)
+    lane.feed(b"")
+    lane.feed(b"\xff" * 160)
+    batch.run()
+    assert [len(audio) for audio in result] == [960]
+
+
 @pytest.mark.parametrize("kind", ["polyphase", "soxr"])
 def test_many_lanes_in_one_batch_give_what_each_would_alone(kind: str) -> None:
     batch, alone = ResampleBatch(), ResampleBatch()
