@@ -14,7 +14,16 @@ from typing import Final
 
 import msgspec
 
-from media.rtp import CLOCK_RATE_HZ, SAMPLES_PER_FRAME, RtpPacket
+from media.rtp import (
+    CLOCK_RATE_HZ,
+    COMFORT_NOISE_TYPES,
+    MAX_DROPOUT,
+    MAX_MISORDER,
+    SAMPLES_PER_FRAME,
+    TELEPHONE_EVENT_TYPES,
+    RtpPacket,
+    nearest,
+)
 
 HOLD_S: Final = 0.040
 """How long a missing packet is waited for."""
@@ -25,10 +34,8 @@ RESYNC_S: Final = 1.0
 MAX_FILLS: Final = 3
 """Lost frames that repeat the last good one; the rest of a gap is silence."""
 MAX_PENDING: Final = 64
-MAX_MISORDER: Final = 100  # RFC 3550 A.1
-MAX_DROPOUT: Final = 3000  # RFC 3550 A.1
-SILENT_PAYLOAD_TYPES: Final = frozenset({13, 19, 101, 121})
-"""Comfort noise and telephone events: they have sequence numbers but no audio."""
+SILENT_PAYLOAD_TYPES: Final = COMFORT_NOISE_TYPES | TELEPHONE_EVENT_TYPES
+"""They have sequence numbers but no audio."""
 
 
 class FrameKind(StrEnum):
@@ -81,7 +88,7 @@ class JitterBuffer:
         silent_payload_types: Collection[int] = SILENT_PAYLOAD_TYPES,
     ) -> None:
         self._audio_types = frozenset(payload_types)
-        self._silent_types = frozenset(silent_payload_types)
+        self._known_types = self._audio_types | frozenset(silent_payload_types)
         self._rate_hz = clock_rate_hz
         self._resync_samples = int(RESYNC_S * clock_rate_hz)
         self.stats = JitterStats()
@@ -105,13 +112,13 @@ class JitterBuffer:
     def push(self, packet: RtpPacket, now: float) -> list[Frame]:
         """Take one packet in arrival order; returns what is in order now, often exactly this packet."""
         self.stats.packets_received += 1
-        if packet.payload_type not in self._audio_types and packet.payload_type not in self._silent_types:
+        if packet.payload_type not in self._known_types:
             self.stats.packets_wrong_payload_type += 1
             if packet.ssrc != self.ssrc:
                 return []
         if packet.ssrc != self.ssrc:
             return self._change_ssrc(packet, now)
-        delta = _signed(packet.sequence_number - self._next, 16)
+        delta = nearest(packet.sequence_number - self._next, 16)
         extended = self._next + delta
         if delta < 0 or extended in self._pending:
             return self._repeated(packet, extended, now)
@@ -149,9 +156,8 @@ class JitterBuffer:
         if packet.payload_type in self._audio_types:
             self._covered_until = now
             transit_s = now - self.position_samples / self._rate_hz
-            self._transit_s = (
-                transit_s if self._transit_s is None else self._transit_s + (transit_s - self._transit_s) / 16
-            )
+            before_s = transit_s if self._transit_s is None else self._transit_s
+            self._transit_s = before_s + (transit_s - before_s) / 16
         return frames
 
     def _in_order(self) -> Iterator[Frame]:
@@ -183,7 +189,7 @@ class JitterBuffer:
 
     def _play(self, packet: RtpPacket, *, lost: int) -> Iterator[Frame]:
         """Place one in-order packet on the time line: fill before it, or drop what silence already covered."""
-        gap = _signed(packet.timestamp - self._timestamp, 32)
+        gap = nearest(packet.timestamp - self._timestamp, 32)
         missing = gap - self._ahead
         stalled = packet.marker and gap <= 0  # a talk spurt whose clock stood still during the pause
         if gap < 0 or stalled or abs(missing) > self._resync_samples:
@@ -240,7 +246,7 @@ class JitterBuffer:
     # --- packets that do not fit ----------------------------------------------------------------------------
     def _repeated(self, packet: RtpPacket, extended: int, now: float) -> list[Frame]:
         """A packet behind the time line: a duplicate, a late one, or a peer that began a new numbering."""
-        newer = packet.payload_type in self._audio_types and _signed(packet.timestamp - self._timestamp, 32) >= 0
+        newer = packet.payload_type in self._audio_types and nearest(packet.timestamp - self._timestamp, 32) >= 0
         if extended < self._next and (newer or extended < self._next - MAX_MISORDER):
             return self._out_of_range(packet, now)
         if extended in self._given_up:
@@ -254,7 +260,7 @@ class JitterBuffer:
         """Believe an impossible number only when the next packet continues it (RFC 3550 A.1), and never one of a
         payload type that is none of ours (RFC 3550 5.1).
         """
-        if packet.payload_type not in self._audio_types and packet.payload_type not in self._silent_types:
+        if packet.payload_type not in self._known_types:
             return []
         if packet.sequence_number == self._restart_at:
             self.stats.resyncs += 1
@@ -292,9 +298,3 @@ class JitterBuffer:
         self._next = self._highest = packet.sequence_number
         self._timestamp = packet.timestamp
         return frames + self._accept(packet, packet.sequence_number, now)
-
-
-def _signed(difference: int, bits: int) -> int:
-    """A difference of wrapping counters as the nearest signed number."""
-    half = 1 << (bits - 1)
-    return (difference + half) % (1 << bits) - half

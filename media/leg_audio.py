@@ -21,12 +21,9 @@ from media.g722 import G722Decoder, G722Encoder
 from media.jitter import Frame, FrameKind, JitterBuffer
 from media.playout import OutFrame, Playout
 from media.protocol import OpenLeg
-from media.rtp import RtpSender, parse
+from media.rtp import TELEPHONE_EVENT_TYPES, RtpSender, parse
 from media.stats import ReceiverStatistics
 from media.taps import Tap
-
-TELEPHONE_EVENT_TYPES = frozenset({101, 121})
-"""What Asterisk numbers RFC 4733 events; media legs rarely carry them."""
 
 
 class LegAudio:
@@ -134,7 +131,7 @@ class LegAudio:
         self._listen(self.jitter.poll(now))
         out = self.playout.next_frame(now)
         if out.payload is None:
-            self._idle()
+            self._speak_nothing()
         else:
             self._speak(faded_bytes(out.payload, self._model) if out.fade else out.payload, marker=out.marker)
         return out, self._dtmf.poll(now)
@@ -152,7 +149,7 @@ class LegAudio:
             self._marker = marker
             self._down.feed(audio)
 
-    def _idle(self) -> None:
+    def _speak_nothing(self) -> None:
         """A slot in which nobody speaks. The first one pushes out what the resampler still holds (2 ms)."""
         if self._tail_slots and self._down is not None:
             self._tail_slots -= 1

@@ -67,7 +67,7 @@ class LegSession:
         self._machine = RealtimeSession(settings)
         self._group: asyncio.TaskGroup | None = None
         self._ended = asyncio.Event()
-        self._life: _Life | None = None
+        self._life: _SocketLife | None = None
         self._inputs: deque[sm.Input] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
@@ -234,10 +234,10 @@ class LegSession:
             audio_format=settings.audio_format,
             open_timeout_s=settings.connect_timeout_ms / 1000,
         )
-        self._life = life = _Life(connection)
+        self._life = life = _SocketLife(connection)
         life.task = self._group.create_task(self._live(life, delay_ms), name=f"model socket {self._call_id}")
 
-    async def _live(self, life: "_Life", delay_ms: int) -> None:
+    async def _live(self, life: "_SocketLife", delay_ms: int) -> None:
         """One connection from its start to its end. After `CloseSocket` nothing of it reaches the machine."""
         await asyncio.sleep(delay_ms / 1000)
         try:
@@ -252,7 +252,7 @@ class LegSession:
             self._life = None
             self._input(ended)
 
-    def _event(self, life: "_Life", event: ServerEvent) -> None:
+    def _event(self, life: "_SocketLife", event: ServerEvent) -> None:
         if self._life is life:
             self._input(sm.ServerFrame(event=event))
 
@@ -263,7 +263,7 @@ class LegSession:
             life.task.cancel()
 
 
-class _Life:
+class _SocketLife:
     """One connection, the task that lives it, and how it is to be closed."""
 
     def __init__(self, connection: RealtimeConnection) -> None:

@@ -18,6 +18,12 @@ PAYLOAD_TYPE_G722: Final = 9
 CLOCK_RATE_HZ: Final = 8000
 SAMPLES_PER_FRAME: Final = 160
 """RTP clock ticks of one 20 ms frame."""
+TELEPHONE_EVENT_TYPES: Final = frozenset({101, 121})
+"""What Asterisk numbers RFC 4733 events; media legs rarely carry them."""
+COMFORT_NOISE_TYPES: Final = frozenset({13, 19})
+MAX_MISORDER: Final = 100
+MAX_DROPOUT: Final = 3000
+"""Sequence numbers this far behind or ahead are not believed at once (RFC 3550 A.1)."""
 
 _VERSION: Final = 0x80
 _PADDING: Final = 0x20
@@ -94,6 +100,12 @@ def serialize(packet: RtpPacket) -> bytes:
     return header + struct.pack(f"!{len(packet.csrc)}I", *packet.csrc) + packet.payload
 
 
+def nearest(difference: int, bits: int) -> int:
+    """A difference of two counters that wrap at `bits`, as the signed number nearest to zero."""
+    half = 1 << (bits - 1)
+    return (difference + half) % (1 << bits) - half
+
+
 class SequenceUnwrapper:
     """Extend wrapping counters to integers that never wrap; each value is taken as nearest to the highest seen.
 
@@ -102,7 +114,7 @@ class SequenceUnwrapper:
     """
 
     def __init__(self, bits: int = 16) -> None:
-        self._modulus = 1 << bits
+        self._bits = bits
         self.highest: int | None = None
 
     def unwrap(self, value: int) -> int:
@@ -110,8 +122,7 @@ class SequenceUnwrapper:
         if self.highest is None:
             self.highest = value
             return value
-        half = self._modulus >> 1
-        extended = self.highest + (value - self.highest + half) % self._modulus - half
+        extended = self.highest + nearest(value - self.highest, self._bits)
         self.highest = max(self.highest, extended)
         return extended
 

@@ -5,14 +5,10 @@ whose losses are added to those before it, because to the operator it is still o
 """
 
 from collections.abc import Collection
-from typing import Final
 
 import msgspec
 
-from media.rtp import CLOCK_RATE_HZ, RtpPacket
-
-MAX_DROPOUT: Final = 3000  # RFC 3550 A.1
-MAX_MISORDER: Final = 100
+from media.rtp import CLOCK_RATE_HZ, MAX_DROPOUT, MAX_MISORDER, RtpPacket, nearest
 
 
 class ReceptionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +103,7 @@ class ReceiverStatistics:
         arrival = now * self._rate_hz
         if self._transit is not None:
             previous_arrival, previous_timestamp = self._transit
-            elapsed = (timestamp - previous_timestamp + 0x80000000) % 0x100000000 - 0x80000000
+            elapsed = nearest(timestamp - previous_timestamp, 32)
             self._jitter += (abs(arrival - previous_arrival - elapsed) - self._jitter) / 16
             self.max_jitter_ms = max(self.max_jitter_ms, self.jitter_ms)
         self._transit = arrival, timestamp

@@ -224,5 +224,5 @@ async def test_outcomes(tmp_path: Path) -> None:
         callees_who_do_not_answer,
         talks,
         silent_callee,
-        at_once=2,
+        at_once=3,
     )

@@ -272,3 +272,13 @@ def test_any_order_ends_once_and_never_waits_for_ever(steps: list[tuple[media.Nu
         ends += sum(isinstance(e, WantHangUp) for e in talk.tick(now))
     assert talk.state is TalkState.DONE
     assert ends == 1
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("end_call", "{}"), ("send_dtmf", '{"digits":"1"}')])
+def test_a_function_called_before_the_answer_does_nothing(name: str, arguments: str) -> None:
+    """An agent that greets first is asked for its greeting while the phone still rings."""
+    talk = Conversation("c1", TalkLimits())
+    effects = talk.handle(calls(name, arguments), 100.0)
+    assert "has not answered yet" in outputs(effects)[0].output
+    assert not [effect for effect in effects if isinstance(effect, WantHangUp | PressKeys)]
+    assert talk.state is TalkState.WAITING

@@ -1,11 +1,14 @@
 """An end is always written down: repeated while the store is away, with wall times, with the fault in words."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.calls import supervise
+from app.clock import ManualClock
 from app.domain.call import NewCall
 from app.domain.task import TaskState
 from app.errors import ConstraintFailed, DatabaseBusy, LeaseLost
@@ -92,3 +95,34 @@ async def test_a_call_that_cannot_even_begin_is_closed(db: SqliteDatabase, diale
     assert after.state is TaskState.PENDING
     assert after.current_attempt_count == int(dialed)
     assert after.next_action_time > NOW
+
+
+class Listening:
+    """A living call that only keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self.reason = ""
+
+    def hang_up(self, ended_by: EndedBy, reason: str) -> None:
+        self.reason = f"{ended_by}: {reason}"
+        self.told.set()
+
+
+async def test_the_claim_is_kept_while_the_call_lives_and_its_loss_ends_the_call(db: SqliteDatabase) -> None:
+    board = switchboard(db)
+    board = replace(board, settings=board.settings.model_copy(update={"lease_s": 0.06}))
+    task = await claimed_task(db)
+    made = order(task)
+    board.calls[made.call_id] = call = Listening()
+    clock = board.clock
+    assert isinstance(clock, ManualClock)
+    async with asyncio.timeout(5.0), asyncio.TaskGroup() as group:
+        group.create_task(supervise._keep_lease(board, task, made))
+        clock.advance(1_000)
+        while (await tasks.get(db, TENANT, task.id)).lease_until != clock.unix_ms() + 60:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert not call.told.is_set()
+        await db.execute("UPDATE tasks SET lease_token = lease_token + 1")
+        await call.told.wait()
+    assert call.reason == "system_failure: the claim of this task was lost"
