@@ -5,9 +5,9 @@ import sys
 import click
 
 from app.figures import Result, answer
-from scripts.promises import windows
+from scripts.promises import commands, windows
 
-PROMISES = {"windows": windows}
+PROMISES = {"commands": commands, "windows": windows}
 SEED = 20261121
 
 

@@ -232,3 +232,18 @@ async def test_a_wrong_password_is_said_and_not_shown(tmp_path: Path) -> None:
         async with RedisBus(server.url).running() as bus:
             with bus.subscribe("system") as messages:
                 await connected(bus, messages)
+
+
+@pytest.mark.redis
+async def test_a_login_that_may_only_use_our_channels_is_enough(tmp_path: Path) -> None:
+    rights = ["resetchannels", "&opendeep:*", "&call_commands:*", "-@all"]
+    rights += ["+subscribe", "+unsubscribe", "+publish", "+ping"]
+    async with lone_redis(tmp_path) as server, client(server) as redis:
+        await redis.execute_command("ACL", "SETUSER", "opendeep", "on", ">pw", *rights)
+        limited = server.url.replace("redis://", "redis://opendeep:pw@")
+        async with RedisBus(limited).running() as one, RedisBus(server.url).running() as other:
+            with other.subscribe("calls") as far, one.subscribe(command_topic("c1")):
+                await listening(redis, "opendeep:calls", 1)
+                await listening(redis, "call_commands:c1", 1)
+                await one.publish("calls", changed(1))
+                await heard(far, CallChanged, call_id="1")
