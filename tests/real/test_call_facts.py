@@ -7,6 +7,7 @@ import pytest
 
 from app.calls.keys import sounding_ms
 from tests.real.conftest import RealAsterisk, StartPhones
+from tests.real.machine import group_niceness
 from tests.real.phones import Callee
 from tests.real.rig import NUMBER, office, settings_for, worker_pid
 from tests.real.rtp_phone import keys_heard
@@ -68,15 +69,9 @@ async def test_the_media_worker_comes_first(nothing_left: None, asterisk: RealAs
     """A busy machine must not be heard. Where each session is a group of its own, niceness alone does nothing."""
     settings = settings_for(asterisk, tmp_path, "ws://127.0.0.1:9", media_mode="process")
     async with office(settings):
-        niceness = autogroup_of(worker_pid(settings.runtime_dir))
+        worker = worker_pid(settings.runtime_dir)
+        assert worker is not None
+        niceness = group_niceness(worker)
     if niceness is None:
         pytest.skip("this kernel has no autogroups")
     assert niceness == -10
-
-
-def autogroup_of(pid: int | None) -> int | None:
-    """Niceness of the group, the last word of `/autogroup-42 nice -10`."""
-    try:
-        return int(Path(f"/proc/{pid}/autogroup").read_text().rsplit(maxsplit=1)[-1])
-    except FileNotFoundError:
-        return None
