@@ -1,18 +1,19 @@
-"""The console: one page of calls, live. `create_app` is everything; `app.engine` or a server of its own runs it.
+"""The console. `create_app` is everything; `app.engine` or a server of its own runs it.
 
-Reads the store and the bus, never the engine. Exactly one process of it per bus, because the hub lives in memory.
+Reads the store and the bus, never the engine. Exactly one process of it per bus, because the hubs live in memory.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import structlog
-from litestar import Litestar, MediaType, Request, Response, WebSocket, get, websocket
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
-from litestar.exceptions import WebSocketDisconnect
-from litestar.params import FromPath, FromQuery
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
 from litestar.static_files import (
     create_static_files_router,  # pyright: ignore[reportUnknownVariableType] - unparametrised generics of theirs
 )
@@ -20,19 +21,28 @@ from litestar.static_files import (
 from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
-from app.domain.tenant import DEFAULT_TENANT_ID
 from app.errors import AppError, ConflictError, NotFoundError, StoreError, ValidationFailed
+from app.people.door import Door, NotLetIn
+from app.people.passwords import Passwords
 from app.store import calls
 from app.store.db import Database
+from web.auth import PUBLIC, NotAllowed, NotSignedIn, identify, person_of, require
+from web.calls import Socket, call_routes
 from web.guard import add_headers, guard
-from web.live import Hub, Viewer
-from web.pages import CallPage, Pages
+from web.live import Hubs
+from web.pages import Pages
+from web.people import People, people_routes
+from web.render import Templates
+from web.sign_in import sign_in_routes
 
 log = structlog.get_logger()
 
 STATIC = Path(__file__).parent / "static"
-MAX_CLIENT_MESSAGE = 1_024
+Asked = Request[object, object, State]
 _STATUS: tuple[tuple[type[AppError], int], ...] = (
+    (NotSignedIn, 401),
+    (NotLetIn, 401),
+    (NotAllowed, 403),
     (NotFoundError, 404),
     (ConflictError, 409),
     (ValidationFailed, 422),
@@ -40,47 +50,35 @@ _STATUS: tuple[tuple[type[AppError], int], ...] = (
 )
 
 
-def create_app(settings: Settings, db: Database, bus: Bus, clock: Clock) -> Litestar:
+def create_app(
+    settings: Settings, db: Database, bus: Bus, clock: Clock, passwords: Passwords | None = None
+) -> Litestar:
     """The ASGI application over an opened database; the caller closes it after the application has shut down."""
-    hub = Hub(db, bus, clock, DEFAULT_TENANT_ID)
-    pages = Pages(settings, db, clock, DEFAULT_TENANT_ID)
+    hubs = Hubs(db, bus, clock)
+    templates = Templates(settings)
+    door = Door(db, clock, passwords)
 
-    @get("/", media_type=MediaType.HTML)
-    async def calls_page(call: FromQuery[str | None] = None) -> Response[str]:
-        status, text = await pages.calls(call)
-        return Response(text, status_code=status, media_type=MediaType.HTML)
-
-    @get("/calls/{call_id:str}")
-    async def call_json(call_id: FromPath[str]) -> CallPage:
-        return await pages.call(call_id)
-
-    @get("/health")
-    async def health() -> Response[dict[str, object]]:
-        return await _health(settings, db)
-
-    @websocket("/live")
-    async def live(socket: WebSocket[object, object, State]) -> None:
-        await _serve(socket, hub)
+    async def still_in(socket: Socket) -> bool:
+        person = person_of(socket)
+        return person is not None and await door.still_in(person)
 
     @asynccontextmanager
     async def hub_life(_app: Litestar) -> AsyncGenerator[None]:
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(hub.run())
-            try:
+            with hubs.running(group):
                 yield
-            finally:
-                running.cancel()
 
     return Litestar(
         route_handlers=[
-            calls_page,
-            call_json,
-            health,
-            live,
-            create_static_files_router(path="/static", directories=[STATIC]),
+            *call_routes(Pages(db, clock, templates), hubs, still_in),
+            *sign_in_routes(door, templates),
+            *people_routes(People(db, clock, door, templates)),
+            _health_route(settings, db),
+            create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],
         lifespan=[hub_life],
-        middleware=[guard(settings.allowed_hosts)],
+        middleware=[guard(settings.allowed_hosts), identify(door)],
+        guards=[require],
         before_send=[add_headers],
         exception_handlers={AppError: _app_error},
         openapi_config=None,
@@ -89,44 +87,30 @@ def create_app(settings: Settings, db: Database, bus: Bus, clock: Clock) -> Lite
     )
 
 
-async def _health(settings: Settings, db: Database) -> Response[dict[str, object]]:
-    facts: dict[str, object] = {"test_mode": settings.app_test_mode, "simulate": settings.simulate}
-    try:
-        alive, ended, cost = await calls.totals(db, DEFAULT_TENANT_ID)
-    except StoreError as error:
-        return Response({"ok": False, "store": error.message, **facts}, status_code=503)
-    counted = {"calls_alive": alive, "calls_ended": ended, "cost_micro_usd": cost}
-    return Response({"ok": True, "store": "ok", **counted, **facts})
+def _health_route(settings: Settings, db: Database) -> HTTPRouteHandler:
+    @get("/health", opt=PUBLIC)
+    async def health(request: Asked) -> Response[dict[str, object]]:
+        """For load balancers: whether the store answers. Figures only for people of a tenant."""
+        facts: dict[str, object] = {"test_mode": settings.app_test_mode, "simulate": settings.simulate}
+        person = person_of(request)
+        try:
+            if person is None:
+                await db.one("SELECT 1")
+                return Response({"ok": True, "store": "ok", **facts})
+            alive, ended, cost = await calls.totals(db, person.tenant_id)
+        except StoreError as error:
+            return Response({"ok": False, "store": error.message, **facts}, status_code=503)
+        counted = {"calls_alive": alive, "calls_ended": ended, "cost_micro_usd": cost}
+        return Response({"ok": True, "store": "ok", **counted, **facts})
+
+    return health
 
 
-async def _serve(socket: WebSocket[object, object, State], hub: Hub) -> None:
-    """Snapshot, then frames, until the browser goes."""
-    await socket.accept()
-    await hub.reload()
-    with hub.watch() as viewer:
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(socket, hub, viewer))
-            try:
-                while len(await socket.receive_data("text")) <= MAX_CLIENT_MESSAGE:
-                    pass  # a browser has nothing to say; reading is how its leaving is noticed
-                await socket.close(code=1009)
-            except WebSocketDisconnect:
-                pass
-            finally:
-                sending.cancel()
-
-
-async def _send(socket: WebSocket[object, object, State], hub: Hub, viewer: Viewer) -> None:
-    try:
-        while True:
-            frame = await viewer.next()
-            await socket.send_text((hub.snapshot() if frame is None else frame).decode())
-    except (WebSocketDisconnect, RuntimeError, OSError):
-        pass  # gone while we were sending; the reading side ends the connection
-
-
-def _app_error(_request: Request[object, object, State], error: AppError) -> Response[dict[str, str]]:
+def _app_error(request: Asked, error: AppError) -> Response[dict[str, str]] | Redirect:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if status >= 500:
         log.error("request failed", code=error.code, error=error.message)
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if isinstance(error, NotSignedIn) and wants_page:
+        return Redirect(f"/sign-in?following={quote(request.url.path)}", status_code=303)
     return Response({"code": error.code, "message": error.message}, status_code=status)

@@ -172,3 +172,36 @@ class Hub:
             encoded = msgspec.json.encode(frame)
             for viewer in self._viewers:
                 viewer.put(encoded)
+
+
+class Hubs:
+    """One hub per tenant, begun when its first browser comes."""
+
+    def __init__(self, db: Database, bus: Bus, clock: Clock) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+        self._hubs: dict[str, Hub] = {}
+        self._running: list[asyncio.Task[None]] = []
+        self._group: asyncio.TaskGroup | None = None
+
+    @contextmanager
+    def running(self, group: asyncio.TaskGroup) -> Generator[None]:
+        """While the application lives; hubs are tasks of `group`."""
+        self._group = group
+        try:
+            yield
+        finally:
+            self._group = None
+            for task in self._running:
+                task.cancel()
+
+    def of(self, tenant_id: str) -> Hub:
+        """The hub of a tenant."""
+        hub = self._hubs.get(tenant_id)
+        if hub is None:
+            if self._group is None:
+                raise RuntimeError("the application is not running")
+            hub = self._hubs[tenant_id] = Hub(self._db, self._bus, self._clock, tenant_id)
+            self._running.append(self._group.create_task(hub.run(), name=f"hub {tenant_id}"))
+        return hub

@@ -3,6 +3,8 @@
 The words for states and outcomes live in this file only; templates and script show strings as they come.
 """
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from app.domain.call import CallState, Turn
@@ -117,6 +119,11 @@ def tail(text: str) -> str:
 def money(micro_usd: int) -> str:
     """US dollars with four digits, enough to see a single turn; nothing for nothing."""
     return f"${micro_usd / 1_000_000:.4f}" if micro_usd else ""
+
+
+def moment(ms: int) -> str:
+    """An instant in UTC, as tables show it."""
+    return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clock_face(ms: int) -> str:

@@ -10,15 +10,18 @@ from pathlib import Path
 import click
 
 from app.cli.house import House, open_house, serve_console, stop_on_signals
+from app.cli.user import add, link_text
 from app.config import Settings, load_settings
 from app.domain.agent import Agent
 from app.domain.messages import TaskChanged
+from app.domain.people import Role
 from app.domain.task import SETTLED, NewTask
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.errors import NotFoundError
 from app.figures import Answer, Result, answer
 from app.ids import new_id
-from app.store import agents, calls, campaigns, tasks, transcripts
+from app.people.door import Door
+from app.store import agents, calls, campaigns, tasks, transcripts, users
 from app.store.campaigns import NewCampaign
 
 ENDINGS = ("500", "017", "041", "019", "501", "021", "016", "040", "001", "042", "502", "018", "034", "183", "503")
@@ -40,6 +43,7 @@ NAMES = (
     "Noah",
 )
 OBJECTIVE = "Move the dental check-up to another day"
+DEMO_OWNER = "you@demo.example"
 HEADLESS_LIMIT_S = 300.0
 CONSOLE_PAUSE_S = 20.0
 
@@ -83,13 +87,19 @@ def demo_command(headless: bool, as_json: bool, count: int, concurrent: int) -> 
 async def _with_console(settings: Settings, count: int) -> None:
     with stop_on_signals() as stop:
         async with open_house(settings) as house, asyncio.TaskGroup() as group:
-            click.echo(
-                f"OpenDeep demo on http://{settings.web_host}:{settings.web_port} - nothing real is dialed."
-            )
+            click.echo("OpenDeep demo - nothing real is dialed. Open this link, which signs you in once:")
+            click.echo(await _way_in(house))
             click.echo("Ctrl-C ends it.")
             feeding = group.create_task(_keep_coming(house, count))
             await serve_console(house, stop)
             feeding.cancel()
+
+
+async def _way_in(house: House) -> str:
+    """A link that signs the demo's owner in."""
+    found = await users.by_email(house.db, DEMO_OWNER)
+    user = found[0] if found is not None else await add(house.db, DEMO_OWNER, "You", Role.OWNER)
+    return await link_text(house.settings, Door(house.db, house.clock), user)
 
 
 async def _keep_coming(house: House, count: int) -> None:

@@ -7,12 +7,14 @@ from typing import get_args
 
 import click
 
+from app.cli.audit import audit_command
 from app.cli.call import call_command
 from app.cli.command import command_command
 from app.cli.demo import demo_command
 from app.cli.doctor import doctor_command
 from app.cli.house import open_house, serve_console, stop_on_signals
 from app.cli.policy import policy_command
+from app.cli.user import nobody_yet, user_command
 from app.config import load_settings, setting_warnings
 from app.errors import AppError
 from app.logs import Level, set_up_logs
@@ -49,16 +51,20 @@ def up_command() -> None:
         with stop_on_signals() as stop:
             async with open_house(settings) as house:
                 click.echo(f"console on http://{settings.web_host}:{settings.web_port}", err=True)
+                if await nobody_yet(house.db):
+                    click.echo("Nobody can sign in yet: opendeep user add you@example.org --role owner", err=True)
                 await serve_console(house, stop)
 
     asyncio.run(serve())
 
 
+opendeep.add_command(audit_command)
 opendeep.add_command(call_command)
 opendeep.add_command(command_command)
 opendeep.add_command(demo_command)
 opendeep.add_command(doctor_command)
 opendeep.add_command(policy_command)
+opendeep.add_command(user_command)
 
 
 def main() -> None:

@@ -175,8 +175,12 @@ function connect() {
     failures = 0;
     take(JSON.parse(event.data), socket);
   });
-  socket.addEventListener("close", () => {
+  socket.addEventListener("close", (event) => {
     clearTimeout(tooQuiet);
+    if (event.code === 4401) {
+      location.assign(`/sign-in?following=${encodeURIComponent(location.pathname)}`);
+      return;
+    }
     connected = false;
     const pause = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] * (0.75 + Math.random() / 2);
     failures += 1;

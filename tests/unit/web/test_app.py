@@ -17,8 +17,10 @@ from app.clock import SystemClock
 from app.config import Settings
 from app.domain.call import Call, Turn
 from app.domain.messages import CallChanged, CallWords, ConnectionChanged
+from app.domain.people import Role
 from app.store import attempts, calls, transcripts
 from app.store.sqlite import SqliteDatabase
+from tests.unit.app.door_world import QUICK, session
 from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent, begun_call, claimed_task, ended
 from web.app import create_app
 
@@ -60,13 +62,15 @@ def console(tmp_path: Path) -> Iterator[Console]:
     db, bus = SqliteDatabase(tmp_path / "test.db"), MemoryBus()
     settings = Settings.model_validate({"simulate": True, "ari_app": "x"})
 
-    async def prepare() -> None:
+    async def prepare() -> str:
         await db.open()
         await add_agent(db)
+        return await session(db, Role.VIEWER)
 
-    asyncio.run(prepare())
+    cookie = asyncio.run(prepare())
     try:
-        with TestClient(create_app(settings, db, bus, SystemClock()), base_url=HOST) as client:
+        with TestClient(create_app(settings, db, bus, SystemClock(), QUICK), base_url=HOST) as client:
+            client.cookies.set("opendeep", cookie)
             yield Console(client, db, bus)
     finally:
         asyncio.run(db.close())
@@ -94,6 +98,7 @@ def test_every_answer_has_the_headers_and_nothing_is_inline(console: Console) ->
     assert "style=" not in text
     assert " onclick" not in text
     assert text.count("<script") == text.count('<script type="module" src="/static/live.js"></script>') == 1
+    assert console.client.get("/enter").text.count("<script") == 1
 
 
 def test_the_table_shows_calls_with_masked_numbers(console: Console) -> None:
@@ -134,8 +139,9 @@ def test_test_mode_has_its_ribbon(tmp_path: Path) -> None:
     async def run() -> str:
         async with SqliteDatabase(tmp_path / "t.db") as db:
             values = {"app_test_mode": True, "app_test_mode_redirect_number": "+12025550199", "simulate": True}
-            app = create_app(Settings.model_validate(values), db, MemoryBus(), SystemClock())
+            app = create_app(Settings.model_validate(values), db, MemoryBus(), SystemClock(), QUICK)
             with TestClient(app, base_url=HOST) as client:
+                client.cookies.set("opendeep", await session(db, Role.VIEWER))
                 return client.get("/").text
 
     assert "Test mode: every call goes to +12025550199" in asyncio.run(run())
@@ -145,9 +151,17 @@ def test_health_counts_and_says_when_the_store_is_gone(console: Console) -> None
     console.call()
     good = console.client.get("/health")
     assert good.json() | {"calls_alive": 1, "ok": True, "simulate": True} == good.json()
+    console.client.cookies.clear()
+    assert console.client.get("/health").json() == {
+        "ok": True,
+        "store": "ok",
+        "simulate": True,
+        "test_mode": False,
+    }
     console.do(console.db.close)
     bad = console.client.get("/health")
     assert (bad.status_code, bad.json()["ok"]) == (503, False)
+    console.client.cookies.set("opendeep", "x")
     assert console.client.get("/").status_code == 503
 
 

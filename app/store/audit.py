@@ -1,0 +1,99 @@
+"""Rows of `audit_log`: who did what, when, from where. Append only, chained by hash, one chain per tenant.
+
+The hash of a row covers everything in it and the hash before it, so an edit, a deletion in the middle or another
+order shows in `verify`. What a chain cannot show by itself is a missing tail: `head` is what to keep elsewhere.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from app.store.db import Reader, Tx
+from app.store.rows import to_params, to_struct, with_columns, with_values
+
+START = "0" * 64
+PAGE = 500
+
+
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry. `detail` is JSON text; `object` says what it was about, like `user:0190…`."""
+
+    tenant_id: str
+    seq: int
+    at_ms: int
+    actor: str
+    action: str
+    object: str
+    detail: str
+    address: str
+    hash: str
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written down. `detail` never carries a secret."""
+
+    actor: str
+    action: str
+    object: str
+    detail: Mapping[str, str | int | bool | None] = {}
+    address: str = ""
+
+
+_INSERT = with_values("INSERT INTO audit_log ($columns) VALUES ($values)", AuditRow)
+_LAST = "SELECT seq, hash FROM audit_log WHERE tenant_id = :tenant_id ORDER BY seq DESC LIMIT 1"
+_NEWEST = with_columns(
+    "SELECT $columns FROM audit_log WHERE tenant_id = :tenant_id AND seq < :before ORDER BY seq DESC LIMIT :limit",
+    AuditRow,
+)
+_FROM = with_columns(
+    "SELECT $columns FROM audit_log WHERE tenant_id = :tenant_id AND seq >= :seq ORDER BY seq LIMIT :limit",
+    AuditRow,
+)
+
+
+async def add(tx: Tx, tenant_id: str, deed: Deed, now_ms: int) -> AuditRow:
+    """Write one entry, in the transaction of what it is about."""
+    last = await tx.one(_LAST, {"tenant_id": tenant_id})
+    before = last[1] if last else START
+    row = AuditRow(
+        tenant_id=tenant_id,
+        seq=(last[0] if last else 0) + 1,
+        at_ms=now_ms,
+        actor=deed.actor,
+        action=deed.action,
+        object=deed.object,
+        detail=msgspec.json.encode(deed.detail, order="sorted").decode(),
+        address=deed.address,
+        hash="",
+    )
+    row = msgspec.structs.replace(row, hash=_hash(row, before))
+    await tx.execute(_INSERT, to_params(row))
+    return row
+
+
+async def newest(sql: Reader, tenant_id: str, *, before: int | None = None, limit: int = 100) -> list[AuditRow]:
+    """Entries, newest first, those before a `seq` for the next page."""
+    given = {"tenant_id": tenant_id, "before": before if before is not None else 1 << 62, "limit": limit}
+    return [to_struct(AuditRow, row) for row in await sql.fetch(_NEWEST, given)]
+
+
+async def verify(sql: Reader, tenant_id: str) -> tuple[int, str | None]:
+    """(entries read, what is wrong): None when every entry follows from the one before it."""
+    expected, before = 1, START
+    while True:
+        given = {"tenant_id": tenant_id, "seq": expected, "limit": PAGE}
+        rows = [to_struct(AuditRow, row) for row in await sql.fetch(_FROM, given)]
+        for row in rows:
+            if row.seq != expected:
+                return expected - 1, f"entry {expected} is missing"
+            if row.hash != _hash(row, before):
+                return expected - 1, f"entry {expected} was changed after it was written"
+            expected, before = expected + 1, row.hash
+        if len(rows) < PAGE:
+            return expected - 1, None
+
+
+def _hash(row: AuditRow, before: str) -> str:
+    fields = [getattr(row, name) for name in AuditRow.__struct_fields__ if name != "hash"]
+    return hashlib.sha256(msgspec.json.encode([before, *fields])).hexdigest()

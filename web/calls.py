@@ -1,0 +1,80 @@
+"""The page "Calls" and its live websocket."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from litestar import MediaType, Request, Response, WebSocket, get, websocket
+from litestar.datastructures import State
+from litestar.exceptions import WebSocketDisconnect
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, FromQuery
+
+from app.domain.people import Permission
+from web.auth import needs, signed_in
+from web.live import Hub, Hubs, Viewer
+from web.pages import CallPage, Pages
+
+MAX_CLIENT_MESSAGE = 1_024
+STILL_THERE_S = 15.0
+"""How often an open websocket is asked whether its session still stands."""
+Asked = Request[object, object, State]
+Socket = WebSocket[object, object, State]
+StillIn = Callable[[Socket], Awaitable[bool]]
+
+
+def call_routes(pages: Pages, hubs: Hubs, still_in: StillIn) -> list[BaseRouteHandler]:
+    """`/`, `/calls/{id}`, `/live`."""
+
+    @get("/", opt=needs(Permission.SEE), media_type=MediaType.HTML)
+    async def calls_page(request: Asked, call: FromQuery[str | None] = None) -> Response[str]:
+        status, text = await pages.calls(signed_in(request), call)
+        return Response(text, status_code=status, media_type=MediaType.HTML)
+
+    @get("/calls/{call_id:str}", opt=needs(Permission.SEE))
+    async def call_json(request: Asked, call_id: FromPath[str]) -> CallPage:
+        return await pages.call(signed_in(request).tenant_id, call_id)
+
+    @websocket("/live", opt=needs(Permission.SEE))
+    async def live(socket: Socket) -> None:
+        await _serve(socket, hubs.of(signed_in(socket).tenant_id), still_in)
+
+    return [calls_page, call_json, live]
+
+
+async def _serve(socket: Socket, hub: Hub, still_in: StillIn) -> None:
+    """Snapshot, then frames, until the browser goes or its session ends."""
+    await socket.accept()
+    await hub.reload()
+    with hub.watch() as viewer:
+        async with asyncio.TaskGroup() as group:
+            children = [
+                group.create_task(_send(socket, hub, viewer)),
+                group.create_task(_watch(socket, still_in)),
+            ]
+            try:
+                while len(await socket.receive_data("text")) <= MAX_CLIENT_MESSAGE:
+                    pass  # a browser has nothing to say; reading is how its leaving is noticed
+                await socket.close(code=1009)
+            except (WebSocketDisconnect, RuntimeError):
+                pass  # gone, or closed by `_watch`
+            finally:
+                for child in children:
+                    child.cancel()
+
+
+async def _watch(socket: Socket, still_in: StillIn) -> None:
+    """Close the websocket of a session that has ended; 4401 sends the page to the sign-in."""
+    while True:
+        await asyncio.sleep(STILL_THERE_S)
+        if not await still_in(socket):
+            await socket.close(code=4401, reason="signed out")
+            return
+
+
+async def _send(socket: Socket, hub: Hub, viewer: Viewer) -> None:
+    try:
+        while True:
+            frame = await viewer.next()
+            await socket.send_text((hub.snapshot() if frame is None else frame).decode())
+    except (WebSocketDisconnect, RuntimeError, OSError):
+        pass  # gone while we were sending; the reading side ends the connection
