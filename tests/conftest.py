@@ -6,6 +6,10 @@ import zoneinfo
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.lone_postgres import fresh_schema, postgres_cluster
+
+__all__ = ["fresh_schema", "postgres_cluster"]
+
 zoneinfo.reset_tzpath(to=())  # the pinned tzdata package, as the program does
 settings.register_profile(
     "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60

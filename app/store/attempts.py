@@ -10,7 +10,7 @@ from app.domain.call import Call, CallEnd, CallState, NewCall
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import ConflictError, ConstraintFailed
 from app.store import calls, commands, dnd, events, tasks
-from app.store.db import Tx
+from app.store.db import DIALING, Tx
 from app.store.rows import to_params, with_values
 
 _INSERT = with_values("INSERT INTO calls ($columns) VALUES ($values)", Call)
@@ -54,6 +54,7 @@ async def begin_call(tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: i
     Checks the fencing token, the lease, the dial deadline, the attempts left and the do-not-call lists of the
     requested and the dialed number. A refusal by list or by attempts settles the task in the same transaction.
     """
+    await tx.exclusive(DIALING)
     task = await tasks.get(tx, tenant_id, new.task_id)
     refusal = _refusal(task, new, token, now_ms)
     if refusal is None and await dnd.is_listed(tx, tenant_id, [task.number, new.number_dialed]):
@@ -105,6 +106,7 @@ async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, toke
 async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
     """End the call row, and what was ordered of it and waits; False when it had ended before. Not its task."""
     params = to_params(end) | {"tenant_id": call.tenant_id, "ended_ms": end.ended_ms or now_ms}
+    await calls.lock(tx, call.id)
     await commands.close_left(tx, call.tenant_id, call.id, now_ms)
     return await tx.execute(_CLOSE, params) == 1
 

@@ -4,7 +4,7 @@ import msgspec
 
 from app.domain.call import Call, CallState, earlier
 from app.errors import NotFoundError
-from app.store.db import Reader, Writer
+from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_struct, with_columns
 
 _GET = with_columns("SELECT $columns FROM calls WHERE tenant_id = :tenant_id AND id = :call_id", Call)
@@ -75,6 +75,11 @@ async def get(sql: Reader, tenant_id: str, call_id: str) -> Call:
     if row is None:
         raise NotFoundError("There is no such call.")
     return to_struct(Call, row)
+
+
+async def lock(tx: Tx, call_id: str) -> None:
+    """Hold the row to the end of the transaction: what is numbered per call, and its end, happen one by one."""
+    await tx.one("SELECT 1 FROM calls WHERE id = :call_id FOR UPDATE", {"call_id": call_id})
 
 
 async def alive_of_task(sql: Reader, tenant_id: str, task_id: str) -> Call:

@@ -15,6 +15,7 @@ from app.domain.command import (
     read_payload,
 )
 from app.errors import ConflictError, NotFoundError
+from app.store import calls
 from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_struct, with_columns
 
@@ -90,6 +91,7 @@ async def enqueue(tx: Tx, tenant_id: str, new: NewCommand, now_ms: int) -> Comma
     something else), ValidationFailed.
     """
     payload = encode_payload(new.payload)
+    await calls.lock(tx, new.call_id)
     if await tx.one(_KNOWN, {"id": new.id}) is not None:
         return await _same(tx, tenant_id, new, payload)
     check_new(new, now_ms)

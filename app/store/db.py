@@ -2,16 +2,22 @@
 
 Parameters are named (`:name`) and given as mappings. Errors are `app.errors.StoreError` and its children; text
 that is no valid Unicode and numbers beyond 64 bits raise `ValidationFailed`.
+
+One SQL text serves SQLite and PostgreSQL. It may say `FOR UPDATE [OF t] [SKIP LOCKED]` (SQLite has one writer and
+needs none), `json_each(:text)` with its column `value`, and `json_valid`. A row that is read to be written back is
+read with FOR UPDATE; a decision over rows that others may add meanwhile is taken under `Tx.exclusive`.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Literal, Protocol, cast
 
 SqlValue = str | int | float | bytes | None
 Params = Mapping[str, SqlValue]
 Row = tuple[Any, ...]
 """Columns in the order of the SELECT; the struct it becomes gives them their types."""
+DIALING = "dialing"
+"""What `Tx.exclusive` holds while it is decided whether a phone may ring: do-not-call lists, caps, budgets."""
 
 
 class Reader(Protocol):
@@ -43,11 +49,23 @@ class Writer(Reader, Protocol):
 
 
 class Tx(Writer, Protocol):
-    """An open transaction that holds the write lock; only `Database.tx` makes one."""
+    """An open transaction; only `Database.tx` makes one.
+
+    After a statement that raised StoreError it can only be rolled back, and says so, unless the statement ran
+    inside `savepoint`.
+    """
 
     @property
     def in_transaction(self) -> Literal[True]:
         """What sets a `Tx` apart from a `Database`: functions of several statements ask for it by type."""
+        ...
+
+    async def exclusive(self, name: str) -> None:
+        """Wait until no other transaction holds `name`; held to the end of this one. Ask before locking rows."""
+        ...
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """What runs in the block is undone alone when it raises; the transaction goes on."""
         ...
 
 
@@ -64,3 +82,13 @@ class Database(Writer, Protocol):
     async def close(self) -> None:
         """Finish what runs and close every connection."""
         ...
+
+
+@asynccontextmanager
+async def within(sql: Writer) -> AsyncGenerator[Tx]:
+    """`sql` itself when it is a transaction, else a new one of that database."""
+    if getattr(sql, "in_transaction", False):
+        yield cast("Tx", sql)
+        return
+    async with cast("Database", sql).tx() as tx:
+        yield tx

@@ -7,7 +7,7 @@ import msgspec
 
 from app.domain.number import DIALLABLE
 from app.errors import ValidationFailed
-from app.store.db import Reader, Tx, Writer
+from app.store.db import DIALING, Reader, Tx, Writer
 
 Source = Literal["operator", "callee", "import"]
 
@@ -56,6 +56,7 @@ async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     """
     if DIALLABLE.match(entry.number) is None or not entry.number.startswith("+"):
         raise ValidationFailed(f"{entry.number!r} is not a number in E.164 form, like +12025550123.")
+    await tx.exclusive(DIALING)
     await tx.execute(_ADD, msgspec.structs.asdict(entry) | {"now_ms": now_ms})
     rows = await tx.change(_SUPPRESS, {"number": entry.number, "tenant_id": entry.tenant_id, "now_ms": now_ms})
     return sorted(row[0] for row in rows)

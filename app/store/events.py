@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from app.store.db import Reader, Writer
+from app.store import calls
+from app.store.db import Reader, Writer, within
 
 _ADD = """
     INSERT INTO call_events (call_id, seq, tenant_id, kind, data, at_ms)
@@ -33,7 +34,9 @@ async def add(
     """Append an event. False: the tenant has no such call (yet), nothing was stored."""
     text = msgspec.json.encode(data).decode()
     params = {"tenant_id": tenant_id, "call_id": call_id, "kind": kind, "data": text, "at_ms": at_ms}
-    return await sql.execute(_ADD, params) == 1
+    async with within(sql) as tx:
+        await calls.lock(tx, call_id)
+        return await tx.execute(_ADD, params) == 1
 
 
 async def list_events(sql: Reader, tenant_id: str, call_id: str, limit: int = 2_000) -> list[CallEvent]:

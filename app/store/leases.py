@@ -17,23 +17,25 @@ from app.store.rows import to_struct, with_columns
 
 _CLAIM = with_columns(
     """
-    UPDATE tasks SET state = 'claimed', lease_owner = :owner, lease_token = lease_token + 1,
-        lease_until = :lease_until, updated_ms = :now_ms
-    WHERE state = 'pending' AND id IN (
+    WITH due AS MATERIALIZED (
         SELECT t.id FROM tasks t LEFT JOIN campaigns c ON c.id = t.campaign_id
         WHERE t.state = 'pending' AND t.next_action_time <= :now_ms AND (c.id IS NULL OR c.state = 'active')
-        ORDER BY t.priority DESC, t.next_action_time, t.id LIMIT :limit)
+        ORDER BY t.priority DESC, t.next_action_time, t.id LIMIT :limit FOR UPDATE OF t SKIP LOCKED)
+    UPDATE tasks SET state = 'claimed', lease_owner = :owner, lease_token = lease_token + 1,
+        lease_until = :lease_until, updated_ms = :now_ms
+    WHERE state = 'pending' AND id IN (SELECT id FROM due)
     RETURNING $columns
     """,
     CallTask,
 )
 _CLAIM_ANALYSIS = with_columns(
     """
+    WITH waiting AS MATERIALIZED (
+        SELECT id FROM tasks WHERE state = 'analyzing' AND (lease_until IS NULL OR lease_until < :now_ms)
+        ORDER BY updated_ms, id LIMIT :limit FOR UPDATE SKIP LOCKED)
     UPDATE tasks SET lease_owner = :owner, lease_token = lease_token + 1, lease_until = :lease_until,
         updated_ms = :now_ms
-    WHERE state = 'analyzing' AND id IN (
-        SELECT id FROM tasks WHERE state = 'analyzing' AND (lease_until IS NULL OR lease_until < :now_ms)
-        ORDER BY updated_ms, id LIMIT :limit)
+    WHERE state = 'analyzing' AND id IN (SELECT id FROM waiting)
     RETURNING $columns
     """,
     CallTask,
@@ -43,7 +45,11 @@ _RENEW = """
     WHERE tenant_id = :tenant_id AND id = :task_id AND lease_token = :token AND lease_owner IS NOT NULL
 """
 _EXPIRED = with_columns(
-    "SELECT $columns FROM tasks WHERE state IN ('claimed', 'in_call') AND lease_until < :now_ms ORDER BY id",
+    """
+    SELECT $columns FROM tasks WHERE state IN ('claimed', 'in_call') AND lease_until < :now_ms
+        AND (:owner IS NULL OR lease_owner = :owner)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+    """,
     CallTask,
 )
 
@@ -93,15 +99,18 @@ async def adopt(tx: Tx, tenant_id: str, task_id: str, owner: str, lease_until: i
     return task
 
 
-async def recover_expired(tx: Tx, now_ms: int, *, held: Collection[str] = ()) -> list[CallTask]:
+async def recover_expired(
+    tx: Tx, now_ms: int, *, held: Collection[str] = (), owner: str | None = None
+) -> list[CallTask]:
     """Settle what dead processes left: claimed -> pending at once, in_call -> analyzing with the call `lost`.
 
     `held`: tasks that the asking process is calling now; a clock set forward or a store that was away must not
-    take them from it. Adopt calls that the exchange still knows before calling this. Answers the tasks in their
-    new state.
+    take them from it. `owner`: only what this engine held, since what a dead one held is settled through its own
+    Asterisk (`app.calls.estate`); None: whatever ran out. Adopt calls that the exchange still knows before calling
+    this. Answers the tasks in their new state.
     """
     recovered: list[CallTask] = []
-    for row in await tx.fetch(_EXPIRED, {"now_ms": now_ms}):
+    for row in await tx.fetch(_EXPIRED, {"now_ms": now_ms, "owner": owner}):
         task = to_struct(CallTask, row)
         if task.id in held:
             continue

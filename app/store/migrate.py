@@ -1,4 +1,4 @@
-"""Forward-only migrations: `NNNN_name.sql`, numbered without gaps, each recorded with its checksum.
+"""Forward-only migrations of SQLite: `NNNN_name.sql`, numbered without gaps, each recorded with its checksum.
 
 All missing ones run in one write transaction, so two processes that start together do not meet half a schema. An
 existing file is copied beside itself first. A newer schema, or a migration edited after it ran, refuses to start.
@@ -17,6 +17,8 @@ from app.clock import SystemClock
 from app.errors import SchemaError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+POSTGRES_MIGRATIONS = MIGRATIONS / "postgres"
+"""The same numbers and names for PostgreSQL: see `app.store.postgres_migrate` for how to add one."""
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK_TIMEOUT_S = 30.0
 _LEDGER = (
@@ -70,7 +72,7 @@ def migrate(path: Path, directory: Path = MIGRATIONS) -> list[str]:
 def _apply(connection: sqlite3.Connection, known: list[Migration], path: Path) -> list[str]:
     connection.execute(_LEDGER)
     applied = dict(connection.execute("SELECT version, checksum FROM schema_migrations").fetchall())
-    _check(applied, known)
+    check(applied, known)
     missing = [migration for migration in known if migration.version not in applied]
     if missing and applied:
         _back_up(path, missing[0])
@@ -86,12 +88,13 @@ def _apply(connection: sqlite3.Connection, known: list[Migration], path: Path) -
     return [migration.name for migration in missing]
 
 
-def _check(applied: dict[int, str], known: list[Migration]) -> None:
+def check(applied: dict[int, str], known: list[Migration]) -> None:
+    """Raises SchemaError when a newer program migrated this database, or a file was edited after it ran."""
     newest = max(applied, default=0)
     if newest > len(known):
         raise SchemaError(
             f"The database has schema {newest}, this program knows {len(known)}. Start the newer program, "
-            "or restore the backup that it made beside the file."
+            "or restore a backup (SQLite: it was made beside the file)."
         )
     for migration in known:
         if migration.version in applied and applied[migration.version] != migration.checksum:

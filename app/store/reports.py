@@ -45,12 +45,14 @@ async def store(db: Database, worker_id: str, report: media.NumberedReport) -> b
     Reports of unknown calls only move the cursor.
     """
     async with db.tx() as tx:
+        await tx.exclusive(f"worker {worker_id}")
         if report.seq <= await acknowledged_seq(tx, worker_id):
             return False
         tenant_id = await calls.tenant_of(tx, report.call_id) if report.call_id else None
         if tenant_id is not None:
             try:
-                await _write(tx, tenant_id, report)
+                async with tx.savepoint():
+                    await _write(tx, tenant_id, report)
             except (ConstraintFailed, ValidationFailed) as refused:
                 data = {"report": type(report).__name__, "reason": refused.message}
                 await events.add(tx, tenant_id, report.call_id, "report_refused", data, at_ms=report.at_unix_ms)

@@ -8,7 +8,7 @@ asked for runs before anything a later holder of the lock asks for, even if the 
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, cast
@@ -18,6 +18,7 @@ import aiosqlite
 from app.errors import ConstraintFailed, DatabaseBusy, SchemaError, StoreError, ValidationFailed
 from app.store.db import Params, Row
 from app.store.migrate import MIGRATIONS, migrate
+from app.store.parameters import without_locks
 
 READERS = 2
 BUSY_TIMEOUT_MS = 5_000
@@ -86,6 +87,7 @@ class SqliteDatabase:
                 with _as_store_errors():
                     await writer.execute_fetchall("BEGIN IMMEDIATE")
                 yield tx
+                tx.check_whole()
                 with _as_store_errors():
                     await writer.commit()
             except BaseException:
@@ -134,45 +136,82 @@ class SqliteDatabase:
 
 
 class SqliteTx:
-    """The open transaction; unusable after its block."""
+    """The open transaction; unusable after its block, and after a statement that failed outside `savepoint`."""
 
     in_transaction: Literal[True] = True
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._broken = False
+        self._depth = 0
         self.open = True
 
     async def fetch(self, sql: str, params: Params | None = None) -> list[Row]:
-        return await _rows(self._checked(), sql, params)
+        with self._whole() as connection:
+            return await _rows(connection, sql, params)
 
     async def one(self, sql: str, params: Params | None = None) -> Row | None:
         rows = await self.fetch(sql, params)
         return rows[0] if rows else None
 
     async def execute(self, sql: str, params: Params | None = None) -> int:
-        connection = self._checked()
-        with _as_store_errors():
-            async with connection.execute(sql, cast("Iterable[object]", params or {})) as cursor:
+        with self._whole() as connection, _as_store_errors():
+            async with connection.execute(without_locks(sql), cast("Iterable[object]", params or {})) as cursor:
                 return cursor.rowcount
 
     async def change(self, sql: str, params: Params | None = None) -> list[Row]:
         return await self.fetch(sql, params)
 
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
-        connection = self._checked()
-        with _as_store_errors():
-            async with connection.executemany(sql, cast("Iterable[Iterable[object]]", rows)):
+        with self._whole() as connection, _as_store_errors():
+            async with connection.executemany(without_locks(sql), cast("Iterable[Iterable[object]]", rows)):
                 pass
 
-    def _checked(self) -> aiosqlite.Connection:
+    async def exclusive(self, name: str) -> None:
+        """Every write transaction is alone here."""
+        del name
+        self.check_whole()
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        self.check_whole()
+        self._depth += 1
+        name = f"part_{self._depth}"
+        await self.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+            self.check_whole()
+        except BaseException:
+            self._broken = False
+            with suppress(StoreError):  # SQLite itself rolled everything back (disk full): then it stays broken
+                await self.execute(f"ROLLBACK TO {name}")
+                await self.execute(f"RELEASE {name}")
+            raise
+        finally:
+            self._depth -= 1
+        await self.execute(f"RELEASE {name}")
+
+    def check_whole(self) -> None:
+        """Raises StoreError when a statement has failed, as every database does that is not SQLite."""
         if not self.open:
             raise RuntimeError("this transaction is over")
-        return self._connection
+        if self._broken:
+            raise StoreError("A statement of this transaction failed; nothing of it is stored.")
+
+    @contextmanager
+    def _whole(self) -> Generator[aiosqlite.Connection]:
+        self.check_whole()
+        try:
+            yield self._connection
+        except BaseException:
+            self._broken = True
+            raise
 
 
 async def _rows(connection: aiosqlite.Connection, sql: str, params: Params | None) -> list[Row]:
     with _as_store_errors():
-        return cast("list[Row]", await connection.execute_fetchall(sql, cast("Iterable[object]", params or {})))
+        values = cast("Iterable[object]", params or {})
+        return cast("list[Row]", await connection.execute_fetchall(without_locks(sql), values))
 
 
 _TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})

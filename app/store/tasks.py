@@ -13,6 +13,7 @@ from app.store.rows import to_params, to_struct, with_columns, with_values
 
 _INSERT = with_values("INSERT INTO tasks ($columns) VALUES ($values)", CallTask)
 _GET = with_columns("SELECT $columns FROM tasks WHERE tenant_id = :tenant_id AND id = :task_id", CallTask)
+_GET_LOCKED = f"{_GET} FOR UPDATE"
 _LIST = with_columns(
     """
     SELECT $columns FROM tasks
@@ -54,8 +55,9 @@ async def create_many(sql: Writer, tenant_id: str, new: Sequence[NewTask], now_m
 
 
 async def get(sql: Reader, tenant_id: str, task_id: str) -> CallTask:
-    """One task. Raises NotFoundError."""
-    row = await sql.one(_GET, {"tenant_id": tenant_id, "task_id": task_id})
+    """One task; inside a transaction nobody else changes it meanwhile. Raises NotFoundError."""
+    statement = _GET_LOCKED if getattr(sql, "in_transaction", False) else _GET
+    row = await sql.one(statement, {"tenant_id": tenant_id, "task_id": task_id})
     if row is None:
         raise NotFoundError("There is no such task.")
     return to_struct(CallTask, row)

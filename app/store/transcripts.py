@@ -1,7 +1,8 @@
 """Turns of a call as they were spoken, stored when each one ends."""
 
 from app.domain.call import Turn
-from app.store.db import Reader, Writer
+from app.store import calls
+from app.store.db import Reader, Writer, within
 from app.store.rows import to_params, to_struct, with_columns
 
 _ADD = """
@@ -30,7 +31,9 @@ async def add(sql: Writer, tenant_id: str, call_id: str, turn: Turn, now_ms: int
     """
     params = to_params(turn) | {"tenant_id": tenant_id, "call_id": call_id, "now_ms": now_ms}
     del params["seq"]
-    return await sql.execute(_ADD, params) == 1
+    async with within(sql) as tx:
+        await calls.lock(tx, call_id)
+        return await tx.execute(_ADD, params) == 1
 
 
 async def list_turns(sql: Reader, tenant_id: str, call_id: str, limit: int = 2_000) -> list[Turn]:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from app.store import calls
 from app.store.db import Reader, Tx
 from app.store.rows import to_params
 
@@ -58,6 +59,7 @@ class CallCost(msgspec.Struct, frozen=True):
 async def add(tx: Tx, tenant_id: str, call_id: str, used: Usage, at_ms: int) -> bool:
     """Store one entry once and bring the call's cost up to date. False: stored before, or no such call."""
     params = to_params(used) | {"tenant_id": tenant_id, "call_id": call_id, "at_ms": at_ms}
+    await calls.lock(tx, call_id)
     stored = await tx.execute(_ADD, params) == 1
     if stored:
         await tx.execute(_SUM, {"tenant_id": tenant_id, "call_id": call_id})

@@ -5,7 +5,7 @@ from app.domain.call import Call, CallEnd, NewCall
 from app.domain.task import CallTask, NewTask
 from app.ids import new_id
 from app.store import agents, attempts, leases, tasks
-from app.store.sqlite import SqliteDatabase
+from app.store.db import Database
 
 TENANT = "default"
 NUMBER = "+12025550123"
@@ -14,7 +14,7 @@ NOW = 1_800_000_000_000
 LEASE_MS = 30_000
 
 
-async def add_agent(db: SqliteDatabase) -> None:
+async def add_agent(db: Database) -> None:
     await agents.create(db, AGENT, NOW)
 
 
@@ -23,7 +23,7 @@ def new_task(number: str = NUMBER, **changes: object) -> NewTask:
     return NewTask(**{**fields, "number": number, **changes})
 
 
-async def claimed_task(db: SqliteDatabase, number: str = NUMBER, **changes: object) -> CallTask:
+async def claimed_task(db: Database, number: str = NUMBER, **changes: object) -> CallTask:
     task = await tasks.create(db, TENANT, new_task(number, **changes), NOW)
     (claim,) = await leases.claim_due(db, NOW, "me", LEASE_MS, 1)
     assert claim.id == task.id
@@ -36,7 +36,7 @@ def new_call(task: CallTask, **changes: object) -> NewCall:
     )
 
 
-async def begun_call(db: SqliteDatabase, task: CallTask) -> Call:
+async def begun_call(db: Database, task: CallTask) -> Call:
     async with db.tx() as tx:
         call = await attempts.begin_call(tx, TENANT, new_call(task), task.lease_token, NOW)
     assert isinstance(call, Call), call

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,15 +13,16 @@ from app.domain.task import CallTask
 from app.errors import ConflictError, NotFoundError, ValidationFailed
 from app.ids import new_id
 from app.store import attempts, commands, leases
-from app.store.sqlite import SqliteDatabase
+from app.store.db import Database
+from tests.unit.app.conftest import Opener
 from tests.unit.app.store_world import LEASE_MS, NOW, TENANT, add_agent, begun_call, claimed_task, ended
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "opendeep.db") as opened:
+async def db(opener: Opener) -> AsyncIterator[Database]:
+    async with opener() as opened:
         await add_agent(opened)
         yield opened
 
@@ -32,22 +32,22 @@ def say(call: Call, text: str = "hello", **changes: object) -> NewCommand:
     return NewCommand(**{**fields, "call_id": call.id, "expires_ms": NOW + 30_000, **changes})
 
 
-async def order(db: SqliteDatabase, new: NewCommand, tenant_id: str = TENANT) -> Command:
+async def order(db: Database, new: NewCommand, tenant_id: str = TENANT) -> Command:
     async with db.tx() as tx:
         return await commands.enqueue(tx, tenant_id, new, NOW)
 
 
-async def take(db: SqliteDatabase, call: Call, token: int, now_ms: int = NOW) -> Command | None:
+async def take(db: Database, call: Call, token: int, now_ms: int = NOW) -> Command | None:
     async with db.tx() as tx:
         return await commands.take_next(tx, TENANT, call.id, token, now_ms)
 
 
-async def living(db: SqliteDatabase) -> tuple[CallTask, Call]:
+async def living(db: Database) -> tuple[CallTask, Call]:
     task = await claimed_task(db)
     return task, await begun_call(db, task)
 
 
-async def test_orders_are_taken_in_order_and_settled_once(db: SqliteDatabase) -> None:
+async def test_orders_are_taken_in_order_and_settled_once(db: Database) -> None:
     task, call = await living(db)
     placed = [await order(db, say(call, str(number))) for number in range(3)]
     assert [one.seq for one in placed] == [1, 2, 3]
@@ -62,7 +62,7 @@ async def test_orders_are_taken_in_order_and_settled_once(db: SqliteDatabase) ->
     assert (row.state, row.result, row.taken_ms, row.done_ms) == (CommandState.DONE, "said", NOW, NOW + 1)
 
 
-async def test_the_same_order_again_is_the_same_row(db: SqliteDatabase) -> None:
+async def test_the_same_order_again_is_the_same_row(db: Database) -> None:
     task, call = await living(db)
     new = say(call)
     first = await order(db, new)
@@ -75,7 +75,7 @@ async def test_the_same_order_again_is_the_same_row(db: SqliteDatabase) -> None:
     assert len(await commands.list_of_call(db, TENANT, call.id)) == 1
 
 
-async def test_only_living_calls_of_the_tenant_take_orders(db: SqliteDatabase) -> None:
+async def test_only_living_calls_of_the_tenant_take_orders(db: Database) -> None:
     task, call = await living(db)
     await db.execute("INSERT INTO tenants (id, name, created_ms) VALUES ('other', 'Other', 0)")
     foreign = say(call)
@@ -97,7 +97,7 @@ async def test_only_living_calls_of_the_tenant_take_orders(db: SqliteDatabase) -
         await order(db, say(call, expires_ms=NOW))
 
 
-async def test_what_waits_too_long_expires_and_what_is_behind_it_does_not_wait(db: SqliteDatabase) -> None:
+async def test_what_waits_too_long_expires_and_what_is_behind_it_does_not_wait(db: Database) -> None:
     task, call = await living(db)
     short = await order(db, say(call, expires_ms=NOW + 10))
     long = await order(db, say(call))
@@ -108,7 +108,7 @@ async def test_what_waits_too_long_expires_and_what_is_behind_it_does_not_wait(d
     assert (row.state, row.taken_ms) == (CommandState.EXPIRED, None)
 
 
-async def test_a_call_takes_so_many_and_no_more(db: SqliteDatabase) -> None:
+async def test_a_call_takes_so_many_and_no_more(db: Database) -> None:
     task, call = await living(db)
     for _ in range(commands.MAX_OPEN):
         await order(db, say(call))
@@ -120,7 +120,7 @@ async def test_a_call_takes_so_many_and_no_more(db: SqliteDatabase) -> None:
     assert (await order(db, say(call))).seq == commands.MAX_OPEN + 1
 
 
-async def test_a_process_that_lost_its_claim_takes_nothing(db: SqliteDatabase) -> None:
+async def test_a_process_that_lost_its_claim_takes_nothing(db: Database) -> None:
     task, call = await living(db)
     await order(db, say(call))
     async with db.tx() as tx:
@@ -129,7 +129,7 @@ async def test_a_process_that_lost_its_claim_takes_nothing(db: SqliteDatabase) -
     assert await take(db, call, adopted.lease_token) is not None
 
 
-async def test_the_end_of_a_call_leaves_nothing_waiting(db: SqliteDatabase) -> None:
+async def test_the_end_of_a_call_leaves_nothing_waiting(db: Database) -> None:
     task, call = await living(db)
     taken, waiting = await order(db, say(call)), await order(db, say(call))
     expired = await order(db, say(call, expires_ms=NOW + 1))
@@ -143,7 +143,7 @@ async def test_the_end_of_a_call_leaves_nothing_waiting(db: SqliteDatabase) -> N
     assert "before it was known" in rows[taken.id].result
 
 
-async def test_what_a_dead_process_took_is_never_tried_again(db: SqliteDatabase) -> None:
+async def test_what_a_dead_process_took_is_never_tried_again(db: Database) -> None:
     task, call = await living(db)
     placed = await order(db, say(call))
     await take(db, call, task.lease_token)
@@ -152,7 +152,7 @@ async def test_what_a_dead_process_took_is_never_tried_again(db: SqliteDatabase)
     assert (await commands.get(db, TENANT, placed.id)).result == "interrupted"
 
 
-async def test_a_wish_for_another_time_counts_once_it_is_done(db: SqliteDatabase) -> None:
+async def test_a_wish_for_another_time_counts_once_it_is_done(db: Database) -> None:
     task, call = await living(db)
     wish = cmd.Reschedule(wished_ms=NOW + 999)
     await order(db, say(call, kind=CommandKind.RESCHEDULE, payload=wish))
@@ -163,14 +163,14 @@ async def test_a_wish_for_another_time_counts_once_it_is_done(db: SqliteDatabase
     assert await commands.rescheduled(db, TENANT, call.id) == wish
 
 
-async def test_racing_workers_never_take_one_twice(tmp_path: Path, db: SqliteDatabase) -> None:
+async def test_racing_workers_never_take_one_twice(opener: Opener, db: Database) -> None:
     """Four connections, as four processes have them, and a fifth that keeps ordering."""
     task, call = await living(db)
     total = 60
     took: list[Command] = []
-    others = [SqliteDatabase(tmp_path / "opendeep.db") for _ in range(4)]
+    others = [opener() for _ in range(4)]
 
-    async def worker(own: SqliteDatabase) -> None:
+    async def worker(own: Database) -> None:
         mine: list[int] = []
         async with own:
             while len(took) < total:

@@ -1,7 +1,6 @@
 """Rows around a call: states, transcripts, events, usage, reports of the media worker; agents and campaigns."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,25 +10,26 @@ from app.domain.task import TaskState
 from app.errors import ConflictError, ConstraintFailed, NotFoundError, ValidationFailed
 from app.store import agents, calls, campaigns, events, recordings, reports, tasks, transcripts, usage
 from app.store.campaigns import NewCampaign
-from app.store.sqlite import SqliteDatabase
+from app.store.db import Database
 from app.store.usage import CallCost, Usage
 from media import protocol as media
 from stasis import call_model
 from stasis.outcome import EndedBy, Outcome
+from tests.unit.app.conftest import Opener
 from tests.unit.app.store_world import AGENT, NOW, TENANT, add_agent, begun_call, claimed_task, new_task
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as opened:
+async def db(opener: Opener) -> AsyncIterator[Database]:
+    async with opener() as opened:
         await add_agent(opened)
         yield opened
 
 
 @pytest.fixture
-async def call(db: SqliteDatabase) -> Call:
+async def call(db: Database) -> Call:
     return await begun_call(db, await claimed_task(db))
 
 
@@ -50,7 +50,7 @@ def turn_report(seq: int, call_id: str, text: str = "hello", item_id: str = "i")
     )
 
 
-async def test_a_call_only_moves_forward_and_stamps_once(db: SqliteDatabase, call: Call) -> None:
+async def test_a_call_only_moves_forward_and_stamps_once(db: Database, call: Call) -> None:
     assert await calls.set_state(db, TENANT, call.id, "ringing", NOW + 1)
     assert not await calls.set_state(db, TENANT, call.id, "ringing", NOW + 2)
     assert await calls.set_state(db, TENANT, call.id, "bridged", NOW + 3)
@@ -63,7 +63,7 @@ async def test_a_call_only_moves_forward_and_stamps_once(db: SqliteDatabase, cal
         await calls.set_state(db, TENANT, call.id, "flying", NOW)
 
 
-async def test_the_states_of_the_rooms_are_the_same_words(db: SqliteDatabase, call: Call) -> None:
+async def test_the_states_of_the_rooms_are_the_same_words(db: Database, call: Call) -> None:
     assert [str(s) for s in CallState] == [str(s) for s in call_model.CallState]
     statement = "UPDATE calls SET state = 'ended', outcome = :o, ended_by = :e, ended_ms = 1"
     for outcome in Outcome:
@@ -75,7 +75,7 @@ async def test_the_states_of_the_rooms_are_the_same_words(db: SqliteDatabase, ca
             await db.execute(statement, bad)
 
 
-async def test_a_replayed_turn_is_stored_once(db: SqliteDatabase, call: Call) -> None:
+async def test_a_replayed_turn_is_stored_once(db: Database, call: Call) -> None:
     assert await transcripts.add(db, TENANT, call.id, turn("i1", "hello", start=500), NOW)
     assert await transcripts.add(db, TENANT, call.id, turn("i2", "hi", "agent", start=100), NOW)
     assert await transcripts.add(db, TENANT, call.id, turn("i1", "hello there", start=500), NOW)
@@ -85,7 +85,7 @@ async def test_a_replayed_turn_is_stored_once(db: SqliteDatabase, call: Call) ->
     assert [(t.item_id, t.text, t.seq) for t in stored] == [("i2", "hi", 2), ("i1", "hello there", 1)]
 
 
-async def test_events_are_numbered_per_call(db: SqliteDatabase, call: Call) -> None:
+async def test_events_are_numbered_per_call(db: Database, call: Call) -> None:
     for kind in ("a", "b"):
         assert await events.add(db, TENANT, call.id, kind, {"detail": "ü"}, at_ms=NOW)
     assert not await events.add(db, "other", call.id, "c", {}, at_ms=NOW)
@@ -93,7 +93,7 @@ async def test_events_are_numbered_per_call(db: SqliteDatabase, call: Call) -> N
     assert [(e.seq, e.kind, e.data) for e in stored] == [(1, "a", {"detail": "ü"}), (2, "b", {"detail": "ü"})]
 
 
-async def test_cost_is_the_sum_of_what_is_known(db: SqliteDatabase, call: Call) -> None:
+async def test_cost_is_the_sum_of_what_is_known(db: Database, call: Call) -> None:
     used = Usage(kind="response", ref="r1", model="m", cost_micro_usd=1500, output_audio_tokens=3)
     async with db.tx() as tx:
         assert await usage.add(tx, TENANT, call.id, used, NOW)
@@ -106,7 +106,7 @@ async def test_cost_is_the_sum_of_what_is_known(db: SqliteDatabase, call: Call) 
 
 
 # --- reports -----------------------------------------------------------------------------------------------------
-async def test_each_report_is_stored_exactly_once(db: SqliteDatabase, call: Call) -> None:
+async def test_each_report_is_stored_exactly_once(db: Database, call: Call) -> None:
     assert await reports.store(db, "w", turn_report(1, call.id))
     assert not await reports.store(db, "w", turn_report(1, call.id, "other text"))
     assert await reports.acknowledged_seq(db, "w") == 1
@@ -142,7 +142,7 @@ async def test_each_report_is_stored_exactly_once(db: SqliteDatabase, call: Call
     assert "call_id" not in event.data
 
 
-async def test_reports_of_nobody_move_the_cursor(db: SqliteDatabase) -> None:
+async def test_reports_of_nobody_move_the_cursor(db: Database) -> None:
     load = media.WorkerLoad(
         seq=5,
         call_id="",
@@ -159,7 +159,7 @@ async def test_reports_of_nobody_move_the_cursor(db: SqliteDatabase) -> None:
     assert await reports.acknowledged_seq(db, "w") == 6
 
 
-async def test_a_report_that_does_not_fit_holds_up_nobody(db: SqliteDatabase, call: Call) -> None:
+async def test_a_report_that_does_not_fit_holds_up_nobody(db: Database, call: Call) -> None:
     bad = media.TranscriptionUsed(
         seq=1,
         call_id=call.id,
@@ -177,7 +177,7 @@ async def test_a_report_that_does_not_fit_holds_up_nobody(db: SqliteDatabase, ca
     assert [t.text for t in await transcripts.list_turns(db, TENANT, call.id)] == ["fine"]
 
 
-async def test_every_kind_of_report_can_be_stored(db: SqliteDatabase, call: Call) -> None:
+async def test_every_kind_of_report_can_be_stored(db: Database, call: Call) -> None:
     values: dict[object, object] = {int: 1, float: 1.0, bool: True, str: "x"}
     for seq, kind in enumerate(media.NumberedReport.__args__, start=1):
         fields = {}
@@ -192,7 +192,7 @@ async def test_every_kind_of_report_can_be_stored(db: SqliteDatabase, call: Call
 
 
 # --- agents and campaigns ----------------------------------------------------------------------------------------
-async def test_agents(db: SqliteDatabase) -> None:
+async def test_agents(db: Database) -> None:
     assert await agents.by_name(db, TENANT, "Ann") == await agents.get(db, TENANT, AGENT.id) == AGENT
     renamed = msgspec.structs.replace(AGENT, name="Bea", tools=("end_call",))
     await agents.update(db, renamed, NOW)
@@ -206,7 +206,7 @@ async def test_agents(db: SqliteDatabase) -> None:
             await missing
 
 
-async def test_a_campaign_is_confirmed_once(db: SqliteDatabase) -> None:
+async def test_a_campaign_is_confirmed_once(db: Database) -> None:
     new = NewCampaign(id="c1", name="Tables", idempotency_key="k")
     async with db.tx() as tx:
         first, added = await campaigns.create(tx, TENANT, new, [new_task(), new_task("+12025550188")], NOW)
@@ -220,7 +220,7 @@ async def test_a_campaign_is_confirmed_once(db: SqliteDatabase) -> None:
         await campaigns.set_state(db, "other", "c1", "paused", NOW)
 
 
-async def test_a_campaign_with_one_bad_task_is_not_stored(db: SqliteDatabase) -> None:
+async def test_a_campaign_with_one_bad_task_is_not_stored(db: Database) -> None:
     async def confirm() -> None:
         async with db.tx() as tx:
             batch = [new_task(), new_task("nonsense")]

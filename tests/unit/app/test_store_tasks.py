@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -21,8 +20,9 @@ from app.ids import new_id
 from app.store import attempts, calls, campaigns, dnd, events, leases, tasks
 from app.store.attempts import DialRefusal
 from app.store.campaigns import NewCampaign
+from app.store.db import Database
 from app.store.dnd import DoNotCall
-from app.store.sqlite import SqliteDatabase
+from tests.unit.app.conftest import Opener
 from tests.unit.app.store_world import (
     LEASE_MS,
     NOW,
@@ -41,45 +41,45 @@ LATER = NOW + LEASE_MS + 1
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as opened:
+async def db(opener: Opener) -> AsyncIterator[Database]:
+    async with opener() as opened:
         await add_agent(opened)
         yield opened
 
 
-async def begin(db: SqliteDatabase, new: object, token: int, now_ms: int = NOW) -> Call | DialRefusal:
+async def begin(db: Database, new: object, token: int, now_ms: int = NOW) -> Call | DialRefusal:
     async with db.tx() as tx:
         return await attempts.begin_call(tx, TENANT, new, token, now_ms)  # type: ignore[arg-type]
 
 
-async def finish(db: SqliteDatabase, end: object, token: int | None, now_ms: int = NOW) -> object:
+async def finish(db: Database, end: object, token: int | None, now_ms: int = NOW) -> object:
     async with db.tx() as tx:
         return await attempts.finish_call(tx, TENANT, end, now_ms, token=token)  # type: ignore[arg-type]
 
 
-async def block(db: SqliteDatabase, number: str = NUMBER, tenant_id: str | None = TENANT) -> list[str]:
+async def block(db: Database, number: str = NUMBER, tenant_id: str | None = TENANT) -> list[str]:
     entry = DoNotCall(id=new_id(NOW), tenant_id=tenant_id, number=number, reason="asked", source="callee")
     async with db.tx() as tx:
         return await dnd.add(tx, entry, NOW)
 
 
 # --- claims ------------------------------------------------------------------------------------------------------
-async def test_concurrent_claims_take_each_row_exactly_once(db: SqliteDatabase, tmp_path: Path) -> None:
+async def test_concurrent_claims_take_each_row_exactly_once(db: Database, opener: Opener) -> None:
     await tasks.create_many(db, TENANT, [new_task() for _ in range(200)], NOW)
     claimed: list[str] = []
 
-    async def worker(own: SqliteDatabase, name: str) -> None:
+    async def worker(own: Database, name: str) -> None:
         while batch := await leases.claim_due(own, NOW, name, LEASE_MS, 7):
             claimed.extend(task.id for task in batch)
             assert {task.lease_owner for task in batch} == {name}
 
-    async with SqliteDatabase(tmp_path / "test.db") as second, asyncio.TaskGroup() as group:
+    async with opener() as second, asyncio.TaskGroup() as group:
         for number in range(8):
             group.create_task(worker(second if number % 2 else db, f"w{number}"))
     assert len(claimed) == len(set(claimed)) == 200
 
 
-async def test_claims_are_due_urgent_first_and_from_running_campaigns(db: SqliteDatabase) -> None:
+async def test_claims_are_due_urgent_first_and_from_running_campaigns(db: Database) -> None:
     async with db.tx() as tx:
         batch = [new_task(priority=99)]
         campaign, _ = await campaigns.create(tx, TENANT, NewCampaign(id="c", name="C"), batch, NOW)
@@ -94,14 +94,14 @@ async def test_claims_are_due_urgent_first_and_from_running_campaigns(db: Sqlite
     assert len(await leases.claim_due(db, NOW, "me", LEASE_MS, 9)) == 1
 
 
-async def test_a_lease_is_renewed_by_its_holder_only(db: SqliteDatabase) -> None:
+async def test_a_lease_is_renewed_by_its_holder_only(db: Database) -> None:
     task = await claimed_task(db)
     assert await leases.renew(db, TENANT, task.id, task.lease_token, LATER)
     assert not await leases.renew(db, TENANT, task.id, task.lease_token - 1, LATER)
     assert not await leases.renew(db, "another", task.id, task.lease_token, LATER)
 
 
-async def test_release_puts_back_without_an_attempt(db: SqliteDatabase) -> None:
+async def test_release_puts_back_without_an_attempt(db: Database) -> None:
     task = await claimed_task(db)
     async with db.tx() as tx:
         call = await attempts.open_call(tx, TENANT, new_call(task), task.lease_token, NOW)
@@ -111,7 +111,7 @@ async def test_release_puts_back_without_an_attempt(db: SqliteDatabase) -> None:
 
 
 # --- the intent to dial ------------------------------------------------------------------------------------------
-async def test_begin_call_moves_task_and_call_together_and_uses_an_attempt(db: SqliteDatabase) -> None:
+async def test_begin_call_moves_task_and_call_together_and_uses_an_attempt(db: Database) -> None:
     task = await claimed_task(db)
     async with db.tx() as tx:
         opened = await attempts.open_call(tx, TENANT, new_call(task), task.lease_token, NOW)
@@ -123,7 +123,7 @@ async def test_begin_call_moves_task_and_call_together_and_uses_an_attempt(db: S
     assert (after.state, after.current_attempt_count) == (TaskState.IN_CALL, 1)
 
 
-async def test_an_intent_that_does_not_commit_leaves_nothing(db: SqliteDatabase) -> None:
+async def test_an_intent_that_does_not_commit_leaves_nothing(db: Database) -> None:
     task = await claimed_task(db)
 
     async def fail() -> None:
@@ -140,7 +140,7 @@ async def test_an_intent_that_does_not_commit_leaves_nothing(db: SqliteDatabase)
 @pytest.mark.parametrize(
     ("case", "code"), [("old token", "lease_lost"), ("lease over", "lease_lost"), ("too late", "too_late")]
 )
-async def test_the_fence_and_the_deadline_refuse(db: SqliteDatabase, case: str, code: str) -> None:
+async def test_the_fence_and_the_deadline_refuse(db: Database, case: str, code: str) -> None:
     task = await claimed_task(db)
     token = task.lease_token - 1 if case == "old token" else task.lease_token
     now_ms = LATER if case == "lease over" else NOW
@@ -151,7 +151,7 @@ async def test_the_fence_and_the_deadline_refuse(db: SqliteDatabase, case: str, 
     assert await calls.of_task(db, TENANT, task.id) == []
 
 
-async def test_one_claim_dials_once(db: SqliteDatabase) -> None:
+async def test_one_claim_dials_once(db: Database) -> None:
     task = await claimed_task(db)
     await begun_call(db, task)
     again = await begin(db, new_call(task), task.lease_token)
@@ -161,7 +161,7 @@ async def test_one_claim_dials_once(db: SqliteDatabase) -> None:
 
 
 async def test_two_attempts_of_a_task_are_never_alive_together_whatever_the_program_does(
-    db: SqliteDatabase,
+    db: Database,
 ) -> None:
     task = await claimed_task(db)
     await begun_call(db, task)
@@ -171,7 +171,7 @@ async def test_two_attempts_of_a_task_are_never_alive_together_whatever_the_prog
 
 
 @pytest.mark.parametrize("where", ["tenant", "everybody", "dialed number"])
-async def test_do_not_call_refuses_and_suppresses(db: SqliteDatabase, where: str) -> None:
+async def test_do_not_call_refuses_and_suppresses(db: Database, where: str) -> None:
     task = await claimed_task(db)
     listed = "+12025550199" if where == "dialed number" else NUMBER
     tenant = None if where == "everybody" else TENANT
@@ -186,7 +186,7 @@ async def test_do_not_call_refuses_and_suppresses(db: SqliteDatabase, where: str
     assert await calls.of_task(db, TENANT, task.id) == []
 
 
-async def test_a_list_that_cannot_be_read_means_no_dial(db: SqliteDatabase) -> None:
+async def test_a_list_that_cannot_be_read_means_no_dial(db: Database) -> None:
     task = await claimed_task(db)
     await db.execute("ALTER TABLE dnd_list RENAME TO gone")
     with pytest.raises(StoreError):
@@ -195,7 +195,7 @@ async def test_a_list_that_cannot_be_read_means_no_dial(db: SqliteDatabase) -> N
     assert await calls.of_task(db, TENANT, task.id) == []
 
 
-async def test_opting_out_takes_waiting_tasks_off_the_queue_at_once(db: SqliteDatabase) -> None:
+async def test_opting_out_takes_waiting_tasks_off_the_queue_at_once(db: Database) -> None:
     held = await claimed_task(db)
     waiting = await tasks.create(db, TENANT, new_task(), NOW)
     other = await tasks.create(db, TENANT, new_task("+12025550188"), NOW)
@@ -209,7 +209,7 @@ async def test_opting_out_takes_waiting_tasks_off_the_queue_at_once(db: SqliteDa
         await block(db, "911")
 
 
-async def test_an_opt_out_spoken_in_the_call_covers_its_retry(db: SqliteDatabase) -> None:
+async def test_an_opt_out_spoken_in_the_call_covers_its_retry(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     await block(db)
@@ -220,7 +220,7 @@ async def test_an_opt_out_spoken_in_the_call_covers_its_retry(db: SqliteDatabase
     assert concluded.state is TaskState.SUPPRESSED
 
 
-async def test_no_attempt_beyond_the_last(db: SqliteDatabase) -> None:
+async def test_no_attempt_beyond_the_last(db: Database) -> None:
     task = await claimed_task(db, max_attempts=1)
     await db.execute("UPDATE tasks SET current_attempt_count = 1")
     refusal = await begin(db, new_call(task), task.lease_token)
@@ -230,7 +230,7 @@ async def test_no_attempt_beyond_the_last(db: SqliteDatabase) -> None:
 
 
 # --- the end -----------------------------------------------------------------------------------------------------
-async def test_finish_and_conclude(db: SqliteDatabase) -> None:
+async def test_finish_and_conclude(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     assert await calls.set_state(db, TENANT, call.id, "answered", NOW + 7)
@@ -252,7 +252,7 @@ async def test_finish_and_conclude(db: SqliteDatabase) -> None:
     assert (done.state, done.lease_owner) == (TaskState.COMPLETED, None)
 
 
-async def test_finishing_twice_changes_nothing_and_is_noted(db: SqliteDatabase) -> None:
+async def test_finishing_twice_changes_nothing_and_is_noted(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     await finish(db, ended(call, "busy"), task.lease_token)
@@ -263,7 +263,7 @@ async def test_finishing_twice_changes_nothing_and_is_noted(db: SqliteDatabase) 
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_an_attempt_that_dialed_nobody_is_given_back(db: SqliteDatabase, begun: bool) -> None:
+async def test_an_attempt_that_dialed_nobody_is_given_back(db: Database, begun: bool) -> None:
     task = await claimed_task(db)
     async with db.tx() as tx:
         call = await attempts.open_call(tx, TENANT, new_call(task), task.lease_token, NOW)
@@ -275,7 +275,7 @@ async def test_an_attempt_that_dialed_nobody_is_given_back(db: SqliteDatabase, b
 
 
 # --- recovery ----------------------------------------------------------------------------------------------------
-async def test_recovery_never_redials_and_loses_nothing(db: SqliteDatabase) -> None:
+async def test_recovery_never_redials_and_loses_nothing(db: Database) -> None:
     before, during = await claimed_task(db), await claimed_task(db, "+12025550188")
     call = await begun_call(db, during)
     async with db.tx() as tx:
@@ -292,7 +292,7 @@ async def test_recovery_never_redials_and_loses_nothing(db: SqliteDatabase) -> N
     assert await leases.claim_analysis(db, LATER, "other", LEASE_MS, 9) == []
 
 
-async def test_the_process_that_stalled_cannot_touch_the_task_any_more(db: SqliteDatabase) -> None:
+async def test_the_process_that_stalled_cannot_touch_the_task_any_more(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     async with db.tx() as tx:
@@ -306,7 +306,7 @@ async def test_the_process_that_stalled_cannot_touch_the_task_any_more(db: Sqlit
     assert (await tasks.get(db, TENANT, task.id)).state is TaskState.ANALYZING
 
 
-async def test_every_claim_has_its_own_token(db: SqliteDatabase) -> None:
+async def test_every_claim_has_its_own_token(db: Database) -> None:
     task = await claimed_task(db)
     async with db.tx() as tx:
         await leases.release(tx, TENANT, task.id, task.lease_token, NOW, now_ms=NOW)
@@ -317,7 +317,7 @@ async def test_every_claim_has_its_own_token(db: SqliteDatabase) -> None:
     assert isinstance(await begin(db, new_call(again), again.lease_token), Call)
 
 
-async def test_an_end_reported_by_the_former_holder_leaves_the_task_to_the_new_one(db: SqliteDatabase) -> None:
+async def test_an_end_reported_by_the_former_holder_leaves_the_task_to_the_new_one(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     async with db.tx() as tx:
@@ -330,7 +330,7 @@ async def test_an_end_reported_by_the_former_holder_leaves_the_task_to_the_new_o
     assert (await tasks.get(db, TENANT, task.id)).state is TaskState.ANALYZING
 
 
-async def test_a_late_end_does_not_touch_the_next_claim(db: SqliteDatabase) -> None:
+async def test_a_late_end_does_not_touch_the_next_claim(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     await finish(db, ended(call), task.lease_token)
@@ -342,7 +342,7 @@ async def test_a_late_end_does_not_touch_the_next_claim(db: SqliteDatabase) -> N
     assert await tasks.get(db, TENANT, task.id) == claim
 
 
-async def test_a_call_that_lives_on_is_adopted(db: SqliteDatabase) -> None:
+async def test_a_call_that_lives_on_is_adopted(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     assert [alive.id for alive in await calls.alive_on_node(db, "main")] == [call.id]
@@ -370,13 +370,13 @@ async def test_a_call_that_lives_on_is_adopted(db: SqliteDatabase) -> None:
         {"objective": "\ud800"},
     ],
 )
-async def test_tasks_that_do_not_fit_are_refused_whole(db: SqliteDatabase, change: dict[str, object]) -> None:
+async def test_tasks_that_do_not_fit_are_refused_whole(db: Database, change: dict[str, object]) -> None:
     with pytest.raises(ValidationFailed):
         await tasks.create_many(db, TENANT, [new_task(), new_task(**change)], NOW)
     assert await tasks.list_tasks(db, TENANT) == []
 
 
-async def test_tenants_do_not_see_each_other(db: SqliteDatabase) -> None:
+async def test_tenants_do_not_see_each_other(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
     for reading in (tasks.get(db, "other", task.id), calls.get(db, "other", call.id)):
@@ -390,7 +390,7 @@ async def test_tenants_do_not_see_each_other(db: SqliteDatabase) -> None:
     assert await tasks.list_tasks(db, TENANT, states=set()) == []
 
 
-async def test_cancel(db: SqliteDatabase) -> None:
+async def test_cancel(db: Database) -> None:
     task = await claimed_task(db)
     await begun_call(db, task)
     waiting = await tasks.create(db, TENANT, new_task(), NOW)
