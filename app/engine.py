@@ -13,7 +13,9 @@ from app.bus import Bus
 from app.calls.adopt import adoptable
 from app.calls.ari_link import AriLink, event_stream
 from app.calls.board import Switchboard
+from app.calls.estate import Estate
 from app.calls.media_link import MediaLink
+from app.calls.pulse import Pulse
 from app.clock import Clock
 from app.config import Settings
 from app.scheduler import Scheduler
@@ -43,18 +45,21 @@ class Engine:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Engine"]:
-        """Connect, adopt what a former process left alive, serve. Raises MediaError when no media worker starts.
+        """Connect, adopt what a former process left alive, serve. Raises MediaError when no media worker starts,
+        ConflictError when a living engine has our name.
 
         An Asterisk that is away is no error: the link keeps trying and nothing is claimed meanwhile.
         """
         s = self.settings
         password = s.ari_password.get_secret_value()
+        pulse = Pulse(s, self.db, self.clock)
+        await pulse.start()
         async with (
             AriClient(s.ari_url, s.ari_username, password, s.ari_app, s.ari_timeout_s) as client,
             asyncio.TaskGroup() as group,
         ):
             ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
-            link = MediaLink(lambda: self._connect_media(group), self.db, self.bus)
+            link = MediaLink(lambda: self._connect_media(group), self.db, self.bus, s.node_name)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
             self.scheduler = Scheduler(self.board)
             legs = await link.start()
@@ -65,6 +70,8 @@ class Engine:
             links = [
                 group.create_task(link.run(), name="media link"),
                 group.create_task(ari.run(), name="ari link"),
+                group.create_task(pulse.run(self.scheduler.stop), name="pulse"),
+                group.create_task(Estate(self.board).run(), name="estate"),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
@@ -74,13 +81,14 @@ class Engine:
                 for task in (scheduling, *links):
                     task.cancel()
                 await link.close(shutdown=True)
+                await pulse.stop()
 
     async def _connect_media(self, group: asyncio.TaskGroup) -> MediaClient:
         s = self.settings
         options = WorkerOptions(bind_host=s.rtp_bind_host, advertised_host=s.rtp_advertised_host, port=s.rtp_port)
         if s.media_mode == "in_process":
             return await MediaClient.in_process(options, group, control_id=s.node_name)
-        stored = await reports.last_acknowledged_seq(self.db)
+        stored = await reports.last_acknowledged_seq(self.db, s.node_name)
         return await MediaClient.connect_or_spawn(s.runtime_dir.resolve(), options, stored, s.node_name)
 
     async def _drain(self, scheduling: asyncio.Task[None]) -> None:

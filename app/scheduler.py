@@ -66,7 +66,7 @@ class Scheduler:
         """One round: recover, conclude, claim, call."""
         settings, now_ms = self.board.settings, self.board.clock.unix_ms()
         async with self.board.db.tx() as tx:
-            for task in await leases.recover_expired(tx, now_ms, held=self.running):
+            for task in await leases.recover_expired(tx, now_ms, held=self.running, owner=settings.node_name):
                 log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
         await self._conclude_left()
         await campaigns.complete_settled(self.board.db, now_ms)

@@ -40,11 +40,13 @@ Connect = Callable[[], Awaitable[MediaClient]]
 class MediaLink:
     """Routes worker reports to mailboxes by call id; `send` passes commands on.
 
-    `connect` finds or starts a worker, telling it up to where its reports are stored.
+    `connect` finds or starts a worker, telling it up to where its reports are stored. `node`:
+    whose worker it is.
     """
 
-    def __init__(self, connect: Connect, db: Database, bus: Bus) -> None:
+    def __init__(self, connect: Connect, db: Database, bus: Bus, node: str = "") -> None:
         self._connect = connect
+        self._node = node
         self._db = db
         self._bus = bus
         self._client: MediaClient | None = None
@@ -148,7 +150,7 @@ class MediaLink:
 
     async def _stored(self, client: MediaClient, report: media.NumberedReport) -> bool:
         try:
-            await report_store.store(self._db, client.welcome.worker_id, report)
+            await report_store.store(self._db, client.welcome.worker_id, report, self._node)
         except StoreError as error:
             log.error("report not stored yet", call_id=report.call_id, error=error.message)
             return False

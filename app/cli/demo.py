@@ -64,6 +64,7 @@ def demo_command(headless: bool, as_json: bool, count: int, concurrent: int) -> 
         "simulate": True,
         "app_test_mode": False,
         "redis_url": "",
+        "database_url": "",
         "max_concurrent_calls": concurrent,
         "ring_timeout_s": 5,
         "no_input_s": 3.0,

@@ -68,8 +68,15 @@ def engine_lock(settings: Settings) -> Generator[None]:
 async def open_store(settings: Settings) -> AsyncGenerator[Database]:
     """The database alone, migrated."""
     private_folder(settings.home)
-    async with SqliteDatabase(settings.database_path) as db:
-        yield db
+    url = settings.database_url.get_secret_value()
+    if not url:
+        async with SqliteDatabase(settings.database_path) as db:
+            yield db
+        return
+    from app.store.postgres import PostgresDatabase  # noqa: PLC0415 - only those who use it wait for the driver
+
+    async with PostgresDatabase(url, schema=settings.database_schema) as shared:
+        yield shared
 
 
 @asynccontextmanager

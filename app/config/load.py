@@ -68,7 +68,12 @@ def env_example() -> str:
     return "\n".join(lines) + "\n"
 
 
-_SCHEMES = {"ari_url": "http https", "realtime_url": "ws wss", "redis_url": "redis rediss"}
+_SCHEMES = {
+    "ari_url": "http https",
+    "ari_peer_url": "http https",
+    "realtime_url": "ws wss",
+    "redis_url": "redis rediss",
+}
 
 
 def _build(directory: Path, values: Mapping[str, object]) -> Settings:
@@ -130,7 +135,25 @@ def _contradictions(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
         if url and not _is_url(url, schemes.split()):
             text = f"{name.upper()} must be an address that starts with {' or '.join(schemes.split())}://."
             yield frozenset({name}), text
+    yield from _shared_database(s)
     yield from _missing_secrets(s)
+
+
+def _shared_database(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
+    """The sentences never repeat the address: it holds a password."""
+    url = s.database_url.get_secret_value()
+    if url and not _is_url(url, ["postgresql", "postgres"]):
+        text = "DATABASE_URL must look like postgresql://user:password@host:5432/database; blanks and signs in the"
+        yield frozenset({"database_url"}), f"{text} password are written as %20 and so on."
+    if s.ari_peer_url and not s.ari_peer_url.rstrip("/").endswith("/ari"):
+        yield frozenset({"ari_peer_url"}), "ARI_PEER_URL must end in /ari, like http://10.0.0.7:8088/ari."
+    for entry in s.peer_ari_logins.get_secret_value().split():
+        if re.fullmatch(r"[^=\s]+=[^:\s]+:\S+", entry) is None:
+            yield (
+                frozenset({"peer_ari_logins"}),
+                "PEER_ARI_LOGINS must be node=user:password, separated by blanks.",
+            )
+            return
 
 
 def _missing_secrets(s: Settings) -> Iterator[tuple[frozenset[str], str]]:

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Name of this process in channel ids and leases; two processes never share one."""
     data_dir: Path = Path("data")
     """Directory of the database, recordings and sockets; simulated runs keep theirs in its folder `simulated`."""
+    database_url: SecretStr = SecretStr("")
+    """postgresql://user:password@host:port/database, shared by all engines; empty: SQLite in DATA_DIR."""
     redis_url: str = ""
     """redis://host:port/0 when web and engine are separate processes; empty: everything in one process."""
     command_key: SecretStr = SecretStr("")
@@ -61,6 +63,11 @@ class Settings(BaseSettings):
     """Name Asterisk logs in with there, as in websocket_client.conf."""
     ari_listen_password: SecretStr = SecretStr("")
     """Password of that login. Needed when ARI_EVENTS is asterisk_dials, unless SIMULATE is on."""
+
+    ari_peer_url: str = ""
+    """Where other engines reach this Asterisk, to end calls if we die; empty: ARI_URL unless that is loopback."""
+    peer_ari_logins: SecretStr = SecretStr("")
+    """node=user:password, separated by blanks, for engines whose Asterisk does not take our ARI login."""
 
     trunk_endpoint: str = "PJSIP/{number}@opendeep-trunk"
     """Asterisk endpoint to dial; {number} stands exactly once for the number."""
@@ -149,6 +156,11 @@ class Settings(BaseSettings):
     def database_path(self) -> Path:
         """The SQLite file."""
         return self.home / "opendeep.db"
+
+    @property
+    def database_schema(self) -> str:
+        """The schema in PostgreSQL; simulated tasks have one of their own, as they have a file of their own."""
+        return "opendeep_simulated" if self.simulate else "opendeep"
 
     @property
     def runtime_dir(self) -> Path:

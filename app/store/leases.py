@@ -114,14 +114,19 @@ async def recover_expired(
         task = to_struct(CallTask, row)
         if task.id in held:
             continue
-        await _close_abandoned(tx, task, "the process that ran the call vanished", now_ms)
-        task = await tasks.get(tx, task.tenant_id, task.id)
-        if task.state in {TaskState.CLAIMED, TaskState.IN_CALL}:
-            task = after(task, TaskEvent.LEASE_EXPIRED, now_ms)
-        task = msgspec.structs.replace(task, lease_owner=None, lease_until=None)
-        await tasks.save(tx, task)
-        recovered.append(task)
+        recovered.append(await recover(tx, task, "the process that ran the call vanished", now_ms))
     return recovered
+
+
+async def recover(tx: Tx, task: CallTask, detail: str, now_ms: int) -> CallTask:
+    """Settle one task whose lease ran out: claimed -> pending, in_call -> analyzing with the call `lost`."""
+    await _close_abandoned(tx, task, detail, now_ms)
+    task = await tasks.get(tx, task.tenant_id, task.id)
+    if task.state in {TaskState.CLAIMED, TaskState.IN_CALL}:
+        task = after(task, TaskEvent.LEASE_EXPIRED, now_ms)
+    task = msgspec.structs.replace(task, lease_owner=None, lease_until=None)
+    await tasks.save(tx, task)
+    return task
 
 
 async def _claim(

@@ -17,7 +17,8 @@ from media import protocol as media
 
 _CURSOR = "SELECT acknowledged_seq FROM worker_cursor WHERE worker_id = :worker_id"
 _ADVANCE = """
-    INSERT INTO worker_cursor (worker_id, acknowledged_seq, updated_ms) VALUES (:worker_id, :seq, :now_ms)
+    INSERT INTO worker_cursor (worker_id, acknowledged_seq, updated_ms, node)
+    VALUES (:worker_id, :seq, :now_ms, :node)
     ON CONFLICT (worker_id) DO UPDATE SET acknowledged_seq = excluded.acknowledged_seq,
         updated_ms = excluded.updated_ms
 """
@@ -30,16 +31,18 @@ async def acknowledged_seq(sql: Reader, worker_id: str) -> int:
     return row[0] if row else 0
 
 
-async def last_acknowledged_seq(sql: Reader) -> int:
-    """The highest position of all workers so far: what a process says to a worker it has yet to meet.
+async def last_acknowledged_seq(sql: Reader, node: str = "") -> int:
+    """The highest position of all workers of `node`: what a process says to a worker it has yet to meet.
 
     Workers number from their time of birth, so this never hides a report of a younger one.
     """
-    row = await sql.one("SELECT coalesce(max(acknowledged_seq), 0) FROM worker_cursor")
+    row = await sql.one(
+        "SELECT coalesce(max(acknowledged_seq), 0) FROM worker_cursor WHERE node = :node", {"node": node}
+    )
     return row[0] if row else 0
 
 
-async def store(db: Database, worker_id: str, report: media.NumberedReport) -> bool:
+async def store(db: Database, worker_id: str, report: media.NumberedReport, node: str = "") -> bool:
     """Store one report and move the cursor, in one transaction. False: it was stored before.
 
     Reports of unknown calls only move the cursor.
@@ -56,7 +59,8 @@ async def store(db: Database, worker_id: str, report: media.NumberedReport) -> b
             except (ConstraintFailed, ValidationFailed) as refused:
                 data = {"report": type(report).__name__, "reason": refused.message}
                 await events.add(tx, tenant_id, report.call_id, "report_refused", data, at_ms=report.at_unix_ms)
-        await tx.execute(_ADVANCE, {"worker_id": worker_id, "seq": report.seq, "now_ms": report.at_unix_ms})
+        position = {"worker_id": worker_id, "seq": report.seq, "now_ms": report.at_unix_ms, "node": node}
+        await tx.execute(_ADVANCE, position)
     return True
 
 

@@ -18,3 +18,6 @@ CREATE TABLE nodes (
     settle_until_ms INTEGER,
     CHECK ((settler IS NULL) = (settle_until_ms IS NULL))
 ) STRICT;
+
+-- Whose worker it is: positions of another engine's workers say nothing about ours.
+ALTER TABLE worker_cursor ADD COLUMN node TEXT NOT NULL DEFAULT '';

@@ -18,3 +18,6 @@ CREATE TABLE nodes (
     settle_until_ms bigint,
     CHECK ((settler IS NULL) = (settle_until_ms IS NULL))
 );
+
+-- Whose worker it is: positions of another engine's workers say nothing about ours.
+ALTER TABLE worker_cursor ADD COLUMN node text COLLATE "C" NOT NULL DEFAULT '';
