@@ -6,9 +6,9 @@ import zoneinfo
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lone_postgres import fresh_schema, postgres_cluster
+from tests.lone_postgres import fresh_database, fresh_schema, postgres_cluster
 
-__all__ = ["fresh_schema", "postgres_cluster"]
+__all__ = ["fresh_database", "fresh_schema", "postgres_cluster"]
 
 zoneinfo.reset_tzpath(to=())  # the pinned tzdata package, as the program does
 settings.register_profile(

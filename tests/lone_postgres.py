@@ -1,11 +1,13 @@
 """A real PostgreSQL for a test run: one cluster, started by the first test; every test has its own schema."""
 
+import asyncio
 import itertools
 import os
 from collections.abc import Callable, Generator
 
 import pytest
 
+from app.store.postgres import connect_once
 from scripts.lib.postgres_server import PostgresServer, missing, postgres_server
 
 Schema = tuple[str, str]
@@ -32,3 +34,19 @@ def postgres_cluster() -> Generator[PostgresServer]:
 def fresh_schema(postgres_cluster: PostgresServer) -> Callable[[], Schema]:
     """Answers a new one at every call."""
     return lambda: (postgres_cluster.url, f"test_{next(_numbers)}")
+
+
+@pytest.fixture
+def fresh_database(postgres_cluster: PostgresServer) -> str:
+    """The address of a database of its own, for what chooses its schema itself."""
+    name = f"test_{next(_numbers)}"
+
+    async def create() -> None:
+        connection = await connect_once(postgres_cluster.url)
+        try:
+            await connection.execute(f"CREATE DATABASE {name}")
+        finally:
+            await connection.close()
+
+    asyncio.run(create())
+    return postgres_cluster.url.rpartition("/")[0] + f"/{name}"

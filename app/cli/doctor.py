@@ -8,7 +8,8 @@ import msgspec
 
 from app.doctor.asterisk_config import lint
 from app.doctor.asterisk_files import Severity
-from app.doctor.checks import Check, run_checks
+from app.doctor.check import Check
+from app.doctor.checks import run_checks
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 

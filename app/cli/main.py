@@ -13,6 +13,7 @@ from app.cli.command import command_command
 from app.cli.demo import demo_command
 from app.cli.doctor import doctor_command
 from app.cli.house import open_house, serve_console, stop_on_signals
+from app.cli.migrate import migrate_command
 from app.cli.policy import policy_command
 from app.cli.user import nobody_yet, user_command
 from app.config import load_settings, setting_warnings
@@ -63,6 +64,7 @@ opendeep.add_command(call_command)
 opendeep.add_command(command_command)
 opendeep.add_command(demo_command)
 opendeep.add_command(doctor_command)
+opendeep.add_command(migrate_command)
 opendeep.add_command(policy_command)
 opendeep.add_command(user_command)
 

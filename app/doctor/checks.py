@@ -6,25 +6,16 @@ import sqlite3
 import sys
 import time
 
-import msgspec
-
 from app.config import Settings, load_settings, setting_warnings
-from app.errors import ConfigError, StoreError
-from app.store.migrate import MIGRATIONS
-from app.store.sqlite import MIN_SQLITE, SqliteDatabase
+from app.doctor.check import Check
+from app.doctor.database import database
+from app.errors import ConfigError
+from app.store.sqlite import MIN_SQLITE
 from media.realtime.connection import ConnectError, RealtimeConnection
 from stasis.client import AriClient
 from stasis.errors import AriError
 
 MIN_ASTERISK = (22, 10, 1)
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One line: severity ok, warn or fail."""
-
-    severity: str
-    name: str
-    message: str
 
 
 def run_checks() -> list[Check]:
@@ -41,7 +32,7 @@ def run_checks() -> list[Check]:
 
 
 async def _connections(settings: Settings) -> list[Check]:
-    checks = [await _database(settings), _rtp_port(settings)]
+    checks = [*await database(settings), _rtp_port(settings)]
     if settings.simulate:
         text = "SIMULATE is on: exchange and model are simulated, nothing real is dialed"
         return [*checks, Check(severity="ok", name="simulation", message=text)]
@@ -65,18 +56,6 @@ def _test_mode(settings: Settings) -> Check:
         text = f"on: every call goes to {settings.app_test_mode_redirect_number}"
         return Check(severity="ok", name="test mode", message=text)
     return Check(severity="ok", name="test mode", message="off: the numbers of tasks are dialed")
-
-
-async def _database(settings: Settings) -> Check:
-    path = settings.database_path
-    if not path.exists():
-        return Check(severity="ok", name="database", message=f"{path} will be made at the first start")
-    try:
-        async with SqliteDatabase(path, migrations=MIGRATIONS) as db:
-            row = await db.one("SELECT count(*) FROM tasks")
-    except StoreError as error:
-        return Check(severity="fail", name="database", message=error.message)
-    return Check(severity="ok", name="database", message=f"{path}, {row[0] if row else 0} tasks")
 
 
 def _rtp_port(settings: Settings) -> Check:

@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """`ring_ms`: how long a phone may ring; `longest_call_ms`: from the dial deadline to the very end of a call."""
+    """`ring_ms`: how long a phone may ring; `longest_call_ms`: from the dial deadline to the end of a call."""
 
     ring_ms: int
     longest_call_ms: int
@@ -53,13 +53,13 @@ def judge(task: CallTask, call: Call | None, seen: Seen, limits: Limits, now_ms:
         return Verdict.RELEASE
     if call is None:
         return Verdict.CLOSE
-    begun_ms = max(call.dial_deadline_ms or 0, call.dialing_ms or call.created_ms)
-    over = now_ms >= begun_ms + limits.longest_call_ms
+    dialed_ms = call.dialing_ms or call.created_ms
+    over = now_ms >= max(call.dial_deadline_ms or 0, dialed_ms) + limits.longest_call_ms
     match seen:
         case Seen.UNREACHABLE:
             return Verdict.CLOSE if over else Verdict.WAIT
         case Seen.GONE:
-            return Verdict.CLOSE if now_ms >= begun_ms + limits.ring_ms + ORIGINATE_LATE_MS else Verdict.WAIT
+            return Verdict.CLOSE if now_ms >= dialed_ms + limits.ring_ms + ORIGINATE_LATE_MS else Verdict.WAIT
         case Seen.SILENT:
             return Verdict.HANG_UP
         case Seen.NEW | Seen.HEARD:

@@ -70,7 +70,9 @@ class Tx(Writer, Protocol):
 
 
 class Database(Writer, Protocol):
-    """An opened database."""
+    """An opened database. `migrated`: the migrations that opening it ran."""
+
+    migrated: list[str]
 
     def tx(self) -> AbstractAsyncContextManager[Tx]:
         """Open a transaction; commits at the end of the block, rolls back on any exception or cancellation.

@@ -17,7 +17,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One row. `installation` names a data directory, `instance` one start of the process; `beat` grows in life.
 
     `ari_url`: how others reach its Asterisk, empty when they cannot; `longest_call_ms`: from the dial deadline to
-    when a call of it is over whatever happens; `stopped`: it ended in order; `settle_token` fences who settles for it.
+    when a call of it is over whatever happens; `stopped`: it ended in order; `settle_token` fences its settlers.
     """
 
     name: str

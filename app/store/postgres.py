@@ -45,6 +45,7 @@ class PostgresDatabase:
         self, url: str, *, schema: str = SCHEMA, writers: int = WRITERS, lock_timeout_ms: int = LOCK_TIMEOUT_MS
     ) -> None:
         self.schema = schema
+        self.migrated: list[str] = []
         self._url = url
         self._sizes = (writers, READERS)
         self._lock_timeout_ms = lock_timeout_ms
@@ -58,7 +59,7 @@ class PostgresDatabase:
             async with as_store_errors():
                 connection = await connect_once(self._url)
                 try:
-                    await migrate(connection, self.schema, POSTGRES_MIGRATIONS)
+                    self.migrated = await migrate(connection, self.schema, POSTGRES_MIGRATIONS)
                 finally:
                     await connection.close()
                 self._writers = await self._pool(self._sizes[0], read_only=False)

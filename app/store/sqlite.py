@@ -35,6 +35,7 @@ class SqliteDatabase:
         self.path = path
         self._migrations = migrations
         self._busy_timeout_ms = busy_timeout_ms
+        self.migrated: list[str] = []
         self._lock = asyncio.Lock()
         self._holder: asyncio.Task[object] | None = None
         self._writer: aiosqlite.Connection | None = None
@@ -46,7 +47,7 @@ class SqliteDatabase:
         if sqlite3.sqlite_version_info < MIN_SQLITE:
             raise SchemaError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed.")
         with _as_store_errors():
-            await asyncio.to_thread(migrate, self.path, self._migrations)
+            self.migrated = await asyncio.to_thread(migrate, self.path, self._migrations)
             try:
                 self._writer = await self._connect("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
                 for _ in range(READERS):

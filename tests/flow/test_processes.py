@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -17,11 +16,11 @@ from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
 from app.sim.asterisk.callee import Callee
 from app.sim.realtime.brain import Step
 from app.sim.realtime.faults import Fault, FaultKind
+from tests.flow.control import control_process
 from tests.flow.rig import BYE, STALL_S, Rig, beside, rig, until, world
 from tests.flow.single import PAUSE
 
 pytestmark = pytest.mark.anyio
-ROOT = Path(__file__).parents[2]
 LONG = "this is said while a control process dies and another comes"
 COMPLETED = (TaskState.COMPLETED, "completed", "agent")
 PROCESS = {"media_mode": "process", "ring_timeout_s": 20}
@@ -30,34 +29,8 @@ PROCESS = {"media_mode": "process", "ring_timeout_s": 20}
 @asynccontextmanager
 async def control(house: Rig) -> AsyncGenerator[asyncio.subprocess.Process]:
     """A control process that may dial; ends in order, unless it was killed meanwhile."""
-    settings = house.settings
-    values = settings.model_dump(mode="json") | {
-        "ari_password": settings.ari_password.get_secret_value(),
-        "openai_api_key": settings.openai_api_key.get_secret_value(),
-    }
-    file = settings.data_dir / "settings.json"
-    await asyncio.to_thread(file.write_text, json.dumps(values))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.flow.control",
-        str(file),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(15.0):
-            while (line := await process.stdout.readline()) != b"ready\n":
-                assert line, "the control process ended instead of getting ready"
+    async with control_process(house.settings) as process:
         yield process
-    finally:
-        process.stdin.close()
-        async with asyncio.timeout(15.0):
-            await process.stdout.read()
-            await process.wait()
 
 
 async def kill(process: asyncio.subprocess.Process) -> None:

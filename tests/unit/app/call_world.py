@@ -20,7 +20,8 @@ START = datetime.fromtimestamp(NOW / 1000, tz=UTC)
 
 
 def settings(**changes: Any) -> Settings:
-    return Settings(_env_file=None, simulate=True, **changes)  # type: ignore[call-arg]
+    """Named as `store_world` claims."""
+    return Settings(_env_file=None, simulate=True, **{"node_name": "me", **changes})  # type: ignore[call-arg]
 
 
 def switchboard(db: SqliteDatabase, **changes: Any) -> Switchboard:
