@@ -21,7 +21,7 @@ _TOKEN = re.compile(
     | (?P<position>(?<![\w$])\$\d+)
     | (?P<open> ' | " | /\* )
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _NESTED = re.compile(r"/\*.*/\*", re.DOTALL)
 _ESCAPES = re.compile(r"(?<![\w$])[eE]$")
