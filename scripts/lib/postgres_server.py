@@ -62,7 +62,7 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """The address of its database `opendeep`, with the password."""
+        """The address of its database, with the password."""
         return self.url_through(self.port)
 
     def url_through(self, port: int) -> str:

@@ -146,3 +146,17 @@ def test_env_example_with_every_key_switched_on_is_valid(tmp_path: Path) -> None
     (tmp_path / ".env").write_text("\n".join(lines))
     assert load_settings(tmp_path, {"simulate": True}).ring_timeout_s == 40
     assert setting_warnings(tmp_path) == []
+
+
+def test_a_database_address_is_checked_and_never_repeated(tmp_path: Path) -> None:
+    for bad in ("mysql://u:canary@h/d", "postgresql:///canary", "postgresql://u:canary@h:0/d"):
+        (said,) = problems(tmp_path, simulate=True, database_url=bad)
+        assert said.startswith("DATABASE_URL")
+        assert "canary" not in said
+    settings = load_settings(tmp_path, {"simulate": True, "database_url": "postgresql://u:canary@h/d"})
+    assert "canary" not in repr(settings)
+    assert settings.database_schema == "opendeep_simulated"  # never beside real tasks
+    said = problems(tmp_path, simulate=True, peer_ari_logins="two=u:canary three")[0]
+    assert said.startswith("PEER_ARI_LOGINS")
+    assert "canary" not in said
+    assert problems(tmp_path, simulate=True, ari_peer_url="http://10.0.0.7:8088/")[0].startswith("ARI_PEER_URL")
