@@ -24,7 +24,7 @@ _RIGHTS = """
 
 
 async def database(settings: Settings) -> list[Check]:
-    """Looks only: nothing is migrated in PostgreSQL, and a SQLite file that is not there is not made."""
+    """Nothing is migrated in PostgreSQL; a SQLite file that is there is brought up to date, as by every start."""
     if settings.database_url.get_secret_value():
         return await _postgres(settings)
     path = settings.database_path
