@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from app.errors import DatabaseBusy, SchemaError, StoreError, ValidationFailed
+from app.store import leases, tasks
 from app.store.migrate import POSTGRES_MIGRATIONS
 from app.store.postgres import PostgresDatabase, connect_once
 from app.store.postgres_errors import as_store_errors
@@ -16,6 +17,7 @@ from app.store.postgres_migrate import migrate
 from scripts.lib.postgres_server import PostgresServer, postgres_server
 from scripts.lib.redis_server import relay
 from tests.lone_postgres import skip_without_postgres
+from tests.unit.app.store_world import LEASE_MS, NOW, TENANT, add_agent, new_task
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 ADD = "INSERT INTO tenants (id, name, created_ms) VALUES (:id, :id, 0)"
@@ -99,6 +101,16 @@ async def test_exclusive_lets_one_in_at_a_time(db: PostgresDatabase) -> None:
         with pytest.raises(DatabaseBusy):
             await asyncio.create_task(other("it"))  # noqa: TID251
     await other("it")
+
+
+async def test_a_claim_passes_by_what_others_hold(db: PostgresDatabase) -> None:
+    await add_agent(db)
+    held, free = [await tasks.create(db, TENANT, new_task(priority=p), NOW) for p in (90, 10)]
+    async with asyncio.TaskGroup() as group, db.tx() as tx:
+        await tasks.get(tx, TENANT, held.id)
+        async with asyncio.timeout(5):  # lock_timeout is shorter: waiting would have failed
+            claimed = await group.create_task(leases.claim_due(db, NOW, "me", LEASE_MS, 1))
+    assert [task.id for task in claimed] == [free.id]
 
 
 async def test_the_pool_is_bounded(fresh_schema: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,18 @@ async def test_a_cancel_and_a_claim_of_one_task_never_both_win(db: Database, ope
         assert now.lease_token == (1 if task.id in won else 0), "a cancel must not take a claim's token back"
 
 
+async def test_a_task_that_was_read_to_be_changed_is_not_claimed_meanwhile(db: Database, opener: Opener) -> None:
+    held, free = [await tasks.create(db, TENANT, new_task(priority=p), NOW) for p in (90, 10)]
+    async with opener() as second, asyncio.TaskGroup() as group, db.tx() as tx:
+        await tasks.get(tx, TENANT, held.id)
+        claiming = group.create_task(leases.claim_due(second, NOW, "me", LEASE_MS, 9))
+        await asyncio.wait([claiming], timeout=0.3)  # SQLite lets it wait, PostgreSQL lets it pass by
+        await tasks.cancel(tx, TENANT, held.id, "not needed", NOW)
+    assert [task.id for task in claiming.result()] == [free.id]
+    now = await tasks.get(db, TENANT, held.id)
+    assert (now.state, now.lease_token) == ("cancelled", 0)
+
+
 async def test_what_is_numbered_per_call_is_numbered_once(db: Database, opener: Opener) -> None:
     call = await begun_call(db, await claimed_task(db))
 
