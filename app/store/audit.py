@@ -54,6 +54,7 @@ _FROM = with_columns(
 
 async def add(tx: Tx, tenant_id: str, deed: Deed, now_ms: int) -> AuditRow:
     """Write one entry, in the transaction of what it is about."""
+    await tx.exclusive(f"audit {tenant_id}")
     last = await tx.one(_LAST, {"tenant_id": tenant_id})
     before = last[1] if last else START
     row = AuditRow(

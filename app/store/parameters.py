@@ -3,7 +3,7 @@
 The store writes one text for both databases. PostgreSQL gets `$1, $2, ...` for `:name`, each name once; SQLite
 gets the text without `FOR UPDATE ...`, since its one writer locks everything. Quotes, comments, dollar quotes and
 casts (`::`) are left as they are. `:name IS NULL` says nothing about the type of `name`, so PostgreSQL gets a text
-parameter of its own for it.
+parameter of its own for it; and as units are in our names, `:..._ms` is a bigint: two of them can be added.
 """
 
 import re
@@ -57,7 +57,9 @@ def positional(sql: str) -> Positional:
             return match[0]
         key = (match["name"], match["null"] is not None)
         number = numbers.setdefault(key, len(numbers) + 1)
-        return f"${number}::text" if key[1] else f"${number}"
+        if key[1]:
+            return f"${number}::text"
+        return f"${number}::bigint" if key[0].endswith("_ms") else f"${number}"
 
     return Positional(_TOKEN.sub(put, sql), tuple(numbers))
 

@@ -2,7 +2,7 @@
 
 from app.domain.people import Role, User
 from app.errors import ConflictError, ConstraintFailed, NotFoundError
-from app.store.db import Reader, Writer
+from app.store.db import Reader, Tx, Writer, within
 from app.store.rows import to_struct, with_columns, with_values
 
 _INSERT = with_values("INSERT INTO users ($columns) VALUES ($values)", User)
@@ -69,17 +69,20 @@ async def set_password(sql: Writer, tenant_id: str, user_id: str, password_hash:
 
 async def set_role(sql: Writer, tenant_id: str, user_id: str, role: Role) -> None:
     """Change what a user may do, from the next request on. Raises ConflictError for the last owner."""
-    await _keep_an_owner(sql, tenant_id, user_id, role is Role.OWNER)
-    await _change(sql, "role = :value", tenant_id, user_id, str(role))
+    async with within(sql) as tx:
+        await _keep_an_owner(tx, tenant_id, user_id, role is Role.OWNER)
+        await _change(tx, "role = :value", tenant_id, user_id, str(role))
 
 
 async def disable(sql: Writer, tenant_id: str, user_id: str, now_ms: int | None) -> None:
     """Shut a user out, or (None) let back in. Raises ConflictError for the last owner."""
-    await _keep_an_owner(sql, tenant_id, user_id, now_ms is None)
-    await _change(sql, "disabled_ms = :value", tenant_id, user_id, now_ms)
+    async with within(sql) as tx:
+        await _keep_an_owner(tx, tenant_id, user_id, now_ms is None)
+        await _change(tx, "disabled_ms = :value", tenant_id, user_id, now_ms)
 
 
-async def _keep_an_owner(sql: Reader, tenant_id: str, user_id: str, stays: bool) -> None:
+async def _keep_an_owner(sql: Tx, tenant_id: str, user_id: str, stays: bool) -> None:
+    await sql.exclusive(f"owners {tenant_id}")
     user = await get(sql, tenant_id, user_id)
     row = await sql.one(_OWNERS, {"tenant_id": tenant_id})
     if user.role is Role.OWNER and user.disabled_ms is None and not stays and row is not None and row[0] <= 1:

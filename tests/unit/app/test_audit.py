@@ -3,14 +3,15 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from app.errors import StoreError
 from app.store import audit, users
 from app.store.audit import Deed
+from app.store.db import Database
 from app.store.sqlite import SqliteDatabase
+from tests.unit.app.conftest import Opener
 from tests.unit.app.store_world import TENANT
 
 pytestmark = pytest.mark.anyio
@@ -18,8 +19,8 @@ ROWS = 12
 
 
 @pytest.fixture
-async def written(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as db:
+async def written(opener: Opener) -> AsyncIterator[Database]:
+    async with opener() as db:
         await users.add_tenant(db, "other", "Other", 0)
         async with db.tx() as tx:
             for number in range(ROWS):
@@ -28,7 +29,7 @@ async def written(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
         yield db
 
 
-async def test_a_whole_log_is_whole(written: SqliteDatabase) -> None:
+async def test_a_whole_log_is_whole(written: Database) -> None:
     assert await audit.verify(written, TENANT) == (ROWS, None)
     assert await audit.verify(written, "other") == (ROWS, None)
     assert await audit.verify(written, "nobody") == (0, None)
@@ -38,7 +39,7 @@ async def test_a_whole_log_is_whole(written: SqliteDatabase) -> None:
 
 
 @pytest.mark.parametrize("sql", ["UPDATE audit_log SET actor = 'x'", "DELETE FROM audit_log"])
-async def test_the_database_refuses_changes(written: SqliteDatabase, sql: str) -> None:
+async def test_the_database_refuses_changes(written: Database, sql: str) -> None:
     with pytest.raises(StoreError, match="append only"):
         await written.execute(sql)
 
@@ -55,6 +56,7 @@ TAMPERING = {
 }
 
 
+@pytest.mark.parametrize("opener", ["sqlite"], indirect=True)  # with the file in hand
 @pytest.mark.parametrize("how", TAMPERING)
 async def test_tampering_shows(written: SqliteDatabase, how: str) -> None:
     await written.close()

@@ -12,8 +12,9 @@ from app.domain.people import Role, User
 from app.errors import ConflictError, ValidationFailed
 from app.people.door import Door, NotLetIn
 from app.store import audit, sessions, users
+from app.store.db import Database
 from app.store.sign_in_failures import FREE_TRIES, LONGEST_WAIT_MS, wait_ms
-from app.store.sqlite import SqliteDatabase
+from tests.unit.app.conftest import Opener
 from tests.unit.app.door_world import HERE, QUICK, add_user
 from tests.unit.app.store_world import TENANT
 
@@ -24,7 +25,7 @@ GOOD = "correct horse battery staple"
 class World:
     """A door, its clock, and Anna who has a password."""
 
-    def __init__(self, db: SqliteDatabase, clock: ManualClock, anna: User) -> None:
+    def __init__(self, db: Database, clock: ManualClock, anna: User) -> None:
         self.db, self.clock, self.anna = db, clock, anna
         self.door = Door(db, clock, QUICK)
 
@@ -33,9 +34,9 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(opener: Opener) -> AsyncIterator[World]:
     clock = ManualClock(datetime(2026, 11, 26, 12, tzinfo=UTC))
-    async with SqliteDatabase(tmp_path / "test.db") as db:
+    async with opener() as db:
         anna = await add_user(db, Role.OWNER, email="anna@example.org", now_ms=clock.unix_ms())
         made = World(db, clock, anna)
         await made.door.set_password(anna, GOOD, "a test")
@@ -52,6 +53,7 @@ async def test_a_password_lets_in_and_is_written_down(world: World) -> None:
     assert [(one.address, one.browser) for one in held] == [(HERE.address, HERE.browser)]
 
 
+@pytest.mark.parametrize("opener", ["sqlite"], indirect=True)  # with the file in hand
 async def test_no_secret_is_in_the_database(world: World, tmp_path: Path) -> None:
     entry = await world.door.by_password("anna@example.org", GOOD, HERE)
     link = await world.door.link(world.anna, "a test")

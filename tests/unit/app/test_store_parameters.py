@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.store.parameters import positional, without_locks
 
-NAMES = ("a", "b_2", "Now", "x")
+NAMES = ("a", "b_2", "Now", "x", "at_ms")
 PARAMETER = st.sampled_from([f":{name}" for name in NAMES])
 ASKED = st.sampled_from([f":{name} IS NULL" for name in NAMES] + [f"(:{name} is  not null)" for name in NAMES])
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=12)
@@ -17,7 +17,7 @@ QUOTED = TEXT.map(lambda text: "'" + text.replace("'", "''") + "'")
 NUMBER = st.integers(0, 99).map(str)
 COMMENT = st.sampled_from(["/* :a 'it' \" */ 1", "1 -- :b it's $1 FOR UPDATE\n", "/*:x*/ 2"])
 TERM = st.one_of(PARAMETER, ASKED, QUOTED, NUMBER, COMMENT)
-VALUES = {"a": 1, "b_2": None, "Now": "it's", "x": 2.5}
+VALUES = {"a": 1, "b_2": None, "Now": "it's", "x": 2.5, "at_ms": 7}
 
 
 def run(sql: str, values: object) -> list[tuple[object, ...]]:
@@ -31,7 +31,8 @@ def test_what_is_bound_by_number_is_what_was_meant_by_name(terms: list[str]) -> 
     made = positional(sql)
     # SQLite takes `$1` for a parameter named 1, and `$1::text` for one named 1::text (as in Tcl).
     numbered = {str(at): value for at, value in enumerate(made.values(VALUES), start=1)}
-    assert run(made.text, numbered | {f"{at}::text": value for at, value in numbered.items()}) == run(sql, VALUES)
+    every = numbered | {f"{at}::{kind}": value for at, value in numbered.items() for kind in ("text", "bigint")}
+    assert run(made.text, every) == run(sql, VALUES)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ def test_what_is_bound_by_number_is_what_was_meant_by_name(terms: list[str]) -> 
         ("a = :x AND b = :y OR c = :x", "a = $1 AND b = $2 OR c = $1", ["x", "y"]),
         ("SELECT :x::bigint, '::', ':y'", "SELECT $1::bigint, '::', ':y'", ["x"]),
         ('SELECT ":q" FROM t -- :c\nWHERE :p', 'SELECT ":q" FROM t -- :c\nWHERE $1', ["p"]),
+        ("a > :now_ms - :idle_ms", "a > $1::bigint - $2::bigint", ["now_ms", "idle_ms"]),
         ("SELECT $body$ :no 'it $body$, :yes", "SELECT $body$ :no 'it $body$, $1", ["yes"]),
         ("SELECT 'it''s :no', :yes", "SELECT 'it''s :no', $1", ["yes"]),
         (":x IS NULL OR a = :x", "$1::text IS NULL OR a = $2", ["x", "x"]),
