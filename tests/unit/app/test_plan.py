@@ -11,7 +11,7 @@ from tests.unit.app.store_world import AGENT
 def test_only_the_number_of_the_endpoint_is_replaced() -> None:
     plan = call_plan(settings(trunk_endpoint="PJSIP/{number}@my-trunk"), order(number="+4930123456"))
     assert plan.endpoint == "PJSIP/+4930123456@my-trunk"
-    assert plan.ids.callee == f"od-main-{'c' * 32}-c"
+    assert plan.ids.callee == f"od-me-{'c' * 32}-c"
     assert plan.caller_id is None
 
 
