@@ -15,6 +15,7 @@ from app.cli.doctor import doctor_command
 from app.cli.house import open_house, serve_console, stop_on_signals
 from app.cli.policy import policy_command
 from app.cli.user import nobody_yet, user_command
+from app.cli.why import why_command
 from app.config import load_settings, setting_warnings
 from app.errors import AppError
 from app.logs import Level, set_up_logs
@@ -65,6 +66,7 @@ opendeep.add_command(demo_command)
 opendeep.add_command(doctor_command)
 opendeep.add_command(policy_command)
 opendeep.add_command(user_command)
+opendeep.add_command(why_command)
 
 
 def main() -> None:
