@@ -8,7 +8,7 @@ import structlog
 
 from app.calls.board import CallOrder, Switchboard
 from app.errors import StoreError
-from app.store import attempts
+from app.store import attempts, dial_lock
 from app.store.attempts import DialRefusal
 from stasis.errors import NotSent
 
@@ -17,9 +17,10 @@ log = structlog.get_logger()
 
 async def commit_intent(board: Switchboard, order: CallOrder, channel_id: str) -> DialRefusal | None:
     """None: committed, and `channel_id` may be originated once. Any fault is a refusal: nobody is dialed."""
-    now_ms = board.clock.unix_ms()
     try:
         async with board.db.tx() as tx:
+            await dial_lock.take(tx)
+            now_ms = board.clock.unix_ms()  # after the wait for the lock: the pace counts from here
             hold = board.readiness.hold()
             committed = await attempts.begin_call(
                 tx, order.tenant_id, order.new, order.lease_token, now_ms, site=board.site, hold=hold
