@@ -1,10 +1,10 @@
 """Promise `dnc`: once an opt-out is committed, nobody is dialed at that number any more.
 
-Many numbers, each with a few tasks that are tried again and again; four workers race for them on one database, each
-with its own connections. At a random moment of a number's life somebody opts out, in any spelling, for the tenant or
-for everybody, and afterwards a new task for the number turns up. Every transaction that commits an intent or an
-opt-out draws a ticket of the promise's own, so that their order of commit is known: a dial after the opt-out is a
-violation.
+Many numbers, each with a few tasks that are tried again and again; four workers race for them on one database,
+each with its own connections. At a random moment of a number's life somebody opts out, in any spelling, for the
+tenant or for everybody, and afterwards a new task for the number turns up. Every transaction that commits an
+intent or an opt-out draws a ticket of the promise's own, so that their order of commit is known: a dial after
+the opt-out is a violation.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ BATCH = 250
 WORKERS = 4
 TRIES = 3
 LEASE_MS = 3_600_000
-MEMORY = Path("/dev/shm")  # noqa: S108 - the promise is about order, not about a disk
+MEMORY = Path("/dev/shm")
 PREFIXES = ("+1202555", "+1212555", "+1312555", "+4420794", "+4930123", "+3906123", "+3314020")
 SITE = Site(
     packs=(SIMULATION_PACK,),
@@ -74,7 +74,9 @@ def run(seed: int, mutant: str = "", sequences: int = SEQUENCES) -> Result:
     began = time.monotonic()
     ledger = asyncio.run(_whole(seed, mutant, sequences))
     wrong = ledger.violations()
-    missed = [] if mutant else [name for name in MUTANTS if not asyncio.run(_whole(seed, name, BATCH)).violations()]
+    missed = (
+        [] if mutant else [name for name in MUTANTS if not asyncio.run(_whole(seed, name, BATCH)).violations()]
+    )
     after = sum(number in ledger.opted_out for _, number in ledger.dials)
     return Result(
         name="dnc",
@@ -96,20 +98,22 @@ def run(seed: int, mutant: str = "", sequences: int = SEQUENCES) -> Result:
 
 async def _whole(seed: int, mutant: str, sequences: int) -> Ledger:
     ledger, chance = Ledger(), random.Random(seed)
-    with MUTANTS[mutant]() if mutant else contextlib.nullcontext():
-        place = MEMORY if MEMORY.is_dir() else None
-        with tempfile.TemporaryDirectory(dir=place) as folder:
-            async with AsyncExitStack() as stack:
-                every = [
-                    await stack.enter_async_context(SqliteDatabase(Path(folder) / "dnc.db", busy_timeout_ms=30_000))
-                    for _ in range(WORKERS + 1)
-                ]
-                await agents.create(every[0], AGENT, ledger.now_ms)
-                await every[0].execute("CREATE TABLE tickets (n INTEGER NOT NULL)")
-                await every[0].execute("INSERT INTO tickets VALUES (0)")
-                for first in range(0, sequences, BATCH):
-                    numbers = [_number(n) for n in range(first, min(first + BATCH, sequences))]
-                    await _batch(every, ledger, numbers, chance)
+    with (
+        MUTANTS[mutant]() if mutant else contextlib.nullcontext(),
+        tempfile.TemporaryDirectory(dir=MEMORY) as name,
+    ):
+        async with AsyncExitStack() as stack:
+            file = Path(name) / "dnc.db"
+            every = [
+                await stack.enter_async_context(SqliteDatabase(file, busy_timeout_ms=30_000))
+                for _ in range(WORKERS + 1)
+            ]
+            await agents.create(every[0], AGENT, ledger.now_ms)
+            await every[0].execute("CREATE TABLE tickets (n INTEGER NOT NULL)")
+            await every[0].execute("INSERT INTO tickets VALUES (0)")
+            for first in range(0, sequences, BATCH):
+                numbers = [_number(n) for n in range(first, min(first + BATCH, sequences))]
+                await _batch(every, ledger, numbers, chance)
     return ledger
 
 
@@ -133,7 +137,12 @@ async def _batch(
 def _task(number: str, ledger: Ledger) -> NewTask:
     at_ms = ledger.tick()
     return NewTask(
-        id=new_id(at_ms), agent_id=AGENT.id, number=number, objective="Talk.", next_action_time=0, max_attempts=TRIES
+        id=new_id(at_ms),
+        agent_id=AGENT.id,
+        number=number,
+        objective="Talk.",
+        next_action_time=0,
+        max_attempts=TRIES,
     )
 
 
@@ -177,7 +186,9 @@ async def _attempt(db: SqliteDatabase, ledger: Ledger, task: CallTask, chance: r
 
 
 async def _opt_outs(db: SqliteDatabase, ledger: Ledger, moments: dict[str, int], chance: random.Random) -> None:
-    """Each number opts out once so much has happened to it, or at the end; then somebody adds a task all the same."""
+    """Each number opts out once so much has happened to it, or at the end; then somebody adds a task all the
+    same.
+    """
     idle = 0
     while moments:
         due = [number for number, moment in moments.items() if ledger.seen.get(number, 0) >= moment]
