@@ -5,18 +5,26 @@ import socket
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
+from datetime import date
 
 import msgspec
 
+from app.clock import SystemClock
 from app.config import Settings, load_settings, setting_warnings
+from app.config.packs import review_warnings
+from app.config.site import site_packs
 from app.errors import ConfigError, StoreError
+from app.store import registries
 from app.store.migrate import MIGRATIONS
+from app.store.registries import Imported
 from app.store.sqlite import MIN_SQLITE, SqliteDatabase
 from media.realtime.connection import ConnectError, RealtimeConnection
 from stasis.client import AriClient
 from stasis.errors import AriError
 
 MIN_ASTERISK = (22, 10, 1)
+DAY_MS = 86_400_000
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +45,12 @@ def run_checks() -> list[Check]:
     checks.append(Check(severity="ok", name="settings", message="complete"))
     checks += [Check(severity="warn", name="settings", message=line) for line in setting_warnings()]
     checks.append(_test_mode(settings))
+    checks += calling_rules(settings, SystemClock().now().date())
     return [*checks, *asyncio.run(_connections(settings))]
 
 
 async def _connections(settings: Settings) -> list[Check]:
-    checks = [await _database(settings), _rtp_port(settings)]
+    checks = [await _database(settings), *await _registries(settings), _rtp_port(settings)]
     if settings.simulate:
         text = "SIMULATE is on: exchange and model are simulated, nothing real is dialed"
         return [*checks, Check(severity="ok", name="simulation", message=text)]
@@ -67,6 +76,53 @@ def _test_mode(settings: Settings) -> Check:
     return Check(severity="ok", name="test mode", message="off: the numbers of tasks are dialed")
 
 
+def calling_rules(settings: Settings, today: date) -> list[Check]:
+    """Packs in force, when they were reviewed, which countries may be called, and what the caller id is good
+    for.
+    """
+    packs = site_packs(settings)
+    ok = [Check(severity="ok", name="calling rules", message="packs " + ", ".join(pack.id for pack in packs))]
+    warnings = review_warnings(packs, today)
+    if not settings.simulate and not settings.countries:
+        warnings.append("ALLOWED_COUNTRIES is empty: nobody is called. Name the countries you call, like US,CA.")
+    demands = {demand for pack in packs for demand in pack.rules.caller_id or ()}
+    met = {
+        "presented": bool(settings.caller_id),
+        "owned": settings.caller_id_owned,
+        "reachable": settings.caller_id_reachable,
+    }
+    missing = [name for name in ("presented", "owned", "reachable") if name in demands and not met[name]]
+    if missing:
+        keys = {"presented": "CALLER_ID", "owned": "CALLER_ID_OWNED", "reachable": "CALLER_ID_REACHABLE"}
+        named = " and ".join(keys[name] for name in missing)
+        warnings.append(
+            f"A pack in force asks for a caller id that is {', '.join(missing)}: set {named} if it is so."
+        )
+    return [*ok, *(Check(severity="warn", name="calling rules", message=text) for text in warnings)]
+
+
+def stale_registries(settings: Settings, imported: Sequence[Imported], now_ms: int) -> list[Check]:
+    """Registries the packs ask for that are missing or older than the packs allow."""
+    wanted: dict[str, int] = {}
+    for pack in site_packs(settings):
+        for names in pack.rules.list_max_age_days.values():
+            for name, days in names.items():
+                wanted[name] = min(days, wanted.get(name, days))
+    at = {one.name: one.imported_ms for one in imported}
+    found: list[Check] = []
+    for name, days in sorted(wanted.items()):
+        if name not in at:
+            text = f"{name} was never imported; calls it is asked for wait"
+        elif now_ms - at[name] > days * DAY_MS:
+            text
+            = f"{name} was imported {(now_ms
+            - at[name]) // DAY_MS} days ago; packs allow {days}: import it again"
+        else:
+            continue
+        found.append(Check(severity="warn", name="registry", message=text))
+    return found
+
+
 async def _database(settings: Settings) -> Check:
     path = settings.database_path
     if not path.exists():
@@ -77,6 +133,17 @@ async def _database(settings: Settings) -> Check:
     except StoreError as error:
         return Check(severity="fail", name="database", message=error.message)
     return Check(severity="ok", name="database", message=f"{path}, {row[0] if row else 0} tasks")
+
+
+async def _registries(settings: Settings) -> list[Check]:
+    imported: list[Imported] = []
+    if settings.database_path.exists():
+        try:
+            async with SqliteDatabase(settings.database_path, migrations=MIGRATIONS) as db:
+                imported = await registries.list_imported(db)
+        except StoreError:
+            return []  # told by the check of the database
+    return stale_registries(settings, imported, SystemClock().unix_ms())
 
 
 def _rtp_port(settings: Settings) -> Check:
