@@ -114,9 +114,8 @@ def stale_registries(settings: Settings, imported: Sequence[Imported], now_ms: i
         if name not in at:
             text = f"{name} was never imported; calls it is asked for wait"
         elif now_ms - at[name] > days * DAY_MS:
-            text
-            = f"{name} was imported {(now_ms
-            - at[name]) // DAY_MS} days ago; packs allow {days}: import it again"
+            age = (now_ms - at[name]) // DAY_MS
+            text = f"{name} was imported {age} days ago; packs allow {days}: import it again"
         else:
             continue
         found.append(Check(severity="warn", name="registry", message=text))
