@@ -11,6 +11,8 @@ from app.cli.follow import Follower, Story
 from app.cli.house import open_house, open_store
 from app.clock import SystemClock
 from app.config import Settings, load_settings
+from app.config.site import load_site
+from app.domain.admission import Dial
 from app.domain.agent import Agent, Opening
 from app.domain.call import Call
 from app.domain.messages import TaskChanged
@@ -21,12 +23,24 @@ from app.domain.task import CallTask, NewTask, TaskState
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.errors import ConflictError, NotFoundError, ValidationFailed
 from app.ids import new_id
-from app.store import agents, consents, tasks
+from app.store import admission, agents, consents, tasks
 from app.store.consents import NewConsent
 from app.store.db import Database
 
 CLI_PRIORITY = 90
 """Somebody is waiting at the terminal."""
+TO_DO = {
+    "number": "Check the number and ALLOWED_COUNTRIES.",
+    "do_not_call": "It stays on the list until it is taken off.",
+    "pack": "Set POLICY_PACKS to a pack about that country.",
+    "registry": "The registry has to be imported first, or the number is on it.",
+    "consent": "State it with --consent express|written and --consent-evidence, or choose another --purpose.",
+    "caller_id": "Set CALLER_ID, CALLER_ID_OWNED and CALLER_ID_REACHABLE as they are.",
+    "zone": "Say it with --zone, like --zone America/New_York.",
+    "task": "",
+    "tenant": "",
+}
+"""Rules that waiting does not satisfy, and what somebody at the terminal can do. Others schedule the call."""
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,4 +201,9 @@ async def create_task(db: Database, settings: Settings, wish: Wish, number: str)
                 given_ms=now_ms,
             )
             await consents.give(tx, DEFAULT_TENANT_ID, given)
-        return await tasks.create(tx, DEFAULT_TENANT_ID, new, now_ms)
+        task = await tasks.create(tx, DEFAULT_TENANT_ID, new, now_ms)
+        decision = (await admission.judge(tx, task, load_site(settings), now_ms)).decision
+        if not isinstance(decision, Dial) and decision.rule in TO_DO:
+            said = decision.sentence.partition(" Next look: ")[0]
+            raise ValidationFailed(f"{said} {TO_DO[decision.rule]} Nothing was scheduled.")
+        return task
