@@ -56,7 +56,7 @@ MUTANT_SECONDS = 10.0
 LEASE_MS = 600_000
 TENANTS = {"default": 5, "second": 4}
 CAMPAIGNS = {"a": ("default", 2), "b": ("default", 3), "c": ("second", 3)}
-BUDGETS = {"c": 1_500_000}
+BUDGETS = {"c": 600_000}
 RESERVE = 100_000
 SITE = Site(
     packs=(SIMULATION_PACK,),
@@ -67,6 +67,8 @@ SITE = Site(
     reserve_micro_usd=RESERVE,
 )
 NUMBERS = 400
+MUTANT_NUMBERS = 15
+"""A wrong product has to be found out soon: few numbers, each called often."""
 TASKS = 4_000
 
 
@@ -87,7 +89,11 @@ def run(seed: int, mutant: str = "", seconds: float = SECONDS) -> Result:
     began = time.monotonic()
     lines = raced(seed, mutant, seconds, WORKERS)
     found, figures = over(lines)
-    missed = [name for name in MUTANTS if not mutant and not over(raced(seed, name, MUTANT_SECONDS, 4))[0]]
+    missed = [
+        name
+        for name in MUTANTS
+        if not mutant and not over(raced(seed, name, MUTANT_SECONDS, 4, MUTANT_NUMBERS))[0]
+    ]
     return Result(
         name="caps",
         n=sum(line.begins for line in lines),
@@ -142,11 +148,11 @@ def over(lines: Sequence[Line]) -> tuple[list[str], dict[str, int]]:
     return found, figures
 
 
-def raced(seed: int, mutant: str, seconds: float, workers: int) -> list[Line]:
+def raced(seed: int, mutant: str, seconds: float, workers: int, numbers: int = NUMBERS) -> list[Line]:
     """Run processes on a database of their own; answers what they wrote down."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        asyncio.run(_lay_out(folder, seed))
+        asyncio.run(_lay_out(folder, seed, numbers))
         spawn = multiprocessing.get_context("spawn")
         until = time.time() + seconds + 3.0  # they need a moment to start
         running = [spawn.Process(target=_process, args=(folder, seed + n, mutant, until)) for n in range(workers)]
@@ -165,7 +171,7 @@ def _read(folder: Path) -> Iterable[Line]:
             yield msgspec.json.decode(text, type=Line)
 
 
-async def _lay_out(folder: Path, seed: int) -> None:
+async def _lay_out(folder: Path, seed: int, numbers: int) -> None:
     chance, now_ms = random.Random(seed), _now_ms()
     async with SqliteDatabase(folder / "caps.db") as db:
         await db.execute("INSERT INTO tenants (id, name, created_ms) VALUES ('second', 'Second', 0)")
@@ -176,7 +182,7 @@ async def _lay_out(folder: Path, seed: int) -> None:
         for n in range(TASKS):
             campaign = chance.choice(list(batches))
             tenant = CAMPAIGNS[campaign][0] if campaign else "default"
-            number = f"+1202555{chance.randrange(NUMBERS):04}"
+            number = f"+1202555{chance.randrange(numbers):04}"
             new = NewTask(
                 id=new_id(n), agent_id=f"agent-{tenant}", number=number, objective="Talk.", next_action_time=0
             )
