@@ -61,6 +61,7 @@ class Engine:
             ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
             link = MediaLink(lambda: self._connect_media(group), self.db, self.bus, s.node_name)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
+            client.channels.before_originate = self.board.guard.check
             self.scheduler = Scheduler(self.board)
             legs = await link.start()
             # Adopted calls open their mailboxes before the first reconcile, which removes what nobody owns.

@@ -14,13 +14,14 @@ import structlog
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
 from app.calls.supervise import supervise
+from app.domain.admission import Dial
 from app.domain.call import NewCall
 from app.domain.messages import TaskChanged
-from app.domain.number import NumberRefused, dial_target, parse_number
 from app.domain.task import CallTask, TaskEvent, after
 from app.errors import AppError, StoreError
 from app.ids import new_id
-from app.store import agents, attempts, campaigns, leases, tasks
+from app.store import admission, agents, attempts, campaigns, leases, settlement, tasks
+from app.store.db import DIALING
 
 log = structlog.get_logger()
 
@@ -70,13 +71,20 @@ class Scheduler:
                 log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
         await self._conclude_left()
         await campaigns.complete_settled(self.board.db, now_ms)
-        if not self._ready():
-            return
-        free = settings.call_slots - len(self.running)
-        claimed = await leases.claim_due(self.board.db, now_ms, settings.node_name, settings.lease_s * 1000, free)
-        for task in claimed:
-            self._hold(task)
-            group.create_task(self._call(task))
+        while self._ready() and (free := settings.call_slots - len(self.running)) > 0:
+            claimed = await leases.claim_due(
+                self.board.db,
+                now_ms,
+                settings.node_name,
+                settings.lease_s * 1000,
+                free,
+                most_alive=settings.call_slots,
+            )
+            for task in claimed:
+                self._hold(task)
+                group.create_task(self._call(task))
+            if not claimed:
+                return
 
     async def adopt(self, order: CallOrder, task: CallTask) -> None:
         """Follow a call that a former process dialed, to its end."""
@@ -89,8 +97,9 @@ class Scheduler:
             self._let_go(task)
 
     def _ready(self) -> bool:
-        """Whether an answered call would be heard now: events flow and a media worker is there."""
-        return self._accepting and self.board.ari.gate.is_open and self.board.media.connected
+        """Whether an answered call would be heard now: events flow, a media worker is there and not late."""
+        connected = self.board.ari.gate.is_open and self.board.media.connected
+        return self._accepting and connected and self.board.readiness.hold() is None
 
     def _hold(self, task: CallTask) -> None:
         self.running.add(task.id)
@@ -106,6 +115,7 @@ class Scheduler:
         try:
             order = await self._order(task)
             if order is None:
+                await self.board.bus.publish("tasks", TaskChanged(task_id=task.id))
                 return
             await self.board.announce(order)
             if self._accepting:
@@ -121,30 +131,31 @@ class Scheduler:
             self._let_go(task)
 
     async def _order(self, task: CallTask) -> CallOrder | None:
-        """Open the attempt of a claimed task; None when its number cannot be dialed (the task has failed then)."""
+        """Ask admission early and open the attempt of a claimed task, in one transaction. None: it is not called
+        now, and what was decided is stored. The last word is said when the intent is committed.
+        """
         settings, now_ms = self.board.settings, self.board.clock.unix_ms()
         try:
-            requested = parse_number(task.number, fictional=settings.simulate)
-            target = dial_target(
-                requested,
-                test_mode=settings.app_test_mode,
-                redirect=settings.app_test_mode_redirect_number,
-            )
             agent = await agents.get(self.board.db, task.tenant_id, task.agent_id)
-        except NumberRefused as refused:
-            await self._refuse(task, refused.message)
-            return None
         except msgspec.ValidationError as damaged:
             await self._refuse(task, f"The stored agent of this task cannot be read: {damaged}.")
             return None
-        new = NewCall(
-            id=new_id(now_ms),
-            task_id=task.id,
-            node=settings.node_name,
-            number_dialed=target,
-            dial_deadline_ms=now_ms + PREPARE_AND_DIAL_S * 1000,
-        )
         async with self.board.db.tx() as tx:
+            await tx.exclusive(DIALING)
+            current = await tasks.get(tx, task.tenant_id, task.id)
+            tasks.check_token(current, task.lease_token)
+            hold = self.board.readiness.hold()
+            judged = await admission.judge(tx, current, self.board.site, now_ms, hold=hold, early=True)
+            if not isinstance(judged.decision, Dial):
+                await settlement.settle(tx, current, judged.decision, now_ms)
+                return None
+            new = NewCall(
+                id=new_id(now_ms),
+                task_id=task.id,
+                node=settings.node_name,
+                number_dialed=self.board.site.target(task.number),
+                dial_deadline_ms=now_ms + PREPARE_AND_DIAL_S * 1000,
+            )
             await attempts.open_call(tx, task.tenant_id, new, task.lease_token, now_ms)
         return CallOrder(
             new=new,
@@ -194,7 +205,7 @@ class Scheduler:
         """Until nudged, until the next task is due, at most one poll interval."""
         wait_s = self.board.settings.scheduler_poll_s
         try:
-            due_ms = await tasks.next_due_ms(self.board.db)
+            due_ms = await tasks.next_due_ms(self.board.db, self.board.clock.unix_ms())
         except StoreError:
             due_ms = None
         if due_ms is not None:

@@ -1,6 +1,7 @@
 """`client.channels`: the verbs of ARI's channels resource that a call needs. Rows first, then the methods."""
 
 import re
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -61,6 +62,8 @@ class Channels:
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
+        self.before_originate: Callable[[Originate], None] | None = None
+        """Asked right before every originate; raises AriError (`NotSent`) to hold it back."""
 
     async def list(self) -> list[Channel]:
         return await self._rest.call(LIST, {})
@@ -70,6 +73,8 @@ class Channels:
 
     async def originate(self, request: Originate) -> Channel:
         """Dial. Never sent twice: after a lost answer look the channel id up instead."""
+        if self.before_originate is not None:
+            self.before_originate(request)
         return await self._rest.call(ORIGINATE, {}, msgspec.to_builtins(request))
 
     async def external_media(self, request: CreateExternalMedia) -> Channel:

@@ -21,6 +21,7 @@ from litestar.static_files import (
 from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
+from app.config.site import load_site
 from app.errors import AppError, ConflictError, NotFoundError, StoreError, ValidationFailed
 from app.people.door import Door, NotLetIn
 from app.people.passwords import Passwords
@@ -34,6 +35,7 @@ from web.pages import Pages
 from web.people import People, people_routes
 from web.render import Templates
 from web.sign_in import sign_in_routes
+from web.tasks import task_routes
 
 log = structlog.get_logger()
 
@@ -73,6 +75,7 @@ def create_app(
             *call_routes(Pages(db, clock, templates), hubs, still_in),
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
+            *task_routes(db, clock, load_site(settings)),
             _health_route(settings, db),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],

@@ -2,15 +2,20 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
 
 from app.bus import Bus
 from app.calls.ari_link import AriLink
+from app.calls.dial_guard import DialGuard
 from app.calls.media_link import MediaLink
+from app.calls.readiness import Readiness
 from app.clock import Clock
 from app.config import Settings
+from app.config.site import load_site
+from app.domain.admission_site import Site
 from app.domain.agent import Agent
 from app.domain.call import NewCall
 from app.domain.command import Verdict
@@ -69,6 +74,21 @@ class Switchboard:
     def command_key(self) -> bytes:
         """Signs and checks wake-ups; the same in every process."""
         return self.settings.command_key.get_secret_value().encode()
+
+    @cached_property
+    def site(self) -> Site:
+        """What the settings say to admission. Raises ConfigError at the first look."""
+        return load_site(self.settings)
+
+    @cached_property
+    def guard(self) -> DialGuard:
+        """The wall that every originate of this process passes."""
+        return DialGuard(self.site, self.settings.trunk_endpoint)
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """Why this process dials nobody just now."""
+        return Readiness(self.clock, self.media, self.settings.media_late_limit_ms)
 
     async def announce(self, order: CallOrder) -> None:
         """Tell screens that a call (and so its task) changed."""

@@ -24,9 +24,8 @@ from app.calls.conversation import (
     WantHangUp,
 )
 from app.calls.diary import Diary
+from app.calls.intent import commit_intent, until_again
 from app.calls.plan import call_plan, open_leg
-from app.errors import StoreError
-from app.store import attempts
 from app.store.attempts import DialRefusal
 from media import protocol as media
 from media.client import WorkerLost
@@ -40,7 +39,7 @@ from stasis.runner import run_effect
 
 log = structlog.get_logger()
 
-Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered
+Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered | Originate
 LEG_CLOSE_LIMIT_S = 5.0
 
 
@@ -154,6 +153,9 @@ class PhoneCall:
             case Ordered():
                 await self._carry_out(item, group)
                 return
+            case Originate():
+                await self._originate(item, group)
+                return
             case media.Report():
                 await self._talk_effects(self.talk.handle(item, now), group)
                 return
@@ -209,24 +211,23 @@ class PhoneCall:
                     assert_never(effect)
 
     async def _originate(self, effect: Originate, group: asyncio.TaskGroup) -> None:
-        """The only road to a ringing phone: the intent is committed (fence, DNC, deadline) before the POST."""
-        try:
-            async with self.board.db.tx() as tx:
-                committed = await attempts.begin_call(
-                    tx,
-                    self.order.tenant_id,
-                    self.order.new,
-                    self.order.lease_token,
-                    self.board.clock.unix_ms(),
-                )
-        except StoreError as error:
-            committed = DialRefusal(code="store", sentence=f"The intent could not be stored: {error.message}")
-        if isinstance(committed, DialRefusal):
+        """The only road to a ringing phone: the intent is committed by admission before the POST."""
+        if self.machine.state is not CallState.DIALING:  # ended while it waited for the trunk's token
+            refusal = DialRefusal(code="ended", sentence="The call was ended before it was dialed.")
+        else:
+            refusal = await commit_intent(self.board, self.order, effect.channel_id)
+        if refusal is None:
+            group.create_task(self._rest(effect))
+        elif refusal.again_ms is not None:
+            group.create_task(self._originate_at(effect, refusal.again_ms))
+        else:
             # Not sent, so the machine knows that nobody was called and takes everything down.
-            self._diary.note("dial_refused", committed.sentence)
-            self._inbox.put_nowait(channel.Failed(effect=effect, error=NotSent(committed.sentence)))
-            return
-        group.create_task(self._rest(effect))
+            self._diary.note("dial_refused", refusal.sentence)
+            self._inbox.put_nowait(channel.Failed(effect=effect, error=NotSent(refusal.sentence)))
+
+    async def _originate_at(self, effect: Originate, again_ms: int) -> None:
+        await until_again(self.board, again_ms)
+        self._inbox.put_nowait(effect)
 
     async def _rest(self, effect: channel.RestEffect) -> None:
         self._inbox.put_nowait(await run_effect(self.board.ari.client, effect, self.board.ari.gate))

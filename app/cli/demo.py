@@ -66,6 +66,7 @@ def demo_command(headless: bool, as_json: bool, count: int, concurrent: int) -> 
         "redis_url": "",
         "database_url": "",
         "max_concurrent_calls": concurrent,
+        "calls_per_second": 20.0,
         "ring_timeout_s": 5,
         "no_input_s": 3.0,
         "no_input_prompts": 1,

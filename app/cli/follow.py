@@ -7,10 +7,11 @@ import msgspec
 
 from app.domain.call import Call, CallState
 from app.domain.task import CallTask, TaskState
-from app.store import calls, events, tasks, transcripts
+from app.store import calls, decisions, events, tasks, transcripts
 from app.store.db import Database
 
 POLL_S = 0.2
+PATIENCE_MS = 30_000
 SHOWN_EVENTS = {
     "dtmf_in": "callee pressed",
     "dtmf_out": "agent pressed",
@@ -31,6 +32,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
     task: CallTask
     call: Call | None
+    deferred: str = ""
+    """Why the calling rules put the task off, when they did so for longer than somebody waits at a terminal."""
 
 
 class Follower:
@@ -43,6 +46,7 @@ class Follower:
         self._state: CallState | None = None
         self._turns: set[tuple[str, str]] = set()
         self._events = 0
+        self._waits_for = ""
 
     async def until_settled(self) -> Story:
         """Follow until the attempt has ended and something was decided about the task."""
@@ -55,9 +59,27 @@ class Follower:
                 TaskState.ANALYZING,
             }:
                 return story
-            if story.task.state is TaskState.PENDING and story.call is not None and story.call.outcome:
+            if story.task.state is TaskState.PENDING and (put_off := await self._put_off(story.task)):
+                return msgspec.structs.replace(story, deferred=put_off)
+            if story.task.state is TaskState.PENDING and self._concluded(story):
                 return story
             await asyncio.sleep(POLL_S)
+
+    @staticmethod
+    def _concluded(story: Story) -> bool:
+        return story.call is not None and bool(story.call.outcome and story.task.overall_conclusion)
+
+    async def _put_off(self, task: CallTask) -> str:
+        """The sentence of the rule that put the task off for more than PATIENCE_MS; a shorter wait is shown."""
+        found = await decisions.of_task(self._db, task.tenant_id, task.id, limit=1)
+        if not found or found[0].result != "defer" or found[0].until_ms != task.next_action_time:
+            return ""
+        if task.next_action_time - found[0].last_ms > PATIENCE_MS:
+            return found[0].sentence
+        if found[0].rule != self._waits_for:
+            self._waits_for = found[0].rule
+            self._write(f"       waits          {found[0].sentence}")
+        return ""
 
     async def _look(self) -> Story:
         task = await tasks.get(self._db, self._task.tenant_id, self._task.id)

@@ -16,6 +16,7 @@ from app.cli.house import open_house, serve_console, stop_on_signals
 from app.cli.migrate import migrate_command
 from app.cli.policy import policy_command
 from app.cli.user import nobody_yet, user_command
+from app.cli.why import why_command
 from app.config import load_settings, setting_warnings
 from app.errors import AppError
 from app.logs import Level, set_up_logs
@@ -67,6 +68,7 @@ opendeep.add_command(doctor_command)
 opendeep.add_command(migrate_command)
 opendeep.add_command(policy_command)
 opendeep.add_command(user_command)
+opendeep.add_command(why_command)
 
 
 def main() -> None:

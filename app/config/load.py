@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+import phonenumbers
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
+from app.config.packs import PACKS_DIR, enabled_packs, load_packs
 from app.config.settings import GROUPS, KEYS, Settings
 from app.domain.command import MIN_KEY_LENGTH
 from app.domain.number import NumberRefused, parse_number
@@ -136,6 +138,7 @@ def _contradictions(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
             text = f"{name.upper()} must be an address that starts with {' or '.join(schemes.split())}://."
             yield frozenset({name}), text
     yield from _shared_database(s)
+    yield from _rule_problems(s)
     yield from _missing_secrets(s)
 
 
@@ -154,6 +157,23 @@ def _shared_database(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
                 "PEER_ARI_LOGINS must be node=user:password, separated by blanks.",
             )
             return
+
+
+def _rule_problems(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
+    """Countries that do not exist, packs that cannot be read: found at the start and not at the first call."""
+    known = phonenumbers.SUPPORTED_REGIONS
+    for country in s.countries:
+        if country not in known:
+            text = f"ALLOWED_COUNTRIES: {country!r} is not an ISO country such as US, GB or DE."
+            yield frozenset({"allowed_countries"}), text
+    packs = frozenset({"policy_packs", "policy_packs_dir"})
+    if not s.pack_ids:
+        yield packs, "POLICY_PACKS is empty: without calling rules nobody is called. The default is a good start."
+    try:
+        enabled_packs(load_packs(Path(s.policy_packs_dir) if s.policy_packs_dir else PACKS_DIR), s.pack_ids)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield packs, f"POLICY_PACKS: {problem}"
 
 
 def _missing_secrets(s: Settings) -> Iterator[tuple[frozenset[str], str]]:

@@ -31,6 +31,16 @@ class Settings(BaseSettings):
     """True: simulated telephone exchange and speech model; nothing real is dialed, no key is needed."""
     max_concurrent_calls: int = Field(default=5, ge=1, le=500)
     """Calls at the same time, over all tenants."""
+    allowed_countries: str = ""
+    """ISO countries that may be called, separated by commas, like US,CA; empty: none, until somebody says so."""
+    policy_packs: str = "us-strict,uk,eu,fr,de"
+    """Calling-rule packs in force, separated by commas; `opendeep policy list` shows them. No pack, no call."""
+    policy_packs_dir: str = ""
+    """Directory of your own packs (*.toml); empty: those that come with the program."""
+    number_calls_per_day: int = Field(default=3, ge=1, le=100)
+    """Calls to one number in 24 hours, whatever the packs allow."""
+    cost_reserve_usd_per_min: float = Field(default=0.30, ge=0, le=100)
+    """US dollars a minute of talk may cost at most; budgets set this aside before a call is dialed."""
 
     node_name: Name = "main"
     """Name of this process in channel ids and leases; two processes never share one."""
@@ -73,6 +83,14 @@ class Settings(BaseSettings):
     """Asterisk endpoint to dial; {number} stands exactly once for the number."""
     caller_id: str = Field(default="", pattern=r'^[^"\r\n;]{0,80}$')
     """Caller id shown to the callee, like +12025550100; empty: what the trunk is set to."""
+    caller_id_owned: bool = False
+    """True: CALLER_ID is a number of your own. Packs such as us-strict ask for it."""
+    caller_id_reachable: bool = False
+    """True: somebody or something answers when CALLER_ID is called back. Packs such as us-strict and uk ask
+    for it.
+    """
+    calls_per_second: float = Field(default=1.0, ge=0.01, le=200)
+    """Calls the trunk may begin in a second, over all processes; ask your carrier."""
     ring_timeout_s: int = Field(default=40, ge=5, le=300)
     """Seconds a phone may ring."""
     max_call_duration_s: int = Field(default=600, ge=10, le=7200)
@@ -96,6 +114,8 @@ class Settings(BaseSettings):
     """UDP port of the RTP socket; 0: any free one."""
     media_mode: Literal["process", "in_process"] = "process"
     """process: a media worker of its own, which outlives a restart of this one; in_process: for tests."""
+    media_late_limit_ms: float = Field(default=15.0, ge=1, le=1000)
+    """Audio that leaves this late (p99 of some seconds) means too many calls: no new one is dialed meanwhile."""
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     """How G.722 and PCM legs are resampled; soxr is the slower reference."""
     recording: bool = False
@@ -171,6 +191,18 @@ class Settings(BaseSettings):
     def call_slots(self) -> int:
         """Calls at the same time; test mode makes it one."""
         return 1 if self.app_test_mode else self.max_concurrent_calls
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """ALLOWED_COUNTRIES, read."""
+        return tuple(
+            dict.fromkeys(part.strip().upper() for part in self.allowed_countries.split(",") if part.strip())
+        )
+
+    @property
+    def pack_ids(self) -> tuple[str, ...]:
+        """POLICY_PACKS, read."""
+        return tuple(dict.fromkeys(part.strip() for part in self.policy_packs.split(",") if part.strip()))
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

@@ -6,7 +6,9 @@ import sqlite3
 import sys
 import time
 
+from app.clock import SystemClock
 from app.config import Settings, load_settings, setting_warnings
+from app.doctor.calling_rules import calling_rules, imported_registries
 from app.doctor.check import Check
 from app.doctor.database import database
 from app.errors import ConfigError
@@ -16,6 +18,7 @@ from stasis.client import AriClient
 from stasis.errors import AriError
 
 MIN_ASTERISK = (22, 10, 1)
+DAY_MS = 86_400_000
 
 
 def run_checks() -> list[Check]:
@@ -28,11 +31,12 @@ def run_checks() -> list[Check]:
     checks.append(Check(severity="ok", name="settings", message="complete"))
     checks += [Check(severity="warn", name="settings", message=line) for line in setting_warnings()]
     checks.append(_test_mode(settings))
+    checks += calling_rules(settings, SystemClock().now().date())
     return [*checks, *asyncio.run(_connections(settings))]
 
 
 async def _connections(settings: Settings) -> list[Check]:
-    checks = [*await database(settings), _rtp_port(settings)]
+    checks = [*await database(settings), *await imported_registries(settings), _rtp_port(settings)]
     if settings.simulate:
         text = "SIMULATE is on: exchange and model are simulated, nothing real is dialed"
         return [*checks, Check(severity="ok", name="simulation", message=text)]

@@ -72,7 +72,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     packs: tuple[PackRef, ...]
     warnings: tuple[str, ...]
-    facts: Facts
+    facts: Facts | None
+    """None: they could not be collected."""
 
 
 class Dial(msgspec.Struct, frozen=True, kw_only=True, tag="dial"):
@@ -116,6 +117,15 @@ def admit(facts: Facts, policy: Policy | None) -> Decision:
         return Dial(sentence=sentence, evidence=_evidence(question, tuple(asked)))
     except (AppError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         return _fault(facts, error, tuple(asked))
+
+
+def doubt(error: Exception, now_ms: int) -> Defer:
+    """The facts could not even be collected."""
+    sentence = (
+        f"What calling rules ask could not be read ({type(error).__name__}: {error}); nobody is called on a doubt."
+    )
+    evidence = Evidence(rules=("facts",), packs=(), warnings=(), facts=None)
+    return Defer(until_ms=now_ms + FAULT_DELAY_MS, rule="facts", sentence=sentence, evidence=evidence)
 
 
 def _refused(question: Question, name: str, objection: Objection, asked: tuple[str, ...]) -> Decision:

@@ -46,6 +46,22 @@ def parse_number(text: str, *, region: str = "", fictional: bool = False) -> str
     return e164
 
 
+def canonical(text: str) -> str:
+    """E.164 form of any spelling of a number, also of one that is never dialed: what lists are kept in.
+
+    Raises NumberRefused for what has no country code.
+    """
+    typed = text.strip()
+    try:
+        number = phonenumbers.parse(typed, None)
+    except phonenumbers.NumberParseException:
+        raise _refused("unreadable", f"{typed[:40]!r} is not a number with a country code. {_EXAMPLE}") from None
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if DIALLABLE.match(e164) is None:
+        raise _refused("unreadable", f"{typed[:40]!r} is not a telephone number. {_EXAMPLE}")
+    return e164
+
+
 def country_of(e164: str) -> str:
     """ISO country of a number ("US"), by its country code and, where several share it, its first digits.
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from app.domain.policy.pack import CalleeKind, Purpose
 from app.errors import IllegalTransition
 
 
@@ -26,7 +27,7 @@ class TaskState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SUPPRESSED = "suppressed"
-    """The number is on a do-not-call list."""
+    """Nobody may call: a do-not-call list, a registry, or no consent."""
 
 
 class TaskEvent(StrEnum):
@@ -120,6 +121,15 @@ class CallTask(msgspec.Struct, frozen=True, kw_only=True):
     lease_until: int | None
     created_ms: int
     updated_ms: int
+    purpose: Purpose = "service"
+    callee_zone: str = ""
+    callee_kind: CalleeKind = "person"
+    callee_region: str = ""
+
+    @property
+    def lane(self) -> str:
+        """What it is claimed from in turn: its campaign, or the single tasks of its tenant."""
+        return self.campaign_id or self.tenant_id
 
 
 def after(task: CallTask, event: TaskEvent, now_ms: int) -> CallTask:
@@ -136,7 +146,11 @@ def after(task: CallTask, event: TaskEvent, now_ms: int) -> CallTask:
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A task to be stored; `number` is E.164. A higher `priority` (0..100) is dialed first."""
+    """A task to be stored; `number` is E.164. A higher `priority` (0..100) is dialed first.
+
+    `callee_zone` (IANA name) and `callee_region` (like US-FL) are empty when they are not known; calling rules
+    then assume the strictest.
+    """
 
     id: str
     agent_id: str
@@ -148,3 +162,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     campaign_id: str | None = None
     priority: int = 50
     max_attempts: int = 3
+    purpose: Purpose = "service"
+    callee_zone: str = ""
+    callee_kind: CalleeKind = "person"
+    callee_region: str = ""

@@ -1,21 +1,26 @@
 """The life of one attempt in the store: opened, committed to be dialed, finished. The dial protocol lives here.
 
 `begin_call` is the intent: it is committed (synchronous=FULL) before anything that can ring is asked for, and it
-is the last place that can refuse. A fault inside it raises, and whoever asked does not dial.
+is the last place that can refuse: admission is asked inside its transaction. A fault in it raises, and whoever
+asked does not dial.
 """
 
 import msgspec
 
+from app.domain.admission import Defer, Dial
+from app.domain.admission_facts import Hold
+from app.domain.admission_site import Site
 from app.domain.call import Call, CallEnd, CallState, NewCall
 from app.domain.task import CallTask, TaskEvent, TaskState, after
-from app.errors import ConflictError, ConstraintFailed
-from app.store import calls, commands, dnd, events, tasks
+from app.errors import ConflictError, ConstraintFailed, NotFoundError
+from app.store import admission, calls, commands, events, settlement, tasks
 from app.store.db import DIALING, Tx
 from app.store.rows import to_params, with_values
 
 _INSERT = with_values("INSERT INTO calls ($columns) VALUES ($values)", Call)
 _PROMOTE = """
     UPDATE calls SET state = 'dialing', dialing_ms = :now_ms, number_dialed = :number_dialed, dialed = 1,
+        trunk = :trunk,
         dial_deadline_ms = :dial_deadline_ms, attempt_number = :attempt_number
     WHERE tenant_id = :tenant_id AND id = :call_id AND task_id = :task_id AND state = 'prepare'
 """
@@ -28,12 +33,20 @@ _CLOSE = """
     WHERE tenant_id = :tenant_id AND id = :call_id AND state <> 'ended'
 """
 
+WAIT_FOR_TOKEN_MS = 2 * admission.PREPARE_AHEAD_MS
+"""A prepared call waits at most this long for the trunk's token; then its task is put back."""
+WRONG_NUMBER_MS = 1_000
+
 
 class DialRefusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Nobody may be dialed for this attempt. `code`: lease_lost, too_late, attempts_used or dnc."""
+    """Nobody may be dialed for this attempt. `code`: lease_lost, too_late, store, or the rule of admission.
+
+    `again_ms`: nothing was settled, and the same attempt may ask again then (the trunk's next token).
+    """
 
     code: str
     sentence: str
+    again_ms: int | None = None
 
 
 async def open_call(tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: int) -> Call:
@@ -45,40 +58,88 @@ async def open_call(tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: in
     tasks.check_token(task, token)
     if task.state is not TaskState.CLAIMED:
         raise ConflictError(f"The task is {task.state}; a call is opened only for a claimed one.")
-    return await _insert(tx, task, new, CallState.PREPARE, now_ms)
+    return await _insert(tx, task, new, now_ms)
 
 
-async def begin_call(tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: int) -> Call | DialRefusal:
+async def begin_call(
+    tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: int, *, site: Site, hold: Hold | None = None
+) -> Call | DialRefusal:
     """Commit the intent to dial: task claimed -> in_call, call -> dialing, one attempt used, or say why not.
 
-    Checks the fencing token, the lease, the dial deadline, the attempts left and the do-not-call lists of the
-    requested and the dialed number. A refusal by list or by attempts settles the task in the same transaction.
+    Checks the fencing token, the lease and the dial deadline, then asks admission everything there is to ask.
+    What it decides is settled and kept in the same transaction: a task that is put off is pending again with no
+    attempt used, one that may never be called is settled. A dial takes the trunk's token and reserves its cost.
     """
     await tx.exclusive(DIALING)
     task = await tasks.get(tx, tenant_id, new.task_id)
-    refusal = _refusal(task, new, token, now_ms)
-    if refusal is None and await dnd.is_listed(tx, tenant_id, [task.number, new.number_dialed]):
-        refusal = DialRefusal(code="dnc", sentence="The number is on a do-not-call list; it is not dialed.")
-    if refusal is not None:
-        await _settle(tx, task, refusal, now_ms)
-        return refusal
+    fenced = _fenced(task, new, token, now_ms)
+    if fenced is not None:
+        return fenced
+    judged = await admission.judge(tx, task, site, now_ms, hold=hold)
+    decision = judged.decision
+    if isinstance(decision, Dial) and new.number_dialed != decision_number(decision):
+        decision = Defer(
+            until_ms=now_ms + WRONG_NUMBER_MS,
+            rule="test_mode",
+            sentence="The number that was prepared is not the one that may be dialed now; it is asked again.",
+            evidence=decision.evidence,
+        )
+    if isinstance(decision, Defer) and _soon(decision, new, now_ms):
+        return DialRefusal(code=decision.rule, sentence=decision.sentence, again_ms=decision.until_ms)
+    if not isinstance(decision, Dial):
+        await settlement.settle(tx, task, decision, now_ms)
+        await _put_back_row(tx, tenant_id, new.id, decision.sentence, now_ms)
+        return DialRefusal(code=decision.rule, sentence=decision.sentence)
+    call = await _promote(tx, task, new, site.trunk, now_ms)
+    await settlement.dialing(tx, task, call.id, judged, now_ms, site=site)
+    return call
+
+
+def decision_number(decision: Dial) -> str:
+    """The number that was admitted."""
+    return decision.evidence.facts.task.number_dialed if decision.evidence.facts is not None else ""
+
+
+async def _promote(tx: Tx, task: CallTask, new: NewCall, trunk: str, now_ms: int) -> Call:
     task = after(task, TaskEvent.BEGIN_CALL, now_ms)
     await tasks.save(tx, msgspec.structs.replace(task, current_attempt_count=task.current_attempt_count + 1))
-    promoted = await tx.execute(
-        _PROMOTE,
-        {
-            "tenant_id": tenant_id,
-            "call_id": new.id,
-            "task_id": task.id,
-            "number_dialed": new.number_dialed,
-            "dial_deadline_ms": new.dial_deadline_ms,
-            "now_ms": now_ms,
-            "attempt_number": await _newest_number(tx, task.id, other_than=new.id) + 1,
-        },
+    params = {
+        "tenant_id": task.tenant_id,
+        "call_id": new.id,
+        "task_id": task.id,
+        "number_dialed": new.number_dialed,
+        "dial_deadline_ms": new.dial_deadline_ms,
+        "trunk": trunk,
+        "now_ms": now_ms,
+        "attempt_number": await _newest_number(tx, task.id, other_than=new.id) + 1,
+    }
+    if not await tx.execute(_PROMOTE, params):
+        await _insert(tx, task, new, now_ms)
+        await tx.execute(_PROMOTE, params)
+    return await calls.get(tx, task.tenant_id, new.id)
+
+
+async def _put_back_row(tx: Tx, tenant_id: str, call_id: str, sentence: str, now_ms: int) -> None:
+    """The attempt is over before anybody was dialed; its task may be claimed again from now on."""
+    try:
+        call = await calls.get(tx, tenant_id, call_id)
+    except NotFoundError:
+        return
+    end = CallEnd(
+        call_id=call_id,
+        outcome="canceled",
+        ended_by="system_complete",
+        dialed=False,
+        detail=sentence,
+        ended_ms=now_ms,
     )
-    if promoted:
-        return await calls.get(tx, tenant_id, new.id)
-    return await _insert(tx, task, new, CallState.DIALING, now_ms)
+    await close_row(tx, call, end, now_ms)
+
+
+def _soon(decision: Defer, new: NewCall, now_ms: int) -> bool:
+    """Only the trunk's pace is in the way, and its token comes while everything is still prepared."""
+    deadline_ms = new.dial_deadline_ms or decision.until_ms + 1
+    return decision.rule == "pace" and decision.until_ms < min(now_ms + WAIT_FOR_TOKEN_MS, deadline_ms)
 
 
 async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, token: int | None = None) -> CallTask:
@@ -90,7 +151,7 @@ async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, toke
     call = await calls.get(tx, tenant_id, end.call_id)
     task = await tasks.get(tx, tenant_id, call.task_id)
     closed = await close_row(tx, call, end, now_ms)
-    if not closed:
+    if not closed and (end.dialed or call.dialed):
         await events.add(tx, tenant_id, call.id, "late_end", to_params(end), at_ms=now_ms)
     if token is not None and token != task.lease_token:
         return task
@@ -104,11 +165,16 @@ async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, toke
 
 
 async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
-    """End the call row, and what was ordered of it and waits; False when it had ended before. Not its task."""
+    """End the call row, what was ordered of it and waits, and what it held: money, breaker, lane. False when it
+    had ended before. Not its task.
+    """
     params = to_params(end) | {"tenant_id": call.tenant_id, "ended_ms": end.ended_ms or now_ms}
     await calls.lock(tx, call.id)
     await commands.close_left(tx, call.tenant_id, call.id, now_ms)
-    return await tx.execute(_CLOSE, params) == 1
+    if await tx.execute(_CLOSE, params) != 1:
+        return False
+    await settlement.ended(tx, call.tenant_id, call.id, now_ms)
+    return True
 
 
 def _finished(task: CallTask, *, dialed: bool, now_ms: int) -> CallTask:
@@ -121,22 +187,13 @@ def _finished(task: CallTask, *, dialed: bool, now_ms: int) -> CallTask:
     )
 
 
-def _refusal(task: CallTask, new: NewCall, token: int, now_ms: int) -> DialRefusal | None:
+def _fenced(task: CallTask, new: NewCall, token: int, now_ms: int) -> DialRefusal | None:
     lease_until = task.lease_until or 0
     if task.lease_token != token or task.state is not TaskState.CLAIMED or lease_until <= now_ms:
         return DialRefusal(code="lease_lost", sentence="The claim of this task ran out before dialing.")
     if new.dial_deadline_ms is not None and now_ms >= new.dial_deadline_ms:
         return DialRefusal(code="too_late", sentence="Preparing took too long; the dial deadline has passed.")
-    if task.current_attempt_count >= task.max_attempts:
-        return DialRefusal(code="attempts_used", sentence=f"All {task.max_attempts} attempts are used.")
     return None
-
-
-async def _settle(tx: Tx, task: CallTask, refusal: DialRefusal, now_ms: int) -> None:
-    settling = {"dnc": TaskEvent.SUPPRESS, "attempts_used": TaskEvent.FAIL}.get(refusal.code)
-    if settling is not None:
-        settled = after(task, settling, now_ms)
-        await tasks.save(tx, msgspec.structs.replace(settled, overall_conclusion=refusal.sentence))
 
 
 async def _newest_number(tx: Tx, task_id: str, *, other_than: str = "") -> int:
@@ -144,8 +201,7 @@ async def _newest_number(tx: Tx, task_id: str, *, other_than: str = "") -> int:
     return row[0] if row else 0
 
 
-async def _insert(tx: Tx, task: CallTask, new: NewCall, state: CallState, now_ms: int) -> Call:
-    dialing = state is CallState.DIALING
+async def _insert(tx: Tx, task: CallTask, new: NewCall, now_ms: int) -> Call:
     call = Call(
         id=new.id,
         tenant_id=task.tenant_id,
@@ -155,16 +211,16 @@ async def _insert(tx: Tx, task: CallTask, new: NewCall, state: CallState, now_ms
         node=new.node,
         number_requested=task.number,
         number_dialed=new.number_dialed,
-        state=state,
+        state=CallState.PREPARE,
         outcome=None,
         ended_by=None,
         hangup_cause=None,
         tech_cause=None,
         sip_call_id=None,
-        dialed=dialing,
+        dialed=False,
         detail="",
         created_ms=now_ms,
-        dialing_ms=now_ms if dialing else None,
+        dialing_ms=None,
         dial_deadline_ms=new.dial_deadline_ms,
         ringing_ms=None,
         answered_ms=None,

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from app.domain.policy.pack import Purpose
 from app.domain.task import SETTLED, NewTask, TaskState
 from app.errors import NotFoundError
 from app.store import tasks
@@ -15,7 +16,7 @@ CampaignState = Literal["active", "paused", "completed", "cancelled"]
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. `idempotency_key` makes a repeated confirm find the first one."""
+    """One row. `idempotency_key` makes a repeated confirm find the first one. Cap and budget None: no own one."""
 
     id: str
     tenant_id: str
@@ -24,11 +25,16 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     created_ms: int
     updated_ms: int
+    pause_reason: str = ""
+    max_concurrent_calls: int | None = None
+    budget_micro_usd: int | None = None
 
 
 _INSERT = """
-    INSERT INTO campaigns (id, tenant_id, name, state, idempotency_key, created_ms, updated_ms)
-    VALUES (:id, :tenant_id, :name, 'active', :idempotency_key, :now_ms, :now_ms)
+    INSERT INTO campaigns (id, tenant_id, name, state, idempotency_key, created_ms, updated_ms,
+        max_concurrent_calls, budget_micro_usd)
+    VALUES (:id, :tenant_id, :name, 'active', :idempotency_key, :now_ms, :now_ms,
+        :max_concurrent_calls, :budget_micro_usd)
     ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
 """
 _SELECT = with_columns("SELECT $columns FROM campaigns WHERE tenant_id = :tenant_id", Campaign)
@@ -36,7 +42,8 @@ _GET = f"{_SELECT} AND id = :campaign_id"
 _BY_KEY = f"{_SELECT} AND idempotency_key = :key"
 _LIST = f"{_SELECT} ORDER BY created_ms DESC, id DESC LIMIT :limit"
 _SET_STATE = """
-    UPDATE campaigns SET state = :state, updated_ms = :now_ms WHERE tenant_id = :tenant_id AND id = :campaign_id
+    UPDATE campaigns SET state = :state, pause_reason = :reason, updated_ms = :now_ms
+    WHERE tenant_id = :tenant_id AND id = :campaign_id
 """
 _COUNTS = """
     SELECT state, count(*) FROM tasks WHERE tenant_id = :tenant_id AND campaign_id = :campaign_id GROUP BY state
@@ -53,11 +60,14 @@ _COMPLETE = """
 
 
 class NewCampaign(msgspec.Struct, frozen=True, kw_only=True):
-    """A confirmed plan; the tasks come beside it."""
+    """A confirmed plan; the tasks come beside it. `purpose`, when given, becomes that of every task."""
 
     id: str
     name: str
     idempotency_key: str | None = None
+    max_concurrent_calls: int | None = None
+    budget_micro_usd: int | None = None
+    purpose: Purpose | None = None
 
 
 async def create(
@@ -66,14 +76,24 @@ async def create(
     """Store campaign and tasks together. The second value is False when this key was confirmed before; then the
     first campaign is answered and nothing is added. Raises ValidationFailed for a task that does not fit.
     """
-    params = {"id": new.id, "tenant_id": tenant_id, "name": new.name, "now_ms": now_ms}
-    inserted = await tx.execute(_INSERT, params | {"idempotency_key": new.idempotency_key})
+    params = {
+        "id": new.id,
+        "tenant_id": tenant_id,
+        "name": new.name,
+        "idempotency_key": new.idempotency_key,
+        "max_concurrent_calls": new.max_concurrent_calls,
+        "budget_micro_usd": new.budget_micro_usd,
+        "now_ms": now_ms,
+    }
+    inserted = await tx.execute(_INSERT, params)
     if not inserted:
         row = await tx.one(_BY_KEY, {"tenant_id": tenant_id, "key": new.idempotency_key})
         if row is None:
             raise NotFoundError("There is no such campaign.")
         return to_struct(Campaign, row), False
-    members = [msgspec.structs.replace(task, campaign_id=new.id) for task in batch]
+    members = [
+        msgspec.structs.replace(task, campaign_id=new.id, purpose=new.purpose or task.purpose) for task in batch
+    ]
     await tasks.create_many(tx, tenant_id, members, now_ms)
     return await get(tx, tenant_id, new.id), True
 
@@ -92,9 +112,17 @@ async def list_campaigns(sql: Reader, tenant_id: str, limit: int = 200) -> list[
     return [to_struct(Campaign, row) for row in rows]
 
 
-async def set_state(sql: Writer, tenant_id: str, campaign_id: str, state: CampaignState, now_ms: int) -> None:
-    """Pause, resume or end; only active campaigns are claimed from. Raises NotFoundError."""
-    params = {"tenant_id": tenant_id, "campaign_id": campaign_id, "state": state, "now_ms": now_ms}
+async def set_state(
+    sql: Writer, tenant_id: str, campaign_id: str, state: CampaignState, now_ms: int, *, reason: str = ""
+) -> None:
+    """Pause (say why), resume or end; only active campaigns are claimed from. Raises NotFoundError."""
+    params = {
+        "tenant_id": tenant_id,
+        "campaign_id": campaign_id,
+        "state": state,
+        "reason": reason,
+        "now_ms": now_ms,
+    }
     if not await sql.execute(_SET_STATE, params):
         raise NotFoundError("There is no such campaign.")
 

@@ -5,8 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from app.domain.number import DIALLABLE
-from app.errors import ValidationFailed
+from app.domain.number import canonical
 from app.store.db import DIALING, Reader, Tx, Writer
 
 Source = Literal["operator", "callee", "import"]
@@ -23,11 +22,10 @@ _SUPPRESS = """
       AND state IN ('pending', 'claimed', 'waiting_user')
     RETURNING id
 """
-_LISTED = """
-    SELECT 1 FROM dnd_list
-    WHERE number IN (SELECT value FROM json_each(:numbers))
-      AND (tenant_id IS NULL OR tenant_id = :tenant_id)
-    LIMIT 1
+_FIND = """
+    SELECT id, tenant_id FROM dnd_list
+    WHERE (number = :one OR number = :other) AND (tenant_id IS NULL OR tenant_id = :tenant_id)
+    ORDER BY tenant_id IS NULL DESC LIMIT 1
 """
 _LIST = """
     SELECT id, tenant_id, number, reason, source, evidence_call_id, evidence_item_id, created_ms FROM dnd_list
@@ -48,24 +46,41 @@ class DoNotCall(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int = 0
 
 
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entry, and whose list (None: everybody's)."""
+
+    id: str
+    tenant_id: str | None
+
+
 async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     """List a number and take its waiting tasks off the queue in the same transaction; answers their ids.
 
-    A claimed task loses its lease, so its attempt cannot begin any more. Listing twice changes nothing. Raises
-    ValidationFailed for a number that is not E.164.
+    A claimed task loses its lease, so its attempt cannot begin any more. Listing twice changes nothing. The first
+    statement of its transaction, before any row is read: once it is committed, no intent to dial is. Raises
+    ValidationFailed for what is no number with a country code; any spelling of one will do.
     """
-    if DIALLABLE.match(entry.number) is None or not entry.number.startswith("+"):
-        raise ValidationFailed(f"{entry.number!r} is not a number in E.164 form, like +12025550123.")
+    entry = msgspec.structs.replace(entry, number=canonical(entry.number))
     await tx.exclusive(DIALING)
     await tx.execute(_ADD, msgspec.structs.asdict(entry) | {"now_ms": now_ms})
     rows = await tx.change(_SUPPRESS, {"number": entry.number, "tenant_id": entry.tenant_id, "now_ms": now_ms})
     return sorted(row[0] for row in rows)
 
 
+async def find(sql: Reader, tenant_id: str, numbers: Sequence[str]) -> Listed | None:
+    """The entry that forbids this tenant to call one of at most two `numbers` (E.164); the list of everybody
+    first.
+
+    Raises StoreError; then nobody dials.
+    """
+    one, other = numbers[0], numbers[-1]
+    row = await sql.one(_FIND, {"one": one, "other": other, "tenant_id": tenant_id})
+    return None if row is None else Listed(id=row[0], tenant_id=row[1])
+
+
 async def is_listed(sql: Reader, tenant_id: str, numbers: Sequence[str]) -> bool:
-    """Whether one of `numbers` (E.164) may not be called by this tenant. Raises StoreError; then nobody dials."""
-    listed = msgspec.json.encode(numbers).decode()
-    return await sql.one(_LISTED, {"numbers": listed, "tenant_id": tenant_id}) is not None
+    """Whether one of at most two `numbers` may not be called by this tenant. Raises StoreError."""
+    return await find(sql, tenant_id, numbers) is not None
 
 
 async def list_entries(sql: Reader, tenant_id: str, limit: int = 500) -> list[DoNotCall]:

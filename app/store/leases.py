@@ -9,18 +9,20 @@ from collections.abc import Collection
 import msgspec
 
 from app.domain.call import CallEnd
+from app.domain.lanes import share_out
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import IllegalTransition, NotFoundError
-from app.store import attempts, calls, tasks
-from app.store.db import Tx, Writer
+from app.store import attempts, calls, lanes, tasks
+from app.store.db import DIALING, Database, Tx, Writer
 from app.store.rows import to_struct, with_columns
 
 _CLAIM = with_columns(
     """
     WITH due AS MATERIALIZED (
-        SELECT t.id FROM tasks t LEFT JOIN campaigns c ON c.id = t.campaign_id
-        WHERE t.state = 'pending' AND t.next_action_time <= :now_ms AND (c.id IS NULL OR c.state = 'active')
-        ORDER BY t.priority DESC, t.next_action_time, t.id LIMIT :limit FOR UPDATE OF t SKIP LOCKED)
+        SELECT id FROM tasks
+        WHERE state = 'pending' AND coalesce(campaign_id, tenant_id) = :lane AND priority = :priority
+            AND next_action_time <= :now_ms
+        ORDER BY next_action_time, id LIMIT :limit FOR UPDATE SKIP LOCKED)
     UPDATE tasks SET state = 'claimed', lease_owner = :owner, lease_token = lease_token + 1,
         lease_until = :lease_until, updated_ms = :now_ms
     WHERE state = 'pending' AND id IN (SELECT id FROM due)
@@ -54,15 +56,37 @@ _EXPIRED = with_columns(
 )
 
 
-async def claim_due(sql: Writer, now_ms: int, owner: str, lease_ms: int, limit: int) -> list[CallTask]:
-    """Claim up to `limit` due tasks of running campaigns, most urgent first; each goes to one caller only."""
-    claimed = await _claim(sql, _CLAIM, now_ms, owner, lease_until=now_ms + lease_ms, limit=limit)
+async def claim_due(
+    db: Database, now_ms: int, owner: str, lease_ms: int, limit: int, *, most_alive: int | None = None
+) -> list[CallTask]:
+    """Claim up to `limit` due tasks, most urgent first; each goes to one caller only. Lanes (campaigns, a tenant's
+    single tasks) take turns, and one whose cap is reached is passed over.
+
+    `most_alive`: how many tasks may be claimed or in a call at the same time, over every engine of this database.
+    """
+    if limit <= 0 or not (heads := await lanes.heads(db, now_ms, limit)):
+        return []
+    claimed: list[CallTask] = []
+    async with db.tx() as tx:
+        room = await lanes.room(tx)
+        places = limit if most_alive is None else min(limit, most_alive - room.alive)
+        for share in share_out(heads, places, room.lanes, room.tenants):
+            params = {
+                "owner": owner,
+                "now_ms": now_ms,
+                "lease_until": now_ms + lease_ms,
+                "lane": share.head.lane,
+                "priority": share.head.priority,
+                "limit": share.count,
+            }
+            claimed += [to_struct(CallTask, row) for row in await tx.change(_CLAIM, params)]
     return sorted(claimed, key=lambda task: (-task.priority, task.next_action_time, task.id))
 
 
 async def claim_analysis(sql: Writer, now_ms: int, owner: str, lease_ms: int, limit: int) -> list[CallTask]:
     """Claim tasks that wait for a conclusion and that nobody is working on, longest waiting first."""
-    claimed = await _claim(sql, _CLAIM_ANALYSIS, now_ms, owner, lease_until=now_ms + lease_ms, limit=limit)
+    params = {"owner": owner, "now_ms": now_ms, "lease_until": now_ms + lease_ms, "limit": limit}
+    claimed = [to_struct(CallTask, row) for row in await sql.change(_CLAIM_ANALYSIS, params)]
     return sorted(claimed, key=lambda task: task.id)
 
 
@@ -110,6 +134,9 @@ async def recover_expired(
     this. Answers the tasks in their new state.
     """
     recovered: list[CallTask] = []
+    if not await tx.fetch(_EXPIRED, {"now_ms": now_ms, "owner": owner}):
+        return recovered
+    await tx.exclusive(DIALING)  # an intent that is being committed this moment is either seen or kept from it
     for row in await tx.fetch(_EXPIRED, {"now_ms": now_ms, "owner": owner}):
         task = to_struct(CallTask, row)
         if task.id in held:
@@ -129,15 +156,6 @@ async def recover(tx: Tx, task: CallTask, detail: str, now_ms: int) -> CallTask:
     return task
 
 
-async def _claim(
-    sql: Writer, statement: str, now_ms: int, owner: str, *, lease_until: int, limit: int
-) -> list[CallTask]:
-    if limit <= 0:
-        return []
-    params = {"owner": owner, "now_ms": now_ms, "lease_until": lease_until, "limit": limit}
-    return [to_struct(CallTask, row) for row in await sql.change(statement, params)]
-
-
 async def _close_abandoned(tx: Tx, task: CallTask, detail: str, now_ms: int) -> None:
     """End the row of an attempt nobody follows any more; the task itself is left as it is."""
     try:
@@ -147,7 +165,7 @@ async def _close_abandoned(tx: Tx, task: CallTask, detail: str, now_ms: int) -> 
     dialed = task.state is TaskState.IN_CALL
     end = CallEnd(
         call_id=call.id,
-        outcome="lost" if dialed else "failed",
+        outcome="lost" if dialed else "canceled",
         ended_by="system_failure",
         dialed=dialed,
         detail=detail,

@@ -8,7 +8,7 @@ from app.domain.retry import Conclusion
 from app.domain.task import CallTask, NewTask, TaskEvent, TaskState, after
 from app.errors import ConstraintFailed, LeaseLost, NotFoundError, ValidationFailed
 from app.store import dnd
-from app.store.db import Reader, Tx, Writer
+from app.store.db import DIALING, Reader, Tx, Writer
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 _INSERT = with_values("INSERT INTO tasks ($columns) VALUES ($values)", CallTask)
@@ -32,10 +32,7 @@ _SAVE = """
         lease_token = :lease_token, lease_until = :lease_until, updated_ms = :updated_ms
     WHERE tenant_id = :tenant_id AND id = :id
 """
-_NEXT_DUE = """
-    SELECT min(t.next_action_time) FROM tasks t LEFT JOIN campaigns c ON c.id = t.campaign_id
-    WHERE t.state = 'pending' AND (c.id IS NULL OR c.state = 'active')
-"""
+_NEXT_DUE = "SELECT min(next_action_time) FROM tasks WHERE state = 'pending' AND next_action_time > :now_ms"
 
 
 async def create(sql: Writer, tenant_id: str, new: NewTask, now_ms: int) -> CallTask:
@@ -77,9 +74,9 @@ async def list_tasks(
     return [to_struct(CallTask, row) for row in await sql.fetch(_LIST, params)]
 
 
-async def next_due_ms(sql: Reader) -> int | None:
-    """When the next pending task of any tenant is due, for the scheduler's timer; None when nothing waits."""
-    row = await sql.one(_NEXT_DUE)
+async def next_due_ms(sql: Reader, now_ms: int) -> int | None:
+    """When the next pending task of any tenant becomes due, for the scheduler's timer; None when none will."""
+    row = await sql.one(_NEXT_DUE, {"now_ms": now_ms})
     return row[0] if row else None
 
 
@@ -111,6 +108,7 @@ async def conclude(
 
 async def cancel(tx: Tx, tenant_id: str, task_id: str, reason: str, now_ms: int) -> CallTask:
     """Take a task off the list. Raises IllegalTransition while a call is in progress or when it is settled."""
+    await tx.exclusive(DIALING)
     task = after(await get(tx, tenant_id, task_id), TaskEvent.CANCEL, now_ms)
     task = msgspec.structs.replace(task, overall_conclusion=reason)
     await save(tx, task)

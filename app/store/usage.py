@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from app.store import calls
+from app.store import budgets, calls
 from app.store.db import Reader, Tx
 from app.store.rows import to_params
 
@@ -63,6 +63,7 @@ async def add(tx: Tx, tenant_id: str, call_id: str, used: Usage, at_ms: int) -> 
     stored = await tx.execute(_ADD, params) == 1
     if stored:
         await tx.execute(_SUM, {"tenant_id": tenant_id, "call_id": call_id})
+        await budgets.settle(tx, call_id)  # what is reported after the end is charged all the same
     return stored
 
 

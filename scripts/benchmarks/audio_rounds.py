@@ -25,6 +25,8 @@ from tests.real.conftest import SCRIPT, RealAsterisk
 from tests.real.phones import Callee, Phones
 from tests.real.rtp_phone import RATES_HZ, RtpPhone, Samples
 
+PACKS = Path(__file__).parents[2] / "tests" / "packs"
+"""Calling rules for phones on loopback."""
 RING_MS = 1000
 ROUND_LIMIT_S = 75.0
 WATCH_S, STALL_S = 0.005, 0.020
@@ -185,6 +187,11 @@ def engine_settings(place: RealAsterisk, plan: Plan, folder: Path, url: str) -> 
         "redis_url": "",
         "app_test_mode": False,
         "simulate": False,
+        "allowed_countries": "US",
+        "policy_packs": "anytime",
+        "policy_packs_dir": str(PACKS),
+        "calls_per_second": 100.0,
+        "number_calls_per_day": 100,
         **plan.settings,
     }
 

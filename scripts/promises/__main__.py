@@ -5,9 +5,9 @@ import sys
 import click
 
 from app.figures import Result, answer
-from scripts.promises import commands, windows
+from scripts.promises import caps, commands, dnc, testmode, windows
 
-PROMISES = {"commands": commands, "windows": windows}
+PROMISES = {"caps": caps, "commands": commands, "dnc": dnc, "testmode": testmode, "windows": windows}
 SEED = 20261121
 
 

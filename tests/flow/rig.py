@@ -111,6 +111,8 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
         "scheduler_poll_s": 0.05,
         "lease_s": 5,
         "max_concurrent_calls": 40,
+        "calls_per_second": 200.0,
+        "number_calls_per_day": 100,
         "recording": False,
     }
     # model_copy and not the constructor: some limits here are shorter than a person may choose.

@@ -12,7 +12,7 @@ from app.ids import new_id
 from app.sim.asterisk import Answer, CalleeScript, HangUp, Ring, WaitForAgent
 from app.sim.asterisk.server import SimAsterisk
 from app.sim.realtime.brain import Step
-from app.store import dnd
+from app.store import decisions, dnd
 from tests.flow.rig import BYE, TENANT, Rig, beside, rig
 
 pytestmark = pytest.mark.anyio
@@ -67,10 +67,13 @@ async def mode_rings_one_phone_only(tmp_path: Path) -> None:
 
 async def mode_without_a_redirect_number_rings_nobody(tmp_path: Path) -> None:
     async with rig(tmp_path, app_test_mode=True) as house:
-        task = await house.settled(await house.add("+15551000400"))
-        assert task.state is TaskState.FAILED
-        assert "nothing is dialed" in task.overall_conclusion
+        task = await house.add("+15551000400")
+        (decision,) = await house.until(lambda: decisions.of_task(house.db, TENANT, task.id))
+        assert (decision.result, decision.rule) == ("defer", "test_mode")
+        assert "nothing is dialed" in decision.sentence
+        assert (await house.task(task)).state is TaskState.PENDING
         assert house.asterisk.invites == []
+        assert house.realtime.sessions == []
 
 
 async def a_listed_number_is_never_invited(tmp_path: Path) -> None:
@@ -80,9 +83,8 @@ async def a_listed_number_is_never_invited(tmp_path: Path) -> None:
         first = await house.settled(await house.add(listed))
         assert first.state is TaskState.SUPPRESSED
         assert "do-not-call" in first.overall_conclusion
-        (call,) = await house.calls(first)
-        assert (call.dialed, call.outcome) == (False, "failed")
-        assert await house.events(call, "dial_refused")
+        assert await house.calls(first) == []  # refused before anything was prepared
+        assert house.realtime.sessions == []
 
         # While it is being prepared: the model hangs until the number is listed.
         house.asterisk.delay_events(0.2)

@@ -62,6 +62,11 @@ def settings_for(asterisk: RealAsterisk, folder: Path, model_url: str, **changes
         "max_concurrent_calls": 30,
         "ring_timeout_s": 10,
         "scheduler_poll_s": 0.2,
+        "allowed_countries": "US",
+        "policy_packs": "anytime",
+        "policy_packs_dir": str(Path(__file__).parents[1] / "packs"),
+        "calls_per_second": 100.0,
+        "number_calls_per_day": 100,
     }
     return Settings(_env_file=None, **{**values, **changes})  # type: ignore[arg-type, call-arg]
 

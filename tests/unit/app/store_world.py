@@ -1,5 +1,6 @@
 """A store with an agent in it, and short ways to make tasks and calls, for the store and web tests."""
 
+from app.domain.admission_site import SIMULATION_PACK, Site
 from app.domain.agent import Agent
 from app.domain.call import Call, CallEnd, NewCall
 from app.domain.task import CallTask, NewTask
@@ -12,6 +13,14 @@ NUMBER = "+12025550123"
 AGENT = Agent(id="0" * 31 + "a", tenant_id=TENANT, name="Ann", prompt="You are Ann.")
 NOW = 1_800_000_000_000
 LEASE_MS = 30_000
+SITE = Site(
+    packs=(SIMULATION_PACK,),
+    fictional=True,
+    max_concurrent_calls=100,
+    number_calls_per_day=100,
+    calls_per_second=1_000,
+)
+"""A site whose calling rules forbid nothing."""
 
 
 async def add_agent(db: Database) -> None:
@@ -36,9 +45,10 @@ def new_call(task: CallTask, **changes: object) -> NewCall:
     )
 
 
-async def begun_call(db: Database, task: CallTask) -> Call:
+async def begun_call(db: Database, task: CallTask, now_ms: int = NOW) -> Call:
     async with db.tx() as tx:
-        call = await attempts.begin_call(tx, TENANT, new_call(task), task.lease_token, NOW)
+        await tx.execute("DELETE FROM trunk_buckets")  # tests begin many calls in the same millisecond
+        call = await attempts.begin_call(tx, TENANT, new_call(task), task.lease_token, now_ms, site=SITE)
     assert isinstance(call, Call), call
     return call
 

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from app.cli.house import engine_lock, private_folder
 from app.config import Settings, load_settings
-from app.errors import ConflictError
+from app.errors import ConfigError, ConflictError
 from app.figures import Result, answer
 
 OPENDEEP = [sys.executable, "-m", "app"]
@@ -99,3 +100,38 @@ def test_an_answer_is_ok_only_when_something_ran_and_nothing_was_violated() -> N
     assert not answer("x", (Result(name="a", n=1, violations=1),)).ok
     assert not answer("x", (Result(name="a", not_run="no root"),)).ok
     assert json.loads(answer("x", ()).to_json())["machine"]["cores"] >= 1
+
+
+def test_a_call_the_rules_forbid_is_refused_with_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
+    real = {
+        "ARI_PASSWORD": "x",
+        "OPENAI_API_KEY": "y",
+        "ARI_URL": "http://127.0.0.1:1/ari",
+        "MEDIA_MODE": "in_process",
+    }
+    call = ("call", "+12025550123", "--objective", "Ask.")
+    done = run(tmp_path, *call, **real)
+    assert done.returncode == 2
+    assert "No country is allowed to be called yet" in done.stderr
+    assert "ALLOWED_COUNTRIES" in done.stderr
+    assert "Next look" not in done.stderr
+    done = run(tmp_path, *call, **real, ALLOWED_COUNTRIES="US")
+    assert done.returncode == 2
+    assert "asks for express consent to a service call" in done.stderr
+    assert "--consent-evidence" in done.stderr
+    assert "Traceback" not in done.stderr
+    told = sqlite3.connect(tmp_path / "data" / "opendeep.db").execute("SELECT count(*) FROM tasks").fetchone()
+    assert told == (0,)
+    assert run(tmp_path, *call, "--consent", "express", **real).returncode == 2
+
+
+def test_why_of_a_task_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    done = run(tmp_path, "why", "nothing", "--simulate")
+    assert done.returncode == 2
+    assert "There is no task 'nothing'" in done.stderr
+
+
+def test_settings_that_name_no_country_or_pack_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(tmp_path, {"simulate": True, "allowed_countries": "US,ZQ", "policy_packs": "us,uk"})
+    assert [line.split(":")[0] for line in caught.value.problems] == ["ALLOWED_COUNTRIES", "POLICY_PACKS"]

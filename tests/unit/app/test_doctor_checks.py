@@ -1,16 +1,19 @@
 """`opendeep doctor`: each check against something that is right and something that is wrong."""
 
 import socket
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from app.config import load_settings
+from app.doctor.calling_rules import calling_rules, stale_registries
 from app.doctor.checks import asterisk, model
 from app.sim.asterisk import ExchangeSettings, SimAsterisk
 from app.sim.realtime.options import SimOptions
 from app.sim.realtime.server import SimRealtime
+from app.store.registries import Imported
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +21,40 @@ pytestmark = pytest.mark.anyio
 def settings(folder: Path, **changes: object):
     real = {"ari_password": "x" * 32, "openai_api_key": "k", "data_dir": folder}
     return load_settings(folder, {**real, **changes})
+
+
+def test_calling_rules_that_are_old_or_ask_for_more_are_named(tmp_path: Path) -> None:
+    plain = settings(tmp_path)
+    ok, *warnings = calling_rules(plain, date(2026, 11, 26))
+    assert (ok.severity, "us-strict" in ok.message) == ("ok", True)
+    text = " ".join(one.message for one in warnings)
+    assert "ALLOWED_COUNTRIES is empty" in text
+    assert "CALLER_ID and CALLER_ID_OWNED and CALLER_ID_REACHABLE" in text
+    ready = settings(
+        tmp_path,
+        allowed_countries="US",
+        caller_id="+12025550100",
+        caller_id_owned=True,
+        caller_id_reachable=True,
+    )
+    assert len(calling_rules(ready, date(2026, 11, 26))) == 1
+    old = calling_rules(ready, date(2027, 12, 1))
+    assert [one.severity for one in old] == ["ok", *["warn"] * 5]
+    assert "last reviewed on 2026-11-21" in old[1].message
+
+
+def test_registries_that_are_missing_or_old_are_named(tmp_path: Path) -> None:
+    day = 86_400_000
+    found = stale_registries(
+        settings(tmp_path),
+        [
+            Imported(name="us-national-dnc", imported_ms=0, numbers=1),
+            Imported(name="uk-tps", imported_ms=70 * day, numbers=1),
+        ],
+        80 * day,
+    )
+    assert [one.message.split()[0] for one in found] == ["uk-ctps", "us-national-dnc"]
+    assert "80 days ago; packs allow 31" in found[1].message
 
 
 async def test_asterisk_says_its_version(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ async def test_a_claim_passes_by_what_others_hold(db: PostgresDatabase) -> None:
     async with asyncio.TaskGroup() as group, db.tx() as tx:
         await tasks.get(tx, TENANT, held.id)
         async with asyncio.timeout(5):  # lock_timeout is shorter: waiting would have failed
-            claimed = await group.create_task(leases.claim_due(db, NOW, "me", LEASE_MS, 1))
+            claimed = await group.create_task(leases.claim_due(db, NOW, "me", LEASE_MS, 2))
     assert [task.id for task in claimed] == [free.id]
 
 

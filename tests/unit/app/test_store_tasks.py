@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from app.domain import retry
@@ -27,6 +28,7 @@ from tests.unit.app.store_world import (
     LEASE_MS,
     NOW,
     NUMBER,
+    SITE,
     TENANT,
     add_agent,
     begun_call,
@@ -49,7 +51,7 @@ async def db(opener: Opener) -> AsyncIterator[Database]:
 
 async def begin(db: Database, new: object, token: int, now_ms: int = NOW) -> Call | DialRefusal:
     async with db.tx() as tx:
-        return await attempts.begin_call(tx, TENANT, new, token, now_ms)  # type: ignore[arg-type]
+        return await attempts.begin_call(tx, TENANT, new, token, now_ms, site=SITE)  # type: ignore[arg-type]
 
 
 async def finish(db: Database, end: object, token: int | None, now_ms: int = NOW) -> object:
@@ -89,7 +91,7 @@ async def test_claims_are_due_urgent_first_and_from_running_campaigns(db: Databa
     await tasks.create(db, TENANT, new_task(next_action_time=NOW + 1), NOW)
     assert await leases.claim_due(db, NOW, "me", LEASE_MS, 0) == []
     assert [t.id for t in await leases.claim_due(db, NOW, "me", LEASE_MS, 9)] == [high.id, low.id]
-    assert await tasks.next_due_ms(db) == NOW + 1
+    assert await tasks.next_due_ms(db, NOW) == NOW + 1
     await campaigns.set_state(db, TENANT, campaign.id, "active", NOW)
     assert len(await leases.claim_due(db, NOW, "me", LEASE_MS, 9)) == 1
 
@@ -107,7 +109,7 @@ async def test_release_puts_back_without_an_attempt(db: Database) -> None:
         call = await attempts.open_call(tx, TENANT, new_call(task), task.lease_token, NOW)
         back = await leases.release(tx, TENANT, task.id, task.lease_token, NOW + 5, now_ms=NOW)
     assert (back.state, back.next_action_time, back.current_attempt_count) == (TaskState.PENDING, NOW + 5, 0)
-    assert (await calls.get(db, TENANT, call.id)).outcome == "failed"
+    assert (await calls.get(db, TENANT, call.id)).outcome == "canceled"
 
 
 # --- the intent to dial ------------------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ async def test_an_intent_that_does_not_commit_leaves_nothing(db: Database) -> No
 
     async def fail() -> None:
         async with db.tx() as tx:
-            await attempts.begin_call(tx, TENANT, new_call(task), task.lease_token, NOW)
+            await attempts.begin_call(tx, TENANT, new_call(task), task.lease_token, NOW, site=SITE)
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -167,7 +169,7 @@ async def test_two_attempts_of_a_task_are_never_alive_together_whatever_the_prog
     await begun_call(db, task)
     await db.execute("UPDATE tasks SET state = 'claimed'")  # a bug somewhere else
     with pytest.raises(ConflictError, match="alive"):
-        await begin(db, new_call(task), task.lease_token)
+        await begin(db, new_call(task), task.lease_token, NOW + 1)
 
 
 @pytest.mark.parametrize("where", ["tenant", "everybody", "dialed number"])
@@ -179,9 +181,12 @@ async def test_do_not_call_refuses_and_suppresses(db: Database, where: str) -> N
         "INSERT INTO dnd_list VALUES ('d', :tenant, :number, '', 'import', NULL, NULL, 0)",
         {"tenant": tenant, "number": listed},
     )
-    refusal = await begin(db, new_call(task, number_dialed="+12025550199"), task.lease_token)
+    redirected = msgspec.structs.replace(SITE, test_mode=True, redirect="+12025550199")
+    async with db.tx() as tx:
+        new = new_call(task, number_dialed=redirected.target(NUMBER))
+        refusal = await attempts.begin_call(tx, TENANT, new, task.lease_token, NOW, site=redirected)
     assert isinstance(refusal, DialRefusal)
-    assert refusal.code == "dnc"
+    assert refusal.code == "do_not_call"
     assert (await tasks.get(db, TENANT, task.id)).state is TaskState.SUPPRESSED
     assert await calls.of_task(db, TENANT, task.id) == []
 
@@ -225,7 +230,7 @@ async def test_no_attempt_beyond_the_last(db: Database) -> None:
     await db.execute("UPDATE tasks SET current_attempt_count = 1")
     refusal = await begin(db, new_call(task), task.lease_token)
     assert isinstance(refusal, DialRefusal)
-    assert refusal.code == "attempts_used"
+    assert refusal.code == "task"
     assert (await tasks.get(db, TENANT, task.id)).state is TaskState.FAILED
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from app.domain.call import Call
@@ -17,6 +18,7 @@ from tests.unit.app.conftest import Opener
 from tests.unit.app.store_world import (
     LEASE_MS,
     NOW,
+    SITE,
     TENANT,
     add_agent,
     begun_call,
@@ -249,6 +251,7 @@ async def test_an_opt_out_waits_for_the_dial_that_is_being_decided(db: Database,
     """Also for a number that only test mode's redirect dials, where no row of its own makes the two meet: whatever
     was decided before the opt-out is committed before it."""
     redirect = "+12025550199"
+    site = msgspec.structs.replace(SITE, test_mode=True, redirect=redirect)
     task = await claimed_task(db)
     entry = DoNotCall(id=new_id(NOW), tenant_id=TENANT, number=redirect, reason="", source="callee")
 
@@ -258,7 +261,7 @@ async def test_an_opt_out_waits_for_the_dial_that_is_being_decided(db: Database,
 
     async with opener() as second, asyncio.TaskGroup() as group, db.tx() as tx:
         new = new_call(task, number_dialed=redirect)
-        assert isinstance(await attempts.begin_call(tx, TENANT, new, task.lease_token, NOW), Call)
+        assert isinstance(await attempts.begin_call(tx, TENANT, new, task.lease_token, NOW, site=site), Call)
         opting = group.create_task(opt_out(second))
         done, _ = await asyncio.wait([opting], timeout=0.3)
         assert not done, "it must not be committed between the look at the list and the dial"
@@ -266,5 +269,5 @@ async def test_an_opt_out_waits_for_the_dial_that_is_being_decided(db: Database,
     next_one = await claimed_task(db, "+12025550188")
     async with db.tx() as tx:
         new = new_call(next_one, number_dialed=redirect)
-        refusal = await attempts.begin_call(tx, TENANT, new, next_one.lease_token, NOW)
+        refusal = await attempts.begin_call(tx, TENANT, new, next_one.lease_token, NOW, site=site)
     assert isinstance(refusal, attempts.DialRefusal)

@@ -241,3 +241,13 @@ def test_a_browser_that_talks_too_much_is_shown_out(console: Console) -> None:
         socket.send_text("x" * 2000)
         with pytest.raises(WebSocketDisconnect):
             console.until(socket, lambda _message: False)
+
+
+def test_why_a_task_is_not_called_now(console: Console) -> None:
+    call = console.call()
+    answer = console.client.get(f"/api/v1/tasks/{call.task_id}/why").json()
+    assert (answer["answer"], answer["state"]) == ("in_call", "in_call")
+    assert answer["sentence"].startswith("A call for this task is going on since")
+    for unknown in ("f" * 32, "nothing"):
+        refused = console.client.get(f"/api/v1/tasks/{unknown}/why")
+        assert (refused.status_code, refused.json()["message"]) == (404, "There is no such task.")

@@ -1,0 +1,59 @@
+"""What happened on earlier calls, as admission asks it: calls to a number, answered and silent calls of a
+campaign.
+"""
+
+from typing import Literal
+
+from app.domain.admission_facts import PastAttempt
+from app.store.db import Reader, Tx
+
+DAY_MS = 86_400_000
+ABANDONMENT_DAYS = 30
+MIN_ANSWERED = 100
+"""Of fewer answered calls a share says nothing: one silent call must not hold a campaign of ten."""
+MOST_ATTEMPTS = 1_000
+Result = Literal["unanswered", "answered", "refused", "silent"]
+
+_TO_NUMBER = """
+    SELECT dialing_ms, outcome, answered_ms, silent FROM calls
+    WHERE number_dialed = :number AND dialed = 1 AND dialing_ms > :since_ms ORDER BY dialing_ms DESC LIMIT :limit
+"""
+_NOTE = """
+    INSERT INTO campaign_days (campaign_id, day, answered, silent) VALUES (:campaign_id, :day, 1, :silent)
+    ON CONFLICT (campaign_id, day) DO UPDATE SET answered = campaign_days.answered + 1,
+        silent = campaign_days.silent + excluded.silent
+"""
+_SUM = """
+    SELECT coalesce(sum(answered), 0), coalesce(sum(silent), 0) FROM campaign_days
+    WHERE campaign_id = :campaign_id AND day > :since_day
+"""
+
+
+async def attempts_to(sql: Reader, number: str, since_ms: int) -> tuple[PastAttempt, ...]:
+    """Calls of anybody here that may have rung `number` (E.164, as dialed), newest first."""
+    params = {"number": number, "since_ms": since_ms, "limit": MOST_ATTEMPTS}
+    return tuple(
+        PastAttempt(at_ms=at_ms, result=_result(outcome, answered_ms, silent))
+        for at_ms, outcome, answered_ms, silent in await sql.fetch(_TO_NUMBER, params)
+    )
+
+
+def _result(outcome: str | None, answered_ms: int | None, silent: int) -> Result:
+    if silent:
+        return "silent"
+    if outcome == "rejected":
+        return "refused"
+    return "unanswered" if answered_ms is None else "answered"
+
+
+async def note_answered(tx: Tx, campaign_id: str, at_ms: int, *, silent: bool) -> None:
+    """Count an answered call of a campaign that ended."""
+    await tx.execute(_NOTE, {"campaign_id": campaign_id, "day": at_ms // DAY_MS, "silent": int(silent)})
+
+
+async def abandoned_percent(sql: Reader, campaign_id: str, now_ms: int) -> float:
+    """Of the calls answered in 30 days (taken as MIN_ANSWERED at least), how many heard no agent."""
+    params = {"campaign_id": campaign_id, "since_day": now_ms // DAY_MS - ABANDONMENT_DAYS}
+    row = await sql.one(_SUM, params)
+    answered, silent = row if row is not None else (0, 0)
+    return 100.0 * silent / (answered if answered > MIN_ANSWERED else MIN_ANSWERED)
