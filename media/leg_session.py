@@ -44,6 +44,10 @@ REPORTS: dict[type[nt.Notification], Callable[..., NumberedReport]] = {
 """Notifications carry the field names of their reports."""
 
 
+POSITIONS = ("audio_ms", "start_audio_ms", "end_audio_ms")
+"""Fields that count from the beginning of this leg, and are told as positions of the call."""
+
+
 class LegSession:
     """The session of one leg, from the start of `run` to its end."""
 
@@ -56,6 +60,7 @@ class LegSession:
         report: Callable[[NumberedReport], None],
         audio_ms: Callable[[], int],
         guard: Callable[..., None],
+        continued: protocol.Continuation | None = None,
     ) -> None:
         self._call_id = call_id
         self._playout = playout
@@ -64,7 +69,8 @@ class LegSession:
         self._guard = guard
         self._loop = asyncio.get_running_loop()
         self._settings = settings
-        self._machine = RealtimeSession(settings)
+        self._continued = continued
+        self._machine = RealtimeSession(settings, None if continued is None else _past(continued))
         self._group: asyncio.TaskGroup | None = None
         self._ended = asyncio.Event()
         self._life: _SocketLife | None = None
@@ -80,6 +86,8 @@ class LegSession:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._execute(self._machine.start(self._loop.time()))
+                if self._continued is not None:
+                    self.answered()
                 await self._ended.wait()
         finally:
             self._group = None
@@ -205,6 +213,9 @@ class LegSession:
 
     def _notify(self, notification: nt.Notification) -> None:
         fields = msgspec.structs.asdict(notification)
+        if self._continued is not None:
+            moved = {name: fields[name] + self._continued.audio_ms for name in POSITIONS if name in fields}
+            fields |= moved
         self._report(unnumbered(REPORTS[type(notification)], self._call_id, fields))
 
     def _set_timer(self, deadline: float | None) -> None:
@@ -261,6 +272,23 @@ class LegSession:
         if life is not None and life.task is not None:
             life.close_code, life.close_reason = code, reason
             life.task.cancel()
+
+
+def _past(continued: protocol.Continuation) -> tuple[nt.Turn, ...]:
+    """The turns so far, on the time line of the new leg: they lie before its beginning."""
+    return tuple(
+        nt.Turn(
+            speaker=turn.speaker,
+            item_id="",
+            text=turn.text,
+            start_audio_ms=turn.start_audio_ms - continued.audio_ms,
+            end_audio_ms=turn.start_audio_ms - continued.audio_ms,
+            interrupted=turn.interrupted,
+            heard_ms=turn.heard_ms,
+            generated_ms=turn.generated_ms,
+        )
+        for turn in continued.turns
+    )
 
 
 class _SocketLife:

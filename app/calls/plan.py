@@ -31,9 +31,15 @@ def call_plan(settings: Settings, order: CallOrder) -> CallPlan:
     )
 
 
-def open_leg(settings: Settings, order: CallOrder) -> media.OpenLeg:
-    """What the media worker is asked for: codec, model session, recording, dead-man limit."""
-    recording = settings.recordings_dir.resolve() / f"{order.call_id}.wav"
+def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLeg:
+    """What the media worker is asked for: codec, model session, recording, dead-man limit.
+
+    `leg` counts the legs of a call whose media worker died; each records into a file of its own.
+    """
+    folder = settings.recordings_dir.resolve()
+    recording = folder / f"{order.call_id}.wav"
+    while leg > 1 and recording.exists():
+        recording, leg = folder / f"{order.call_id}.{leg}.wav", leg + 1
     limit_s = settings.ring_timeout_s + settings.max_call_duration_s + FAREWELL_MARGIN_S + 60
     return media.OpenLeg(
         call_id=order.call_id,

@@ -10,6 +10,7 @@ from media.realtime import events as ev
 from media.realtime.callee import CalleeTurns
 from media.realtime.client_events import ConversationItem, ConversationItemCreate, ResponseConfig
 from media.realtime.input_audio import InputAudio
+from media.realtime.notifications import Turn
 from media.realtime.outbox import Outbox
 from media.realtime.priming import opening, system_item
 from media.realtime.responses import Responses
@@ -63,6 +64,12 @@ class Conversation:
         self._reply_due: float | None = None
         self._stopped_at: float | None = None
         self._muted = False
+        self._continuing = False
+
+    def go_on(self, turns: tuple[Turn, ...]) -> None:
+        """Before anything else: this session takes over a conversation, and speaks first."""
+        self.ledger.before = turns
+        self._greeted = self._continuing = True
 
     @property
     def settled(self) -> bool:
@@ -84,6 +91,9 @@ class Conversation:
     def began(self, now: float) -> None:
         """A session is configured."""
         self.live = True
+        if self._continuing:
+            self._continuing = False
+            self.responses.owe(now)
         if self._answered_at is None and self._settings.opening == "greet_first" and not self._greeted:
             self._greet(now)
 
