@@ -4,7 +4,7 @@ The planner is pure. Events flow already while it works; the call machine takes 
 to be held back. Only ids of this node are touched: another process has its own application and node.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 
@@ -87,10 +87,17 @@ async def take_snapshot(client: AriClient) -> Snapshot:
     )
 
 
-class Reconciler:
-    """Awaitable without arguments, as the stream wants it. Keeps the last startup time."""
+Settle = Callable[[Snapshot], Awaitable[None]]
 
-    def __init__(self, client: AriClient, router: Router, node: str) -> None:
+
+class Reconciler:
+    """Awaitable without arguments, as the stream wants it. Keeps the last startup time.
+
+    `settle` is given each snapshot before strays are named: it may take over calls nobody runs.
+    """
+
+    def __init__(self, client: AriClient, router: Router, node: str, settle: Settle | None = None) -> None:
+        self._settle = settle
         self._client = client
         self._router = router
         self._node = node
@@ -99,6 +106,8 @@ class Reconciler:
     async def __call__(self) -> ReconcilePlan:
         """Take a snapshot, tell the calls, remove the strays. Raises AriError; may be run again at any time."""
         snapshot = await take_snapshot(self._client)
+        if self._settle is not None:
+            await self._settle(snapshot)
         todo = plan(self._node, self._router.call_ids, snapshot, self._startup_time)
         self._startup_time = snapshot.startup_time
         for call_id, given in todo.inputs:

@@ -14,6 +14,7 @@ _AUDIO_FORMATS: dict[media.LegCodec, AudioFormat] = {
     "alaw": "audio/pcma",
     "g722": "audio/pcm",
 }
+PREPARE_AND_TEARDOWN_S = 90
 FAREWELL_MARGIN_S = 60
 """How much longer than the talk a channel may live, so that the goodbye is heard; then Asterisk cuts."""
 
@@ -29,6 +30,12 @@ def call_plan(settings: Settings, order: CallOrder) -> CallPlan:
         ring_timeout_s=settings.ring_timeout_s,
         max_duration_s=settings.max_call_duration_s + FAREWELL_MARGIN_S,
     )
+
+
+def call_plan_limit_s(settings: Settings) -> int:
+    """Seconds after which no call of these settings can live any more, whoever is dead."""
+    longest = settings.ring_timeout_s + settings.max_call_duration_s + FAREWELL_MARGIN_S
+    return longest + PREPARE_AND_TEARDOWN_S
 
 
 def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLeg:

@@ -12,7 +12,7 @@ from app.domain.call import CallEnd
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import IllegalTransition, NotFoundError
 from app.store import attempts, calls, tasks
-from app.store.db import Tx, Writer
+from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_struct, with_columns
 
 _CLAIM = with_columns(
@@ -36,6 +36,10 @@ _CLAIM_ANALYSIS = with_columns(
         ORDER BY updated_ms, id LIMIT :limit)
     RETURNING $columns
     """,
+    CallTask,
+)
+_LEFT_BY = with_columns(
+    "SELECT $columns FROM tasks WHERE lease_owner = :owner AND state IN ('claimed', 'in_call') ORDER BY id",
     CallTask,
 )
 _RENEW = """
@@ -76,6 +80,11 @@ async def release(
     task = msgspec.structs.replace(after(task, TaskEvent.RELEASE, now_ms), next_action_time=next_action_time)
     await tasks.save(tx, task)
     return task
+
+
+async def left_by(sql: Reader, owner: str) -> list[CallTask]:
+    """Tasks that `owner` has claimed or is calling; after a restart, those that its former self left."""
+    return [to_struct(CallTask, row) for row in await sql.fetch(_LEFT_BY, {"owner": owner})]
 
 
 async def adopt(tx: Tx, tenant_id: str, task_id: str, owner: str, lease_until: int) -> CallTask:

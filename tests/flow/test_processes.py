@@ -208,6 +208,8 @@ async def a_killed_media_worker(tmp_path: Path) -> None:
         house.think("talk", BYE)
         task = await house.add(number, "long talk", opening="wait_for_hello")
         callee = await house.talking(task)
+        heard = len(callee.arrivals) + 50
+        await house.asterisk.wait_until(lambda: len(callee.arrivals) >= heard, 10.0)
         first = worker_pid(house)
         os.kill(first, signal.SIGKILL)
         ended = await house.settled(task)
