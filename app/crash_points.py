@@ -48,6 +48,12 @@ class _Fuse:
 _fuse = _Fuse(os.environ[VARIABLE]) if VARIABLE in os.environ else None
 
 
+def arm(given: str) -> None:
+    """As the variable does, for a process that was forked after this module was read."""
+    global _fuse  # noqa: PLW0603 - one per process, as the variable is
+    _fuse = _Fuse(given)
+
+
 def crash_here(point: Point) -> None:
     """Die here if that was asked for."""
     if _fuse is not None:

@@ -105,7 +105,7 @@ class AriLink:
         self._states.put_nowait(StreamState.CONNECTED)
 
     async def _settle(self, snapshot: Snapshot) -> None:
-        """Without a store nobody knows which calls to go on with: nothing is reconciled then, and nothing dialed."""
+        """Without a store nobody knows which calls go on: nothing is reconciled then, and nothing dialed."""
         if self.settle is None:
             return
         try:
