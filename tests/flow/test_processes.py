@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app.crash_points import VARIABLE
 from app.domain.task import CallTask, TaskState
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
 from app.sim.asterisk.callee import Callee
@@ -30,8 +31,8 @@ PROCESS = {"media_mode": "process", "ring_timeout_s": 20}
 
 
 @asynccontextmanager
-async def control(house: Rig) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """A control process that may dial; ends in order, unless it was killed meanwhile."""
+async def control(house: Rig, crash_at: str = "") -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A control process that may dial; ends in order, unless it was killed meanwhile or dies at a crash point."""
     settings = house.settings
     values = settings.model_dump(mode="json") | {
         "ari_password": settings.ari_password.get_secret_value(),
@@ -45,6 +46,7 @@ async def control(house: Rig) -> AsyncGenerator[asyncio.subprocess.Process]:
         "tests.flow.control",
         str(file),
         cwd=ROOT,
+        env={**os.environ, **({VARIABLE: crash_at} if crash_at else {})},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -53,7 +55,9 @@ async def control(house: Rig) -> AsyncGenerator[asyncio.subprocess.Process]:
     try:
         async with asyncio.timeout(15.0):
             while (line := await process.stdout.readline()) != b"ready\n":
-                assert line, "the control process ended instead of getting ready"
+                assert line or crash_at, "the control process ended instead of getting ready"
+                if not line:
+                    break
         yield process
     finally:
         process.stdin.close()
