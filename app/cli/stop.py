@@ -57,7 +57,7 @@ async def until_stopped(
     if _hands_over(settings, first):
         living = engine.living
         await engine.hand_over()
-        say(f"handed over: {_calls(living)} go on without this process; start the next one now")
+        say(f"handed over: {_go_on(living)} without this process; start the next one now")
         return
     engine.drain()
     if not engine.living:
@@ -65,7 +65,7 @@ async def until_stopped(
         return
     limit_s = settings.drain_limit_s or call_plan_limit_s(settings)
     say(
-        f"draining: nothing new is dialed, {_calls(engine.living)} go on for {limit_s} s at most. "
+        f"draining: nothing new is dialed, {_go_on(engine.living)} for {limit_s} s at most. "
         "Once more (Ctrl-C or SIGTERM): the agents say goodbye. A third time: everything is hung up."
     )
     if await _over(engine, signals, limit_s):
@@ -98,3 +98,7 @@ async def _over(engine: Engine, signals: StopSignals, limit_s: float) -> bool:
 
 def _calls(count: int) -> str:
     return "1 call" if count == 1 else f"{count} calls"
+
+
+def _go_on(count: int) -> str:
+    return "1 call goes on" if count == 1 else f"{count} calls go on"

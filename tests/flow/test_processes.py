@@ -53,7 +53,7 @@ async def control(house: Rig, crash_at: str = "") -> AsyncGenerator[asyncio.subp
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(15.0):
+        async with asyncio.timeout(40.0):
             while (line := await process.stdout.readline()) != b"ready\n":
                 assert line or crash_at, "the control process ended instead of getting ready"
                 if not line:
