@@ -1,8 +1,8 @@
 """Control processes that can be killed and replaced within milliseconds: forked from one that has read everything.
 
-`python -m scripts.lib.nursery settings.json [mutant]` reads one line per process to start on stdin (the crash
-point to arm, or nothing), forks, and says the child's pid. A child runs the engine as `opendeep up` does, without
-console, until SIGTERM; SIGKILL is what it is for. The proofs `dial` and `restart` use it.
+`python -m scripts.lib.nursery settings.json FD MUTANT` reads one line per process to start on stdin (the crash
+point to arm, or nothing), forks, and writes the child's pid to FD. A child runs the engine as `opendeep up` does,
+without console, until SIGTERM; SIGKILL is what it is for. The proofs `dial` and `restart` use it.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def child(settings: Settings, armed: str, mutant: str) -> None:
 def main() -> None:
     """Fork on request until stdin closes."""
     settings = Settings.model_validate_json(Path(sys.argv[1]).read_bytes())
-    mutant = sys.argv[2] if len(sys.argv) > 2 else ""
+    pids, mutant = int(sys.argv[2]), sys.argv[3]
     set_up_logs("info", as_json=False)
     dial_mutants.apply(mutant)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for: the proof watches them by pidfd
@@ -67,7 +67,7 @@ def main() -> None:
             finally:
                 sys.stdout.flush()
                 os._exit(status)
-        os.write(3, f"{pid}\n".encode())
+        os.write(pids, f"{pid}\n".encode())
 
 
 class Control:
@@ -122,16 +122,16 @@ async def nursery(settings: Settings, mutant: str = "") -> AsyncGenerator[Nurser
         "openai_api_key": settings.openai_api_key.get_secret_value(),
     }
     file, log = settings.data_dir / "nursery.json", settings.data_dir / "control.log"
-    values = Settings.model_validate(settings.model_dump() | secrets).model_dump(mode="json") | secrets
+    values = settings.model_dump(mode="json") | secrets
     await asyncio.to_thread(file.write_text, json.dumps(values))
     read_end, write_end = os.pipe()
     with log.open("ab") as written:
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            f'exec "$0" -m scripts.lib.nursery "$1" "$2" 3>&{write_end}',
             sys.executable,
+            "-m",
+            "scripts.lib.nursery",
             str(file),
+            str(write_end),
             mutant,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
