@@ -15,6 +15,7 @@ from typing import assert_never
 import msgspec
 
 from media import protocol
+from media.continuing import on_call_time, past_turns
 from media.playout import Playout
 from media.protocol import NumberedReport
 from media.realtime import notifications as nt
@@ -44,10 +45,6 @@ REPORTS: dict[type[nt.Notification], Callable[..., NumberedReport]] = {
 """Notifications carry the field names of their reports."""
 
 
-POSITIONS = ("audio_ms", "start_audio_ms", "end_audio_ms")
-"""Fields that count from the beginning of this leg, and are told as positions of the call."""
-
-
 class LegSession:
     """The session of one leg, from the start of `run` to its end."""
 
@@ -70,7 +67,7 @@ class LegSession:
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._continued = continued
-        self._machine = RealtimeSession(settings, None if continued is None else _past(continued))
+        self._machine = RealtimeSession(settings, None if continued is None else past_turns(continued))
         self._group: asyncio.TaskGroup | None = None
         self._ended = asyncio.Event()
         self._life: _SocketLife | None = None
@@ -214,8 +211,7 @@ class LegSession:
     def _notify(self, notification: nt.Notification) -> None:
         fields = msgspec.structs.asdict(notification)
         if self._continued is not None:
-            moved = {name: fields[name] + self._continued.audio_ms for name in POSITIONS if name in fields}
-            fields |= moved
+            fields = on_call_time(fields, self._continued)
         self._report(unnumbered(REPORTS[type(notification)], self._call_id, fields))
 
     def _set_timer(self, deadline: float | None) -> None:
@@ -272,23 +268,6 @@ class LegSession:
         if life is not None and life.task is not None:
             life.close_code, life.close_reason = code, reason
             life.task.cancel()
-
-
-def _past(continued: protocol.Continuation) -> tuple[nt.Turn, ...]:
-    """The turns so far, on the time line of the new leg: they lie before its beginning."""
-    return tuple(
-        nt.Turn(
-            speaker=turn.speaker,
-            item_id="",
-            text=turn.text,
-            start_audio_ms=turn.start_audio_ms - continued.audio_ms,
-            end_audio_ms=turn.start_audio_ms - continued.audio_ms,
-            interrupted=turn.interrupted,
-            heard_ms=turn.heard_ms,
-            generated_ms=turn.generated_ms,
-        )
-        for turn in continued.turns
-    )
 
 
 class _SocketLife:

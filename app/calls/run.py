@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-import msgspec
 import structlog
 
 from app.calls import orders
@@ -30,6 +29,7 @@ from app.calls.talk_model import (
     ToMedia,
     WantHangUp,
 )
+from app.calls.wishes import Farewell, LetGo
 from media import protocol as media
 from media.client import WorkerLost
 from stasis import call_model as channel
@@ -39,17 +39,6 @@ from stasis.outcome import CallResult, EndedBy
 from stasis.requests import Originate
 
 log = structlog.get_logger()
-
-
-class Farewell(msgspec.Struct, frozen=True):
-    """The process is being stopped: end politely."""
-
-    reason: str
-
-
-class LetGo(msgspec.Struct, frozen=True):
-    """The process is being replaced: leave the call alive."""
-
 
 Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered | Farewell | LetGo
 LEG_CLOSE_LIMIT_S = 5.0

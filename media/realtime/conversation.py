@@ -46,7 +46,13 @@ INJECTED_KEPT = 6
 class Conversation:
     """State of one call's conversation; `live` from the configuring of a session to its loss."""
 
-    def __init__(self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio) -> None:
+    def __init__(
+        self,
+        settings: RealtimeSettings,
+        outbox: Outbox,
+        audio: InputAudio,
+        continued: tuple[Turn, ...] | None = None,
+    ) -> None:
         self.live = False
         self.injected: tuple[str, ...] = ()
         self.ledger = TurnLedger(audio.bytes_per_ms)
@@ -64,12 +70,9 @@ class Conversation:
         self._reply_due: float | None = None
         self._stopped_at: float | None = None
         self._muted = False
-        self._continuing = False
-
-    def go_on(self, turns: tuple[Turn, ...]) -> None:
-        """Before anything else: this session takes over a conversation, and speaks first."""
-        self.ledger.before = turns
-        self._greeted = self._continuing = True
+        self._continuing = continued is not None  # then it has been greeted, and the agent speaks first
+        if continued is not None:
+            self._greeted, self.ledger.before = True, continued
 
     @property
     def settled(self) -> bool:

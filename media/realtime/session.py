@@ -24,17 +24,12 @@ class RealtimeSession:
     """One call's model session. Build it, `start` it, then `handle` every input until `state` is closed."""
 
     def __init__(self, settings: RealtimeSettings, continued: tuple[Turn, ...] | None = None) -> None:
-        """`continued`: the turns of a conversation this session goes on with, instead of beginning one.
-
-        Raises `MediaUsageError` when the settings hold a tool schema that is not JSON.
-        """
+        """`continued`: turns to go on after. Raises `MediaUsageError` when a tool schema is not JSON."""
         self._settings = settings
         self._config = session_config(settings)
         self._outbox = Outbox()
         self._audio = InputAudio(settings.audio_format)
-        self._talk = Conversation(settings, self._outbox, self._audio)
-        if continued is not None:
-            self._talk.go_on(continued)
+        self._talk = Conversation(settings, self._outbox, self._audio, continued)
         self._plan = ReconnectPlan()
         self._life = SessionLife()
         self._state = sm.SessionState.CONNECTING
