@@ -62,6 +62,7 @@ def main() -> None:
             status = 1
             try:
                 sys.stdin.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for the media worker it starts
                 child(settings, line.strip(), mutant)
                 status = 0
             finally:

@@ -1,4 +1,4 @@
-"""A leg that goes on with a conversation: what it tells the model first, how it counts, what is heard meanwhile."""
+"""A leg that goes on with a conversation: what the model is told first, how it counts, what is heard."""
 
 import numpy as np
 import pytest
