@@ -12,12 +12,14 @@ import structlog
 from app.bus import Bus
 from app.calls.adopt import adoptable
 from app.calls.ari_link import AriLink, event_stream
-from app.calls.board import Switchboard
+from app.calls.board import CallOrder, Switchboard
 from app.calls.estate import Estate
 from app.calls.media_link import MediaLink
 from app.calls.pulse import Pulse
+from app.calls.settle import Settler
 from app.clock import Clock
 from app.config import Settings
+from app.domain.task import CallTask
 from app.scheduler import Scheduler
 from app.store import reports
 from app.store.db import Database
@@ -28,8 +30,10 @@ from stasis.outcome import EndedBy
 
 log = structlog.get_logger()
 
-DRAIN_S = 15.0
+END_S = 15.0
 """How long calls get to end when the process stops."""
+HAND_OVER_S = 5.0
+"""How long a process that is being replaced writes down where its calls stand."""
 
 
 class Engine:
@@ -40,6 +44,7 @@ class Engine:
         self.db = db
         self.bus = bus
         self.clock = clock
+        self._handed_over = False
         self.board: Switchboard
         self.scheduler: Scheduler
 
@@ -63,10 +68,15 @@ class Engine:
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
             client.channels.before_originate = self.board.guard.check
             self.scheduler = Scheduler(self.board)
+
+            def adopt(order: CallOrder, task: CallTask) -> None:
+                group.create_task(self.scheduler.adopt(order, task), name=f"adopted {order.call_id}")
+
+            ari.settle = Settler(self.board, adopt)
             legs = await link.start()
             # Adopted calls open their mailboxes before the first reconcile, which removes what nobody owns.
             for order, task in await adoptable(self.board, legs):
-                group.create_task(self.scheduler.adopt(order, task), name=f"adopted {order.call_id}")
+                adopt(order, task)
             await asyncio.sleep(0)
             links = [
                 group.create_task(link.run(), name="media link"),
@@ -78,10 +88,11 @@ class Engine:
             try:
                 yield self
             finally:
-                await self._drain(scheduling)
+                if not self._handed_over:
+                    await self._end(scheduling)
                 for task in (scheduling, *links):
                     task.cancel()
-                await link.close(shutdown=True)
+                await link.close(shutdown=not self._handed_over)
                 await pulse.stop()
 
     async def _connect_media(self, group: asyncio.TaskGroup) -> MediaClient:
@@ -92,13 +103,46 @@ class Engine:
         stored = await reports.last_acknowledged_seq(self.db, s.node_name)
         return await MediaClient.connect_or_spawn(s.runtime_dir.resolve(), options, stored, s.node_name)
 
-    async def _drain(self, scheduling: asyncio.Task[None]) -> None:
+    @property
+    def living(self) -> int:
+        """Calls in progress."""
+        return len(self.board.calls)
+
+    def drain(self) -> None:
+        """Claim nothing more; living calls go on to their ends."""
+        self.scheduler.stop()
+
+    async def drained(self) -> None:
+        """Wait until no call is in progress and every task of one is concluded."""
+        await self.scheduler.idle.wait()
+
+    def say_goodbye(self) -> None:
+        """Living calls end as soon as their farewell was heard; what rings is taken back."""
+        for call in list(self.board.calls.values()):
+            call.say_goodbye("OpenDeep is being stopped")
+
+    async def hand_over(self) -> None:
+        """Leave living calls to the media worker process and the next control process, and claim nothing more.
+
+        Leave `running` after this. Calls that nobody was dialed for yet are put back.
+        """
+        self.scheduler.stop()
+        for call in list(self.board.calls.values()):
+            call.let_go()
+        try:
+            async with asyncio.timeout(HAND_OVER_S):
+                await self.scheduler.idle.wait()
+        except TimeoutError:
+            log.warning("calls left as they are", calls=len(self.scheduler.running))
+        self._handed_over = True
+
+    async def _end(self, scheduling: asyncio.Task[None]) -> None:
         """Claim nothing more and end living calls, so that nothing of ours is left in Asterisk."""
         self.scheduler.stop()
         for call in list(self.board.calls.values()):
             call.hang_up(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being stopped")
         try:
-            async with asyncio.timeout(DRAIN_S):
+            async with asyncio.timeout(END_S):
                 await asyncio.wait([scheduling])
                 await self.scheduler.idle.wait()
         except TimeoutError:

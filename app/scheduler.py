@@ -14,6 +14,7 @@ import structlog
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
 from app.calls.supervise import supervise
+from app.crash_points import crash_here
 from app.domain.admission import Dial
 from app.domain.call import NewCall
 from app.domain.messages import TaskChanged
@@ -35,7 +36,7 @@ class Scheduler:
 
     def __init__(self, board: Switchboard) -> None:
         self.board = board
-        self.running: set[str] = set()
+        self.running = board.held
         """Tasks being called now."""
         self.idle = asyncio.Event()
         """Set while nothing is being called."""
@@ -112,11 +113,13 @@ class Scheduler:
             self.idle.set()
 
     async def _call(self, task: CallTask) -> None:
+        crash_here("after_claim")
         try:
             order = await self._order(task)
             if order is None:
                 await self.board.bus.publish("tasks", TaskChanged(task_id=task.id))
                 return
+            crash_here("after_open")
             await self.board.announce(order)
             if self._accepting:
                 await supervise(self.board, order, task)

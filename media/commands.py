@@ -21,6 +21,27 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     acknowledged_seq: int
 
 
+class PastTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn of the conversation so far, as `TurnSpoken` told it."""
+
+    speaker: Literal["callee", "agent"]
+    text: str
+    start_audio_ms: int
+    interrupted: bool = False
+    heard_ms: int = 0
+    generated_ms: int = 0
+
+
+class Continuation(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg that goes on with a conversation whose former leg died: it is answered already, at `audio_ms`.
+
+    Until the agent speaks again the callee hears a soft tone, so that the line is not taken for dead.
+    """
+
+    audio_ms: int
+    turns: tuple[PastTurn, ...] = ()
+
+
 class OpenLeg(msgspec.Struct, frozen=True, kw_only=True, tag="open_leg"):
     """Prepare media for one call: reserve a place on the RTP socket and connect the model session.
 
@@ -34,6 +55,7 @@ class OpenLeg(msgspec.Struct, frozen=True, kw_only=True, tag="open_leg"):
     max_duration_ms: int = 1_800_000
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     comfort_noise: bool = True
+    continued: Continuation | None = None
 
 
 class ConnectPeer(msgspec.Struct, frozen=True, kw_only=True, tag="connect_peer"):

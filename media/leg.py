@@ -88,7 +88,9 @@ class Leg:
             report=report,
             audio_ms=lambda: self.audio_ms,
             guard=self.guard,
+            continued=opening.continued,
         )
+        self._offset_ms = 0 if opening.continued is None else opening.continued.audio_ms
 
     # --- life -------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -97,6 +99,8 @@ class Leg:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._session.run(), name=f"session {self.call_id}")
+                if self._opening.continued is not None:
+                    self._loop.call_soon(self.guard, self.answer)  # after the session's first step
                 await self._ending.wait()
                 # The call is over now; that a server takes seconds to say goodbye belongs neither to its length
                 # nor into its recording.
@@ -111,7 +115,7 @@ class Leg:
 
     async def release(self) -> None:
         """Give back everything and report `LegClosed`: after it nothing of the leg is left."""
-        audio_ms = self.audio_ms
+        audio_ms = self._offset_ms + self.audio_ms
         recorded: RecordingResult | None = None
         try:
             if self._peer is not None:
@@ -236,7 +240,7 @@ class Leg:
     # --- reports ----------------------------------------------------------------------------------
     @property
     def audio_ms(self) -> int:
-        """Position on the call's time line: since the answer, 0 before it, standing still after the end."""
+        """Position on this leg's time line: since the answer, 0 before it, standing still after the end."""
         if self._answered_at is None:
             return 0
         now = self._loop.time() if self._ended_at is None else self._ended_at
@@ -252,7 +256,7 @@ class Leg:
             peer=self._peer,
             ready=self._session.ready,
             answered=self._answered_at is not None,
-            audio_ms=self.audio_ms,
+            audio_ms=self._offset_ms + self.audio_ms,
             agent_speaking=not self._audio.playout.drained,
         )
 
@@ -266,7 +270,7 @@ class Leg:
             agent_dbov=round(self._audio.tap.agent.take(), 1),
             jitter_ms=round(self._audio.received.jitter_ms, 2),
             packets_lost=self._audio.jitter.stats.packets_lost,
-            audio_ms=self.audio_ms,
+            audio_ms=self._offset_ms + self.audio_ms,
         )
 
     async def _end_recording(self) -> RecordingResult | None:

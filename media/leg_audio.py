@@ -16,8 +16,9 @@ from media.comfort import POOL_FRAMES, comfort_noise, noise
 from media.dsp import CODECS, FORMATS, Lane, ResampleBatch, ResamplerKind, attenuation, faded_bytes, recoding
 from media.dtmf import DtmfPress, DtmfTracker
 from media.errors import MalformedRtp
-from media.g711 import G711Law
+from media.g711 import G711Law, Int16Array
 from media.g722 import G722Decoder, G722Encoder
+from media.hold_tone import PERIOD_SLOTS, hold_tone
 from media.jitter import Frame, FrameKind, JitterBuffer
 from media.playout import OutFrame, Playout
 from media.protocol import OpenLeg
@@ -59,6 +60,7 @@ class LegAudio:
         self._marker = False
         self._tail_slots = 0
         self._noise_slot = secrets.randbelow(POOL_FRAMES) if opening.comfort_noise else None
+        self._hold_slot = None if opening.continued is None else 0
         self._batches = batches
         self._up: Lane | None = None
         self._down: Lane | None = None
@@ -133,6 +135,7 @@ class LegAudio:
         if out.payload is None:
             self._speak_nothing()
         else:
+            self._hold_slot = None
             self._speak(faded_bytes(out.payload, self._model) if out.fade else out.payload, marker=out.marker)
         return out, self._dtmf.poll(now)
 
@@ -156,9 +159,19 @@ class LegAudio:
             self._marker = False
             self._down.feed(self._model.silence * self._model.frame_bytes)
         elif self._facts.law is None:
-            self._send_pcm(self._noise_pcm(), marker=False)
+            tone = self._tone()
+            self._send_pcm(self._noise_pcm() if tone is None else tone.tobytes(), marker=False)
         else:
-            self._send(self._noise_law(self._facts.law), marker=False)
+            tone, law = self._tone(), self._facts.law
+            self._send(self._noise_law(law) if tone is None else law.encode_bytes(tone), marker=False)
+
+    def _tone(self) -> Int16Array | None:
+        """The next frame of the hold tone; None when there is nothing to bridge, or between its beeps."""
+        if self._hold_slot is None:
+            return None
+        frame = hold_tone(self._facts.sample_rate_hz)[self._hold_slot]
+        self._hold_slot = (self._hold_slot + 1) % PERIOD_SLOTS
+        return frame
 
     def _noise_law(self, law: G711Law) -> bytes:
         if self._noise_slot is None:

@@ -15,6 +15,7 @@ from typing import assert_never
 import msgspec
 
 from media import protocol
+from media.continuing import on_call_time, past_turns
 from media.playout import Playout
 from media.protocol import NumberedReport
 from media.realtime import notifications as nt
@@ -56,6 +57,7 @@ class LegSession:
         report: Callable[[NumberedReport], None],
         audio_ms: Callable[[], int],
         guard: Callable[..., None],
+        continued: protocol.Continuation | None = None,
     ) -> None:
         self._call_id = call_id
         self._playout = playout
@@ -64,7 +66,8 @@ class LegSession:
         self._guard = guard
         self._loop = asyncio.get_running_loop()
         self._settings = settings
-        self._machine = RealtimeSession(settings)
+        self._continued = continued
+        self._machine = RealtimeSession(settings, None if continued is None else past_turns(continued))
         self._group: asyncio.TaskGroup | None = None
         self._ended = asyncio.Event()
         self._life: _SocketLife | None = None
@@ -80,6 +83,8 @@ class LegSession:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 self._execute(self._machine.start(self._loop.time()))
+                if self._continued is not None:
+                    self.answered()
                 await self._ended.wait()
         finally:
             self._group = None
@@ -205,6 +210,8 @@ class LegSession:
 
     def _notify(self, notification: nt.Notification) -> None:
         fields = msgspec.structs.asdict(notification)
+        if self._continued is not None:
+            fields = on_call_time(fields, self._continued)
         self._report(unnumbered(REPORTS[type(notification)], self._call_id, fields))
 
     def _set_timer(self, deadline: float | None) -> None:

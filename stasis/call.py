@@ -11,47 +11,43 @@ possible; hence any order and any repetition of events is harmless. Four rules i
 from stasis import call_model as m
 from stasis import deadlines, events
 from stasis.call_model import CallState, Effect, Input
+from stasis.callee_line import CalleeLine
 from stasis.errors import AriError, Conflict, NotFound, Unprocessable
-from stasis.legs import Leg
-from stasis.lookup import LOOK_UP_AGAIN_S, LOOK_UP_S, Inquiry
 from stasis.model import Channel
 from stasis.outcome import EndedBy, Outcome
 from stasis.prepare import Preparation
-from stasis.record import CallRecord, Milestone, milestone
-from stasis.replay import Outage
+from stasis.record import Milestone, milestone
+from stasis.repair import Repairs
 from stasis.requests import CreateExternalMedia, Originate
-from stasis.teardown import Presence
+from stasis.teardown import Belongings, Presence
 
 
 class CallMachine:
     """`start` or `resume` once, then `handle` every input; `Tick` when `next_deadline` has come."""
 
     def __init__(self, plan: m.CallPlan) -> None:
-        ids = plan.ids
         self.plan = plan
         self.state = CallState.PREPARE
         self._prepared = Preparation(plan)
-        self._callee = Leg(ids.callee, ids.bridge, ends_by_event=True)
-        self._resources = (self._callee.resource, self._prepared.media.resource, self._prepared.bridge)
-        self._owners = {resource.removal: resource for resource in self._resources}
-        self._record = CallRecord()
+        self._line = CalleeLine(plan)
+        self._callee, self._record = self._line.leg, self._line.record
+        self._owned = Belongings(self._callee.resource, self._prepared.media.resource, self._prepared.bridge)
+        self._repairs = Repairs(self._prepared, self._owned)
         self._effects: list[Effect] = []
         self._conversing = False  # already, when resumed
-        self._inquiry = Inquiry(ids.callee)
-        self._outage = Outage()
+        self._inquiry, self._outage = self._line.inquiry, self._line.outage
         self._hangup_by: float | None = None
-        self._ring_deadline = 0.0
-        self._deadline: float | None = None
+        self._limit = deadlines.StateLimit(plan)
 
     @property
     def next_deadline(self) -> float | None:
         """When to send `Tick`; None once ended."""
-        times = [self._deadline, self._inquiry.at, self._hangup_by, *(r.retry_at for r in self._resources)]
+        times = [self._limit.at, self._inquiry.at, self._hangup_by, *self._owned.retry_at]
         return min((time for time in times if time is not None), default=None)
 
     def start(self, now: float) -> list[Effect]:
         """Begin to prepare. Inputs that came before are kept."""
-        self._deadline = deadlines.state_deadline(self.plan, self.state, now, self._ring_deadline)
+        self._limit.enter(self.state, now)
         return [self._prepared.start(), *self._advance(now)]
 
     def resume(self, now: float, *, conversing: bool) -> list[Effect]:
@@ -60,9 +56,9 @@ class CallMachine:
         `conversing`: that process had started the conversation, and the media side goes on with it.
         """
         self._conversing = conversing
-        self._prepared.adopt()
+        self._repairs.adopt(1)
         self._dialing(now)
-        self._callee.resource.doubt(self._ring_deadline)
+        self._callee.resource.doubt(self._limit.ring_until)
         if conversing:
             self._callee.resource.prove()
             self._record.answered_at = now  # at the latest
@@ -76,12 +72,8 @@ class CallMachine:
                 self._completed(effect, channel, now)
             case m.Failed(effect=effect, error=error):
                 self._failed(effect, error, now)
-            case m.MediaOpened(rtp_host=host, rtp_port=port):
-                self._prepared.external_host = f"{host}:{port}"
-            case m.MediaReady():
-                self._prepared.model_ready = True
-            case m.MediaLost(reason=reason):
-                self._finish(EndedBy.SYSTEM_FAILURE, f"media: {reason}", now)
+            case m.MediaOpened() | m.MediaReady() | m.MediaLost() | m.WorkerGone():
+                self._media(given, now)
             case m.HangUp(by=by, reason=reason):
                 self._finish(by, reason, now)
             case m.StreamLost():
@@ -89,8 +81,8 @@ class CallMachine:
                 # Nobody rings yet, and the media channel's StasisStart may be among what is lost: begin afresh.
                 if self.state is CallState.PREPARE:
                     self._finish(EndedBy.SYSTEM_FAILURE, "the ARI event stream broke before dialing", now)
-            case m.Reconciled(channel=channel, asterisk_restarted=restarted):
-                self._reconciled(channel, now, restarted=restarted)
+            case m.Reconciled():
+                self._reconciled(given, now)
             case m.Tick():
                 self._expire(now)
             case _:
@@ -103,6 +95,8 @@ class CallMachine:
             self._prepare(now)
         elif self.state is CallState.ANSWERED:
             self._talk(now)
+        elif self.state is CallState.REPAIRING:
+            self._repair(now)
         if self.state is CallState.ENDING:
             self._tear_down(now)
         effects, self._effects = self._effects, []
@@ -117,9 +111,8 @@ class CallMachine:
             self._effects.append(self.plan.originate())
 
     def _dialing(self, now: float) -> None:
-        self._callee.resource.request()
-        self._record.dialed_at = now
-        self._ring_deadline = deadlines.ring_deadline(self.plan, now)
+        self._line.dialed(now)
+        self._limit.dialed(now)
         self._enter(CallState.DIALING, now)
 
     def _talk(self, now: float) -> None:
@@ -128,19 +121,50 @@ class CallMachine:
             self._enter(CallState.BRIDGED, now)
             self._effects.extend([] if self._conversing else [m.StartConversation()])
 
+    def _media(self, given: m.MediaInput, now: float) -> None:
+        match given:
+            case m.MediaOpened(rtp_host=host, rtp_port=port):
+                self._prepared.external_host = f"{host}:{port}"
+            case m.MediaReady():
+                self._prepared.model_ready = True
+            case m.MediaLost(reason=reason, listed=listed):
+                if not (listed and self._repairs.explains(now)):
+                    self._finish(EndedBy.SYSTEM_FAILURE, f"media: {reason}", now)
+            case m.WorkerGone(reason=reason):
+                self._worker_gone(reason, now)
+
+    def _worker_gone(self, reason: str, now: float) -> None:
+        """Only a talk is worth a new media channel; an unanswered call is taken back and made again."""
+        if self.state not in {CallState.BRIDGED, CallState.REPAIRING} or not self._repairs.possible:
+            self._finish(EndedBy.SYSTEM_FAILURE, f"media: {reason}", now)
+            return
+        self._repairs.begin()
+        if self.state is CallState.BRIDGED:
+            self._enter(CallState.REPAIRING, now)
+        self._effects.append(m.ReopenMedia())
+
+    def _repair(self, now: float) -> None:
+        self._effects.extend([*self._owned.remove(now, everything=False), *self._prepared.advance()])
+        if self._prepared.fault is not None:
+            self._finish(EndedBy.SYSTEM_FAILURE, self._prepared.fault, now)
+        elif self._prepared.restored:
+            self._repairs.done(now)
+            self._enter(CallState.BRIDGED, now)
+            self._effects.append(m.MediaRestored())
+
     def _tear_down(self, now: float) -> None:
-        self._effects.extend(effect for one in self._resources if (effect := one.remove(now)) is not None)
-        if all(resource.settled for resource in self._resources):
+        self._effects.extend(self._owned.remove(now, everything=True))
+        if self._owned.settled:
             self._enter(CallState.ENDED, now)
 
     def _enter(self, state: CallState, now: float) -> None:
         assert state in m.TRANSITIONS[self.state], f"{self.state} -> {state}"
         self.state = state
-        self._deadline = deadlines.state_deadline(self.plan, state, now, self._ring_deadline)
+        self._limit.enter(state, now)
         if state in m.OVER:
             self._inquiry.at = self._hangup_by = None
         if state is CallState.ENDED:
-            self._effects.append(m.Ended(result=self._record.result(callee_proven=self._callee.resource.proven)))
+            self._effects.append(m.Ended(result=self._line.result()))
         else:
             self._effects.append(m.Progress(state=state))
 
@@ -170,16 +194,9 @@ class CallMachine:
             self._finish(EndedBy.SYSTEM_FAILURE, "Asterisk destroyed the bridge", now)
 
     def _callee_event(self, event: events.Event, now: float) -> None:
-        presence = self._callee.resource.presence
-        if presence is Presence.ABSENT:
+        if self._callee.resource.untouched:
             return
-        if presence is Presence.GONE and isinstance(event, events.StasisStart) and not self._record.destroyed:
-            # It turned up after a 404 or after we gave up: nobody may be left on the line.
-            self._effects.append(m.HangUpChannel(channel_id=self._callee.channel_id))
-        self._callee.observe(event)
-        self._outage.observe(event)
-        self._record.observe(event, now)
-        self._inquiry.at = None
+        self._effects.extend(self._line.observe(event, now))
         if isinstance(event, events.ChannelDtmfReceived) and self.state in m.TALKING:
             self._effects.append(m.DtmfReceived(digit=event.digit))
         self._reach(milestone(event), now)
@@ -206,27 +223,24 @@ class CallMachine:
         """The callee channel as a look-up or a listing shows it, and what that means."""
         if self._callee.resource.settled:
             return
-        self._callee.resource.prove()
-        self._record.seen(channel)
-        self._inquiry.at = None
-        self._callee.in_stasis = self._callee.in_stasis or (channel.in_stasis and reached is not None)
+        self._line.seen(channel, told=reached is not None)
         self._reach(reached, now)
 
-    def _reconciled(self, channel: Channel | None, now: float, *, restarted: bool) -> None:
+    def _reconciled(self, given: m.Reconciled, now: float) -> None:
+        channel = given.channel
+        self._repairs.listed(given.generation)
         reached = self._outage.over(channel, now)
-        if restarted:
+        if given.asterisk_restarted:
             self._restarted(now)
         elif channel is not None:
             self._seen(channel, reached, now)
-        elif self._callee.resource.presence in {Presence.PRESENT, Presence.DOUBTFUL} and self.state not in m.OVER:
+        elif self._line.uncertain and self.state not in m.OVER:
             self._effects.extend(self._inquiry.ask())  # the listing may be older than the originate's answer
 
     def _restarted(self, now: float) -> None:
-        if self._callee.resource.presence in {Presence.PRESENT, Presence.DOUBTFUL}:
+        if self._line.uncertain:
             self._record.conclude(Outcome.LOST, EndedBy.NETWORK, "Asterisk restarted")
-        for resource in self._resources:
-            if resource.presence is not Presence.REQUESTED:  # such a POST may reach the new Asterisk
-                resource.vanish()
+        self._owned.restarted()
         self._finish(EndedBy.SYSTEM_FAILURE, "Asterisk restarted", now)
 
     # --- answers of REST effects --------------------------------------------------------------------------------
@@ -235,7 +249,8 @@ class CallMachine:
             case m.AddToBridge(channel_id=self._callee.channel_id):
                 self._callee.in_bridge = True
             case m.CreateBridge() | CreateExternalMedia() | m.AddToBridge():
-                self._prepared.completed(effect, channel)
+                if not self._repairs.outdated(effect):
+                    self._prepared.completed(effect, channel)
             case Originate():
                 self._callee.resource.prove()
                 self._record.seen(channel)
@@ -244,7 +259,7 @@ class CallMachine:
                 if channel is not None:
                     self._seen(channel, self._outage.during(channel), now)
             case m.HangUpChannel() | m.DestroyBridge():
-                self._owners[effect].removed(now)
+                self._owned.owner(effect).removed(now)
 
     def _failed(self, effect: m.RestEffect, error: AriError, now: float) -> None:
         match effect:
@@ -254,47 +269,32 @@ class CallMachine:
                 else:
                     self._finish(EndedBy.SYSTEM_FAILURE, f"could not join the bridge: {error}", now)
             case m.CreateBridge() | CreateExternalMedia() | m.AddToBridge():
-                self._prepared.failed(effect, error, now)
+                if not self._repairs.outdated(effect, error, now):
+                    self._prepared.failed(effect, error, now)
             case Originate():
-                self._originate_failed(error, now)
+                over = self.state in m.OVER
+                self._effects.extend(self._line.originate_failed(error, now, self._limit.ring_until, over=over))
+                if self._record.refused:
+                    self._finish(EndedBy.SYSTEM_FAILURE, "originate refused", now)
             case m.LookUp():
-                self._inquiry.answered()
-                if isinstance(error, NotFound) and self._callee.resource.missing(now):
+                if self._line.look_failed(error, now, over=self.state in m.OVER):
                     self._gone(now)
-                elif self.state not in m.OVER:
-                    self._inquiry.at = now + LOOK_UP_AGAIN_S
             case m.HangUpChannel() | m.DestroyBridge():
-                self._owners[effect].removal_failed(error, now)
-
-    def _originate_failed(self, error: AriError, now: float) -> None:
-        callee = self._callee.resource
-        if callee.presence is not Presence.REQUESTED:
-            return  # an event was faster and says that it exists
-        if isinstance(error, Conflict):
-            callee.prove()  # the id is ours alone, so this is our channel
-            self._effects.extend(self._inquiry.ask())
-            return
-        callee.creation_failed(error, self._ring_deadline)
-        if error.maybe_executed:
-            # Look for it, then wait for its events. A 404 means little while Asterisk is frozen with our request
-            # in its socket; the wait ends with the ring watchdog, as `lost`, and still without a second originate.
-            self._inquiry.at = now + LOOK_UP_S if self.state not in m.OVER else None
-            return
-        self._record.refuse(error)
-        self._finish(EndedBy.SYSTEM_FAILURE, "originate refused", now)
+                self._owned.owner(effect).removal_failed(error, now)
 
     def _expire(self, now: float) -> None:
         self._effects.extend(self._inquiry.due(now))
         if self._hangup_by is not None and now >= self._hangup_by:
             self._finish(EndedBy.CALLEE, "gone without ChannelDestroyed", now)
-        if self._deadline is None or now < self._deadline:
+        if not self._limit.over(now):
             return
         if self.state in m.OVER:
-            for resource in self._resources:
-                resource.vanish()  # given up
+            self._owned.give_up()
             return
         if self._callee.resource.presence is Presence.DOUBTFUL:
+            if self._limit.last_look(now):
+                self._effects.extend(self._inquiry.ask())
+                return
             self._record.conclude(Outcome.LOST, EndedBy.NETWORK, "no word of what became of the originate")
         by, detail = deadlines.OVERDUE[self.state]
-        missing = f": {self._prepared.missing}" if self.state is CallState.PREPARE else ""
-        self._finish(by, f"{detail}{missing}", now)
+        self._finish(by, f"{detail}{self._prepared.missing}" if self.state is CallState.PREPARE else detail, now)

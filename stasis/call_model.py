@@ -16,6 +16,8 @@ from stasis.model import Channel
 from stasis.outcome import CallResult, EndedBy
 from stasis.requests import CreateExternalMedia, Originate
 
+LEDGER_MARK = "GLOBAL(OD_CALL_{call_id})"
+"""Set with every originate; `stasis.ledger` says what for."""
 PREPARE_S = 20.0
 """Limit for bridge, media channel and model session together."""
 
@@ -28,6 +30,8 @@ class CallState(StrEnum):
     ANSWERED = "answered"
     BRIDGED = "bridged"
     """The callee is in the bridge: the conversation runs."""
+    REPAIRING = "repairing"
+    """The media worker died in the middle of the talk: a new media channel is being put into the same bridge."""
     ENDING = "ending"
     """Waiting for the callee channel's end and for everything of ours to be removed."""
     ENDED = "ended"
@@ -38,7 +42,8 @@ TRANSITIONS: dict[CallState, frozenset[CallState]] = {
     CallState.DIALING: frozenset({CallState.RINGING, CallState.ANSWERED, CallState.ENDING}),
     CallState.RINGING: frozenset({CallState.ANSWERED, CallState.ENDING}),
     CallState.ANSWERED: frozenset({CallState.BRIDGED, CallState.ENDING}),
-    CallState.BRIDGED: frozenset({CallState.ENDING}),
+    CallState.BRIDGED: frozenset({CallState.REPAIRING, CallState.ENDING}),
+    CallState.REPAIRING: frozenset({CallState.BRIDGED, CallState.ENDING}),
     CallState.ENDING: frozenset({CallState.ENDED}),
     CallState.ENDED: frozenset(),
 }
@@ -46,7 +51,8 @@ TRANSITIONS: dict[CallState, frozenset[CallState]] = {
 
 UNANSWERED = frozenset({CallState.DIALING, CallState.RINGING})
 UNHEARD = UNANSWERED | {CallState.ANSWERED}
-TALKING = frozenset({CallState.ANSWERED, CallState.BRIDGED})
+TALKING = frozenset({CallState.ANSWERED, CallState.BRIDGED, CallState.REPAIRING})
+HEARD = frozenset({CallState.BRIDGED, CallState.REPAIRING})
 OVER = frozenset({CallState.ENDING, CallState.ENDED})
 
 
@@ -83,13 +89,17 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             timeout_s=self.ring_timeout_s,
             app_args=f"callee,{self.ids.call_id}",
             caller_id=self.caller_id,
-            variables={**self.variables, "TIMEOUT(absolute)": str(self.absolute_timeout_s)},
+            variables={
+                **self.variables,
+                LEDGER_MARK.format(call_id=self.ids.call_id): "1",
+                "TIMEOUT(absolute)": str(self.absolute_timeout_s),
+            },
         )
 
-    def external_media(self, external_host: str) -> CreateExternalMedia:
+    def external_media(self, external_host: str, generation: int = 1) -> CreateExternalMedia:
         """The media channel; it may exist up to `PREPARE_S` before the callee's, and has a dead-man switch too."""
         return CreateExternalMedia(
-            channel_id=self.ids.media,
+            channel_id=self.ids.media_of(generation),
             app=self.app,
             external_host=external_host,
             format=self.format,
@@ -133,6 +143,14 @@ class StartConversation(msgspec.Struct, frozen=True, kw_only=True):
     """Once per call: the callee has answered and is in the bridge."""
 
 
+class ReopenMedia(msgspec.Struct, frozen=True, kw_only=True):
+    """Open a media leg again that goes on with the conversation; `MediaOpened` answers."""
+
+
+class MediaRestored(msgspec.Struct, frozen=True, kw_only=True):
+    """The new media channel is in the bridge: the callee hears us again."""
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The call entered this state."""
 
@@ -153,7 +171,16 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 RemovalEffect = HangUpChannel | DestroyBridge
 RestEffect = CreateBridge | CreateExternalMedia | AddToBridge | Originate | LookUp | RemovalEffect
-Effect = RestEffect | ConnectMediaPeer | StartConversation | Progress | DtmfReceived | Ended
+Effect = (
+    RestEffect
+    | ConnectMediaPeer
+    | StartConversation
+    | ReopenMedia
+    | MediaRestored
+    | Progress
+    | DtmfReceived
+    | Ended
+)
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------
@@ -181,7 +208,14 @@ class MediaReady(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MediaLost(msgspec.Struct, frozen=True, kw_only=True):
-    """No conversation is possible (any more)."""
+    """No conversation is possible (any more). `listed`: a listing shows no media channel; it may be old."""
+
+    reason: str
+    listed: bool = False
+
+
+class WorkerGone(msgspec.Struct, frozen=True, kw_only=True):
+    """The process behind the media channel died. Another may take over a talk that has begun."""
 
     reason: str
 
@@ -202,10 +236,13 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
 
     channel: Channel | None
     asterisk_restarted: bool = False
+    generation: int = 1
+    """Of the newest media channel listed; a call taken over does not know how often its media was replaced."""
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """`next_deadline` has come. Too early or too many of them do no harm."""
 
 
-Input = Event | Completed | Failed | MediaOpened | MediaReady | MediaLost | HangUp | StreamLost | Reconciled | Tick
+MediaInput = MediaOpened | MediaReady | MediaLost | WorkerGone
+Input = Event | Completed | Failed | MediaInput | HangUp | StreamLost | Reconciled | Tick

@@ -43,6 +43,14 @@ class NotFound(AriError):
     """404: no such channel, bridge or application. For a removal that is success."""
 
 
+class Passed(NotFound):
+    """404 for a channel that certainly was there: whatever it did is over."""
+
+
+class NeverMade(NotFound):
+    """404 for a channel that certainly was never made: nobody was rung."""
+
+
 class Conflict(AriError):
     """409: the id is in use (originate), or the channel is not in Stasis (most verbs)."""
 

@@ -1,7 +1,8 @@
 """The ids we choose for everything a call owns in Asterisk: `od-<node>-<call id>-c|m|b`.
 
 Chosen and stored before the first POST, so no event can arrive for an id nobody knows, and a second originate of
-the same call answers 409. Used by the call machine, the router and reconcile; nothing else may build an id.
+the same call answers 409. A media channel that replaces a dead one is `m2`, `m3`, ...: an id is used once. Used by
+the call machine, the router and reconcile; nothing else may build an id.
 """
 
 import re
@@ -14,11 +15,11 @@ Kind = Literal["c", "m", "b"]
 
 _NODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,47}")
 _CALL_ID = re.compile(r"[0-9A-Za-z]{1,64}")
-_ID = re.compile(rf"od-({_NODE.pattern})-({_CALL_ID.pattern})-([cmb])")
+_ID = re.compile(rf"od-({_NODE.pattern})-({_CALL_ID.pattern})-(?:([cb])|(m)([2-9]|[1-9][0-9])?)")
 
 
 class CallIds(msgspec.Struct, frozen=True, kw_only=True):
-    """The three ids of one call. `node` names this process (and its Stasis app), `call_id` is ours and unique.
+    """The ids of one call. `node` names this process (and its Stasis app), `call_id` is ours and unique.
 
     Raises ValueError for a node or call id that could not be told apart again or does not belong into a URL.
     """
@@ -38,19 +39,25 @@ class CallIds(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def media(self) -> str:
-        return f"od-{self.node}-{self.call_id}-m"
+        """The first media channel."""
+        return self.media_of(1)
 
     @property
     def bridge(self) -> str:
         return f"od-{self.node}-{self.call_id}-b"
 
+    def media_of(self, generation: int) -> str:
+        """The `generation`-th media channel, counted from 1, at most 99."""
+        return f"od-{self.node}-{self.call_id}-m{generation if generation > 1 else ''}"
+
 
 class ParsedId(NamedTuple):
-    """What an id of ours says."""
+    """What an id of ours says; `generation` of a media channel, 1 for everything else."""
 
     node: str
     call_id: str
     kind: Kind
+    generation: int = 1
 
 
 def parse(asterisk_id: str) -> ParsedId | None:
@@ -58,5 +65,5 @@ def parse(asterisk_id: str) -> ParsedId | None:
     match = _ID.fullmatch(asterisk_id)
     if match is None:
         return None
-    node, call_id, kind = match.groups()
-    return ParsedId(node, call_id, cast("Kind", kind))
+    node, call_id, other, media, generation = match.groups()
+    return ParsedId(node, call_id, cast("Kind", other or media), int(generation or 1))

@@ -19,6 +19,7 @@ class Preparation:
 
     def __init__(self, plan: CallPlan) -> None:
         self.bridge = Resource(DestroyBridge(bridge_id=plan.ids.bridge))
+        self.generation = 1
         self.media = Leg(plan.ids.media, plan.ids.bridge)
         self.external_host: str | None = None
         self.model_ready = False
@@ -48,11 +49,29 @@ class Preparation:
         self.bridge.request()
         return CreateBridge(bridge_id=self._plan.ids.bridge)
 
-    def adopt(self) -> None:
-        """An earlier process made it all."""
+    @property
+    def restored(self) -> bool:
+        """A renewed media channel is in place; the model session may follow."""
+        return self._in_place and self.media.in_bridge
+
+    def renew(self) -> Resource:
+        """Another media channel, for the same bridge. Answers the former one, which is to be removed."""
+        former = self.media.resource
+        self.generation += 1
+        self.media = Leg(self._plan.ids.media_of(self.generation), self._plan.ids.bridge)
+        self.external_host = self._peer = None
+        self.model_ready = self._in_place = False
+        return former
+
+    def adopt(self, generation: int) -> Resource:
+        """An earlier process made it all. Answers the first media channel, if a later one is in its place."""
+        former = self.media.resource
+        self.generation = generation
+        self.media = Leg(self._plan.ids.media_of(generation), self._plan.ids.bridge)
         self.bridge.prove()
         self.media.resource.prove()
         self.media.in_bridge = self.model_ready = self._in_place = True
+        return former
 
     def advance(self) -> list[Effect]:
         """What has become possible."""
@@ -61,7 +80,7 @@ class Preparation:
             return effects  # not started
         if self.external_host is not None and self.media.resource.untouched:
             self.media.resource.request()
-            effects.append(self._plan.external_media(self.external_host))
+            effects.append(self._plan.external_media(self.external_host, self.generation))
         if self._peer is not None and not self._in_place:
             self._in_place = True
             effects.append(self._peer)

@@ -4,7 +4,7 @@ The planner is pure. Events flow already while it works; the call machine takes 
 to be held back. Only ids of this node are touched: another process has its own application and node.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 
@@ -40,20 +40,34 @@ def plan(node: str, running: Collection[str], now: Snapshot, before: datetime | 
     the startup time of the last snapshot, None at the first.
     """
     restarted = before is not None and now.startup_time is not None and now.startup_time != before
+    generations = _media_generations(node, now)
     inputs: list[tuple[str, Input]] = []
     for call_id in running:
         ids = CallIds(node=node, call_id=call_id)
         callee = now.channels.get(ids.callee)
-        inputs.append((call_id, Reconciled(channel=callee, asterisk_restarted=restarted)))
+        media = generations.get(call_id)
+        given = Reconciled(channel=callee, asterisk_restarted=restarted, generation=media or 1)
+        inputs.append((call_id, given))
         # The callee leg is made last: without the others it is a person listening to nothing.
-        if callee is not None and not (ids.media in now.channels and ids.bridge in now.bridges):
-            inputs.append((call_id, MediaLost(reason="the media channel or the bridge is gone")))
+        if callee is not None and ids.bridge not in now.bridges:
+            inputs.append((call_id, MediaLost(reason="the bridge is gone")))
+        elif callee is not None and media is None:
+            inputs.append((call_id, MediaLost(reason="the media channel is gone", listed=True)))
     return ReconcilePlan(
         inputs=tuple(inputs),
         stray_channels=tuple(key for key in now.channels if _is_stray(key, node, running)),
         stray_bridges=tuple(key for key in now.bridges if _is_stray(key, node, running)),
         asterisk_restarted=restarted,
     )
+
+
+def _media_generations(node: str, now: Snapshot) -> dict[str, int]:
+    """The newest media channel of each call that has one."""
+    found: dict[str, int] = {}
+    for ours in map(parse, now.channels):
+        if ours is not None and ours.node == node and ours.kind == "m":
+            found[ours.call_id] = max(ours.generation, found.get(ours.call_id, 0))
+    return found
 
 
 def _is_stray(asterisk_id: str, node: str, running: Collection[str]) -> bool:
@@ -73,10 +87,17 @@ async def take_snapshot(client: AriClient) -> Snapshot:
     )
 
 
-class Reconciler:
-    """Awaitable without arguments, as the stream wants it. Keeps the last startup time."""
+Settle = Callable[[Snapshot], Awaitable[None]]
 
-    def __init__(self, client: AriClient, router: Router, node: str) -> None:
+
+class Reconciler:
+    """Awaitable without arguments, as the stream wants it. Keeps the last startup time.
+
+    `settle` is given each snapshot before strays are named: it may take over calls nobody runs.
+    """
+
+    def __init__(self, client: AriClient, router: Router, node: str, settle: Settle | None = None) -> None:
+        self._settle = settle
         self._client = client
         self._router = router
         self._node = node
@@ -85,6 +106,8 @@ class Reconciler:
     async def __call__(self) -> ReconcilePlan:
         """Take a snapshot, tell the calls, remove the strays. Raises AriError; may be run again at any time."""
         snapshot = await take_snapshot(self._client)
+        if self._settle is not None:
+            await self._settle(snapshot)
         todo = plan(self._node, self._router.call_ids, snapshot, self._startup_time)
         self._startup_time = snapshot.startup_time
         for call_id, given in todo.inputs:

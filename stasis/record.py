@@ -107,6 +107,11 @@ class CallRecord:
         verdict = Outcome.TRUNK_FAULT if isinstance(error, ServerError) else Outcome.FAILED
         self.conclude(verdict, EndedBy.SYSTEM_FAILURE, f"originate refused: {error}")
 
+    def never_made(self) -> None:
+        """Asterisk never got the originate: nobody was called, the attempt is not used up."""
+        self.refused = True
+        self.conclude(Outcome.FAILED, EndedBy.SYSTEM_FAILURE, "the originate never reached Asterisk")
+
     def miss(self, now: float) -> None:
         """Somebody answered and heard nothing. There was no talk, so a later call is not a second one."""
         self.answered_at = now if self.answered_at is None else self.answered_at

@@ -13,24 +13,30 @@ from stasis.call_model import (
     RestEffect,
 )
 from stasis.client import AriClient
-from stasis.errors import AriError, NotSent
+from stasis.errors import AriError, NotFound, NotSent
+from stasis.ledger import testimony
 from stasis.model import Channel
 from stasis.requests import CreateExternalMedia, Originate
 from stasis.stream import Gate
 
 
-async def run_effect(client: AriClient, effect: RestEffect, gate: Gate | None = None) -> Completed | Failed:
-    """Every failure of ARI comes back as a value. With a `gate`, an originate is refused while it is closed."""
+async def run_effect(
+    client: AriClient, effect: RestEffect, gate: Gate | None = None, dialed_unix_ms: int | None = None
+) -> Completed | Failed:
+    """Every failure of ARI comes back as a value. With a `gate`, an originate is refused while it is closed.
+
+    `dialed_unix_ms` is when the originate was sent at the earliest; it tells what a missing channel means.
+    """
     if isinstance(effect, Originate) and gate is not None and not gate.is_open:
         return Failed(effect=effect, error=NotSent("the ARI event stream is not ready"))
     try:
-        channel = await _run(client, effect)
+        channel = await _run(client, effect, dialed_unix_ms)
     except AriError as error:
         return Failed(effect=effect, error=error)
     return Completed(effect=effect, channel=channel)
 
 
-async def _run(client: AriClient, effect: RestEffect) -> Channel | None:
+async def _run(client: AriClient, effect: RestEffect, dialed_unix_ms: int | None) -> Channel | None:
     match effect:
         case CreateBridge(bridge_id=bridge_id):
             await client.bridges.create(bridge_id)
@@ -41,7 +47,7 @@ async def _run(client: AriClient, effect: RestEffect) -> Channel | None:
         case Originate():
             return await client.channels.originate(effect)
         case LookUp(channel_id=channel_id):
-            return await client.channels.get(channel_id)
+            return await _look_up(client, channel_id, dialed_unix_ms)
         case HangUpChannel(channel_id=channel_id):
             await client.channels.hangup(channel_id)
         case DestroyBridge(bridge_id=bridge_id):
@@ -49,3 +55,10 @@ async def _run(client: AriClient, effect: RestEffect) -> Channel | None:
         case _:
             assert_never(effect)
     return None
+
+
+async def _look_up(client: AriClient, channel_id: str, dialed_unix_ms: int | None) -> Channel:
+    try:
+        return await client.channels.get(channel_id)
+    except NotFound as missing:
+        raise await testimony(client, channel_id, missing, dialed_unix_ms) from missing

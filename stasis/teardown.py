@@ -6,7 +6,7 @@ proves it; only proof of the contrary removes it: ChannelDestroyed, a 404, a ref
 
 from enum import StrEnum
 
-from stasis.call_model import RemovalEffect
+from stasis.call_model import HangUpChannel, RemovalEffect
 from stasis.errors import AriError, NotFound, ServerError
 
 RETRY_S = 1.0
@@ -117,3 +117,54 @@ class Resource:
             self.vanish()
         else:
             self.retry_at = now + RETRY_S * self._failures
+
+
+class Belongings:
+    """Everything one call has in Asterisk: what was replaced is kept until it is removed."""
+
+    def __init__(self, *resources: Resource) -> None:
+        self._held = list(resources)
+        self._retired: list[Resource] = []
+
+    @property
+    def settled(self) -> bool:
+        return all(one.settled for one in self._all)
+
+    @property
+    def retry_at(self) -> list[float]:
+        """When a removal is to be sent again."""
+        return [one.retry_at for one in self._all if one.retry_at is not None]
+
+    def replace(self, former: Resource, by: Resource) -> None:
+        """`former` is to be removed while the call goes on."""
+        self._held[self._held.index(former)] = by
+        if not former.untouched:
+            self._retired.append(former)
+
+    def remove(self, now: float, *, everything: bool) -> list[RemovalEffect]:
+        """The removals to send now."""
+        doomed = self._all if everything else self._retired
+        return [effect for one in doomed if (effect := one.remove(now)) is not None]
+
+    def owner(self, removal: RemovalEffect) -> Resource:
+        """Whose removal this is."""
+        return next(one for one in self._all if one.removal == removal)
+
+    def channel(self, channel_id: str) -> Resource:
+        """The resource behind a channel id."""
+        return self.owner(HangUpChannel(channel_id=channel_id))
+
+    def give_up(self) -> None:
+        """Left to the sweep and to Asterisk's own timers."""
+        for one in self._all:
+            one.vanish()
+
+    def restarted(self) -> None:
+        """Asterisk was: nothing is there any more, but a POST under way may reach the new one."""
+        for one in self._all:
+            if one.presence is not Presence.REQUESTED:
+                one.vanish()
+
+    @property
+    def _all(self) -> list[Resource]:
+        return [*self._held, *self._retired]

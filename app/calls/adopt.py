@@ -1,8 +1,7 @@
 """After a restart: which calls of the former process go on under this one, and which legs are left to be closed.
 
 A call goes on when its row says it was dialed and its media leg still lives; its channel is then looked up, never
-dialed again. Everything else of ours that Asterisk still has is removed by reconciliation, and its task is
-recovered when the former claim runs out.
+dialed again. What has no leg is the business of `app.calls.settle`, as soon as Asterisk can be asked.
 """
 
 from collections.abc import Collection
@@ -11,6 +10,7 @@ import structlog
 
 from app.calls.board import CallOrder, Switchboard
 from app.domain.call import Call, CallState, NewCall
+from app.domain.settlement import Action, Shown, action, row_says
 from app.domain.task import CallTask
 from app.errors import AppError
 from app.store import agents, calls, leases
@@ -20,12 +20,16 @@ log = structlog.get_logger()
 
 
 async def adoptable(board: Switchboard, legs: Collection[media.LegSnapshot]) -> list[tuple[CallOrder, CallTask]]:
-    """Take over the tasks of living calls of this node; closes legs that belong to no such call."""
+    """Take over the tasks of living calls of this node; closes legs that belong to no such call.
+
+    Asterisk has not been asked yet: what it shows of the channels is the business of the calls themselves.
+    """
     alive = {call.id: call for call in await calls.alive_on_node(board.db, board.settings.node_name)}
     taken: list[tuple[CallOrder, CallTask]] = []
     for leg in legs:
         call = alive.get(leg.call_id)
-        found = await _adopt(board, call, leg) if call is not None and call.dialed else None
+        goes_on = call is not None and action(row_says(call), Shown.UNCLEAR, leg_lives=True) is Action.ADOPT
+        found = await _adopt(board, call, leg) if call is not None and goes_on else None
         if found is None:
             await board.media.send(media.CloseLeg(call_id=leg.call_id))
         else:
@@ -34,25 +38,34 @@ async def adoptable(board: Switchboard, legs: Collection[media.LegSnapshot]) -> 
 
 
 async def _adopt(board: Switchboard, call: Call, leg: media.LegSnapshot) -> tuple[CallOrder, CallTask] | None:
-    lease_until = board.clock.unix_ms() + board.settings.lease_s * 1000
     try:
-        async with board.db.tx() as tx:
-            task = await leases.adopt(tx, call.tenant_id, call.task_id, board.settings.node_name, lease_until)
-        agent = await agents.get(board.db, call.tenant_id, call.agent_id)
+        return await adopted_order(board, call, leg)
     except AppError as error:
         log.warning("call not adopted", call_id=call.id, reason=error.message)
         return None
-    log.info("call adopted", call_id=call.id, state=str(call.state))
+
+
+async def adopted_order(
+    board: Switchboard, call: Call, leg: media.LegSnapshot | None
+) -> tuple[CallOrder, CallTask]:
+    """Take over the task of a call that lives on. Without its `leg` the talk gets another one. Raises AppError."""
+    lease_until = board.clock.unix_ms() + board.settings.lease_s * 1000
+    async with board.db.tx() as tx:
+        task = await leases.adopt(tx, call.tenant_id, call.task_id, board.settings.node_name, lease_until)
+    agent = await agents.get(board.db, call.tenant_id, call.agent_id)
+    log.info("call adopted", call_id=call.id, state=str(call.state), leg="alive" if leg else "gone")
     new = NewCall(id=call.id, task_id=call.task_id, node=call.node, number_dialed=call.number_dialed)
     order = CallOrder(
         new=new,
         tenant_id=call.tenant_id,
         lease_token=task.lease_token,
-        objective=task.objective,
+        objective=task.generated_agent_prompt or task.objective,
         callee_name=task.callee_name,
         agent=agent,
         adopted=True,
         conversing=call.state is CallState.BRIDGED,
-        agent_speaking=leg.agent_speaking,
+        agent_speaking=leg is not None and leg.agent_speaking,
+        media_gone=leg is None,
+        dialed_ms=call.dialing_ms,
     )
     return order, task

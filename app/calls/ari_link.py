@@ -5,23 +5,27 @@ turns up that no call here owns, what Asterisk has is compared with the calls th
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from app.bus import Bus
 from app.config import Settings
 from app.domain.messages import ConnectionChanged, ConnectionState
+from app.errors import StoreError
 from stasis.call_model import StreamLost
 from stasis.client import AriClient
 from stasis.dialed_stream import DialedByAsteriskStream
 from stasis.errors import AriError
-from stasis.reconcile import Reconciler, plan, take_snapshot
+from stasis.reconcile import Reconciler, Snapshot, plan, take_snapshot
 from stasis.router import Router
 from stasis.stream import DialInStream, EventStream, Gate, StreamState
 
 log = structlog.get_logger()
 
 SWEEP_S = 60.0
+UNDECIDED_S = 2.0
+"""Between two looks at a call of which Asterisk cannot say yet whether it was dialed."""
 BLIND_LOOK_S = 2.0
 """How often living calls are looked up once their events go to somebody else."""
 
@@ -49,7 +53,10 @@ class AriLink:
         """Another process took our Stasis application: final, nothing may be dialed from here."""
         self._stream = stream or DialInStream(client)
         self._node = node
-        self._reconciler = Reconciler(client, self.router, node)
+        self.settle: Callable[[Snapshot], Awaitable[int]] | None = None
+        """Decides on calls nobody runs; answers how many have to be looked at again soon."""
+        self._undecided = 0
+        self._reconciler = Reconciler(client, self.router, node, self._settle)
         self._bus = bus
         self._sweep_now = asyncio.Event()
         self._states: asyncio.Queue[StreamState] = asyncio.Queue()
@@ -97,6 +104,15 @@ class AriLink:
             log.warning("strays removed", channels=len(done.stray_channels), bridges=len(done.stray_bridges))
         self._states.put_nowait(StreamState.CONNECTED)
 
+    async def _settle(self, snapshot: Snapshot) -> None:
+        """Without a store nobody knows which calls go on: nothing is reconciled then, and nothing dialed."""
+        if self.settle is None:
+            return
+        try:
+            self._undecided = await self.settle(snapshot)
+        except StoreError as error:
+            raise AriError(None, f"not reconciled without the store: {error.message}") from error
+
     def _on_state(self, state: StreamState) -> None:
         self.replaced = state is StreamState.REPLACED
         if state in {StreamState.LOST, StreamState.REPLACED}:
@@ -110,7 +126,7 @@ class AriLink:
     async def _sweep(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(SWEEP_S):
+                async with asyncio.timeout(UNDECIDED_S if self._undecided else SWEEP_S):
                     await self._sweep_now.wait()
             except TimeoutError:
                 pass

@@ -28,7 +28,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to make. `lease_token` fences every write; `new.number_dialed` has passed test mode's redirect.
 
     `adopted`: a former process dialed it and it is still alive; `conversing`: its talk had begun;
-    `agent_speaking`: the agent is in the middle of a sentence.
+    `agent_speaking`: the agent is in the middle of a sentence; `media_gone`: its media worker died too.
+    `dialed_ms`: wall clock when the intent of an adopted call was committed.
     """
 
     new: NewCall
@@ -40,6 +41,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     adopted: bool = False
     conversing: bool = False
     agent_speaking: bool = False
+    media_gone: bool = False
+    dialed_ms: int | None = None
 
     @property
     def call_id(self) -> str:
@@ -52,6 +55,14 @@ class LivingCall(Protocol):
 
     def hang_up(self, ended_by: EndedBy, reason: str) -> None:
         """End it at once, from any state."""
+        ...
+
+    def say_goodbye(self, reason: str) -> None:
+        """End a talk after a farewell; what is not a talk yet is taken back."""
+        ...
+
+    def let_go(self) -> None:
+        """Leave it to the media worker and to the next control process."""
         ...
 
 
@@ -67,6 +78,8 @@ class Switchboard:
     media: MediaLink
     calls: dict[str, LivingCall] = field(default_factory=dict[str, LivingCall])
     """Calls of this process by id, while they live."""
+    held: set[str] = field(default_factory=set[str])
+    """Tasks this process is working on, from the claim to the conclusion."""
     wakes: Counter[Verdict] = field(default_factory=Counter[Verdict])
     """Wake-ups on the bus about commands, and what they were worth."""
 

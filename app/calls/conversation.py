@@ -9,14 +9,22 @@ from enum import StrEnum
 import msgspec
 
 from app.calls.keys import KeysToPress
+from app.calls.talk_model import (
+    ASK_IF_PRESENT,
+    SAY_GOODBYE,
+    SAY_GOODBYE_SILENT,
+    SAY_GOODBYE_TIME,
+    Note,
+    PressKeys,
+    TalkEffect,
+    TalkLimits,
+    ToMedia,
+    WantHangUp,
+)
 from app.calls.tools import EndCall, RefusedTool, SendDtmf, read_tool_call
 from media import protocol as media
 from stasis.outcome import EndedBy
 
-ASK_IF_PRESENT = "The callee has been silent. Ask in one short sentence whether they are still there."
-SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anything."
-SAY_GOODBYE_SILENT = "Nobody is answering. Say in one sentence that you will end the call now, and goodbye."
-SAY_GOODBYE_TIME = "The time for this call is over. Apologize briefly, say goodbye in one sentence."
 FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
 KEY_PAUSE_S = 1.5
@@ -37,43 +45,6 @@ TRANSITIONS: dict[TalkState, frozenset[TalkState]] = {
     TalkState.CLOSING: frozenset({TalkState.DONE}),
     TalkState.DONE: frozenset(),
 }
-
-
-class TalkLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long silence and the whole talk may last."""
-
-    no_input_s: float = 6.0
-    no_input_prompts: int = 2
-    max_talk_s: float = 600.0
-
-
-class ToMedia(msgspec.Struct, frozen=True):
-    """Send this to the media worker."""
-
-    command: media.Command
-
-
-class PressKeys(msgspec.Struct, frozen=True):
-    """Send DTMF on the callee's channel."""
-
-    digits: str
-
-
-class WantHangUp(msgspec.Struct, frozen=True):
-    """The talk is over."""
-
-    ended_by: EndedBy
-    reason: str
-
-
-class Note(msgspec.Struct, frozen=True):
-    """Something worth a row in the call's events."""
-
-    kind: str
-    detail: str
-
-
-TalkEffect = ToMedia | PressKeys | WantHangUp | Note
 
 
 class Conversation:
@@ -129,6 +100,21 @@ class Conversation:
         self._quiet_since = None if agent_speaking else now
         # Whether the former process had closed the line is not known either: it is opened.
         return [self._line(), Note("adopted", "the talk goes on under a new control process")]
+
+    def media_gone(self) -> list[TalkEffect]:
+        """The media worker died: nobody hears anybody until `media_back`. A farewell under way counts as said."""
+        self._agent_speaking = self._unheard = self._callee_speaking = False
+        self._quiet_since = None
+        self._to_press = KeysToPress()
+        if self.state is TalkState.CLOSING:
+            return self._finish(self._end)
+        return [Note("media_gone", "the media worker died in the middle of the talk")]
+
+    def media_back(self, now: float) -> list[TalkEffect]:
+        """Another worker has taken over; its model speaks first."""
+        self._quiet_since = now
+        line = [self._line(agent=True)] if self.muted else []
+        return [Note("media_back", "the talk goes on with another media worker"), *line]
 
     def key_pressed(self, digit: str, now: float) -> list[TalkEffect]:
         """A key of the callee (ARI `ChannelDtmfReceived`); the agent is told after a pause in the typing."""

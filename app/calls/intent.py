@@ -1,5 +1,5 @@
 """Commits the intent to dial one prepared call, and shows the committed row to the wall. Called by
-`app.calls.run`.
+`app.calls.dial`.
 """
 
 import asyncio

@@ -50,6 +50,7 @@ class MediaLink:
         self._db = db
         self._bus = bus
         self._client: MediaClient | None = None
+        self._found = asyncio.Event()
         self._mailboxes: dict[str, Mailbox] = {}
         self.load: media.WorkerLoad | None = None
         """What the worker last said about its own lateness."""
@@ -76,9 +77,18 @@ class MediaLink:
             raise WorkerLost("there is no media worker")
         await self._client.send(command)
 
+    async def stored(self) -> None:
+        """Wait until every report that came so far is stored."""
+        await self._unstored.join()
+
+    async def connection(self) -> None:
+        """Wait until there is a worker."""
+        await self._found.wait()
+
     async def start(self) -> tuple[media.LegSnapshot, ...]:
         """Find or start the worker; the answer is the legs that are alive in it. Raises MediaError."""
         self._client = await self._connect()
+        self._found.set()
         await self._bus.publish("system", ConnectionChanged(name="media", state="connected"))
         return self._client.welcome.legs
 
@@ -88,10 +98,14 @@ class MediaLink:
             keeper = group.create_task(self._keep())
             while self._client is not None and (lost := await self._follow(self._client)) is not None:
                 log.error("media worker lost", reason=str(lost))
+                former, self._client = self._client, None
+                self._found.clear()
                 for mailbox in self._mailboxes.values():
                     mailbox.put_nowait(lost)
-                await self._client.close()
-                await self._reconnect(self._client)
+                told = ConnectionChanged(name="media", state="lost", detail="worker died")
+                await self._bus.publish("system", told)
+                await former.close()
+                await self._reconnect(former)
             keeper.cancel()
 
     async def close(self, *, shutdown: bool) -> None:
@@ -100,8 +114,6 @@ class MediaLink:
             await self._client.close(shutdown=shutdown)
 
     async def _reconnect(self, lost: MediaClient) -> None:
-        self._client = None
-        await self._bus.publish("system", ConnectionChanged(name="media", state="lost", detail="worker died"))
         while self._client is None:
             with suppress(WorkerLost, WorkerUnavailable):
                 legs = await self.start()
@@ -143,6 +155,7 @@ class MediaLink:
             while not stored:
                 await asyncio.sleep(STORE_AGAIN_S)
                 stored = await self._stored(client, report)
+            self._unstored.task_done()
             if isinstance(report, media.LegClosed):
                 self._hand_on(report)
             with suppress(WorkerLost):  # its reports are stored all the same

@@ -7,7 +7,8 @@ from typing import assert_never
 
 import msgspec
 
-from app.calls.conversation import SAY_GOODBYE, Conversation, Note, TalkEffect, TalkState, ToMedia, WantHangUp
+from app.calls.conversation import Conversation, TalkState
+from app.calls.talk_model import SAY_GOODBYE, Note, TalkEffect, ToMedia, WantHangUp
 from app.domain import command as cmd
 from media import protocol as media
 from stasis.outcome import EndedBy

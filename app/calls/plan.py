@@ -14,6 +14,7 @@ _AUDIO_FORMATS: dict[media.LegCodec, AudioFormat] = {
     "alaw": "audio/pcma",
     "g722": "audio/pcm",
 }
+PREPARE_AND_TEARDOWN_S = 90
 FAREWELL_MARGIN_S = 60
 """How much longer than the talk a channel may live, so that the goodbye is heard; then Asterisk cuts."""
 
@@ -31,9 +32,21 @@ def call_plan(settings: Settings, order: CallOrder) -> CallPlan:
     )
 
 
-def open_leg(settings: Settings, order: CallOrder) -> media.OpenLeg:
-    """What the media worker is asked for: codec, model session, recording, dead-man limit."""
-    recording = settings.recordings_dir.resolve() / f"{order.call_id}.wav"
+def call_plan_limit_s(settings: Settings) -> int:
+    """Seconds after which no call of these settings can live any more, whoever is dead."""
+    longest = settings.ring_timeout_s + settings.max_call_duration_s + FAREWELL_MARGIN_S
+    return longest + PREPARE_AND_TEARDOWN_S
+
+
+def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLeg:
+    """What the media worker is asked for: codec, model session, recording, dead-man limit.
+
+    `leg` counts the legs of a call whose media worker died; each records into a file of its own.
+    """
+    folder = settings.recordings_dir.resolve()
+    recording = folder / f"{order.call_id}.wav"
+    while leg > 1 and recording.exists():
+        recording, leg = folder / f"{order.call_id}.{leg}.wav", leg + 1
     limit_s = settings.ring_timeout_s + settings.max_call_duration_s + FAREWELL_MARGIN_S + 60
     return media.OpenLeg(
         call_id=order.call_id,

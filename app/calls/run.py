@@ -14,8 +14,14 @@ from app.calls import orders
 from app.calls.away import ASTERISK_GONE_S, Away
 from app.calls.board import CallOrder, Switchboard
 from app.calls.commands import CommandDesk, Ordered
-from app.calls.conversation import (
-    Conversation,
+from app.calls.conversation import Conversation
+from app.calls.dial import Dialing, crash_at_state
+from app.calls.diary import Diary
+from app.calls.keypad import Keypad
+from app.calls.media_side import MediaSide
+from app.calls.plan import call_plan
+from app.calls.talk_model import (
+    SAY_GOODBYE_STOPPING,
     Note,
     PressKeys,
     TalkEffect,
@@ -23,23 +29,18 @@ from app.calls.conversation import (
     ToMedia,
     WantHangUp,
 )
-from app.calls.diary import Diary
-from app.calls.intent import commit_intent, until_again
-from app.calls.plan import call_plan, open_leg
-from app.store.attempts import DialRefusal
+from app.calls.wishes import Farewell, LetGo
 from media import protocol as media
 from media.client import WorkerLost
 from stasis import call_model as channel
 from stasis.call import CallMachine
 from stasis.call_model import CallState
-from stasis.errors import AriError, NotSent
 from stasis.outcome import CallResult, EndedBy
 from stasis.requests import Originate
-from stasis.runner import run_effect
 
 log = structlog.get_logger()
 
-Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered | Originate
+Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered | Farewell | LetGo | Originate
 LEG_CLOSE_LIMIT_S = 5.0
 
 
@@ -60,15 +61,22 @@ class PhoneCall:
             ),
         )
         self.result: CallResult | None = None
+        self.let_gone = False
+        """Left alive for the next control process; its row and task stay as they are."""
         self._away = Away()
         self._diary = Diary(board, order)
-        self._leg_open = False
+        self._keypad = Keypad(board, self.machine.plan.ids.callee, self._diary)
         self._inbox: asyncio.Queue[Inbox] = asyncio.Queue()
+        self._dialing = Dialing(board, order, self._inbox.put_nowait, self._diary.note)
+        self._media = MediaSide(board, order, self._inbox.put_nowait)
         self._desk = CommandDesk(board, order, self._inbox.put_nowait)
         self._log = log.bind(call_id=order.call_id)
 
-    async def run(self) -> CallResult:
-        """Make the call. Returns its result; a cancelled run raises and leaves the rest to reconciliation."""
+    async def run(self) -> CallResult | None:
+        """Make the call. Returns its result, None when it was let go.
+
+        A cancelled run raises and leaves the rest to reconciliation.
+        """
         with (
             self.board.ari.router.open(self.call_id) as ari_events,
             self.board.media.open(self.call_id) as reports,
@@ -95,22 +103,31 @@ class PhoneCall:
         """End the call at once, from any state."""
         self._inbox.put_nowait(channel.HangUp(by=ended_by, reason=reason))
 
-    async def _live(self, group: asyncio.TaskGroup) -> CallResult:
+    def say_goodbye(self, reason: str) -> None:
+        """End the talk after a farewell; a call that is no talk yet is taken back."""
+        self._inbox.put_nowait(Farewell(reason))
+
+    def let_go(self) -> None:
+        """Leave a call that was dialed to the media worker and the next control process; take back any other."""
+        self._inbox.put_nowait(LetGo())
+
+    async def _live(self, group: asyncio.TaskGroup) -> CallResult | None:
         now = self.board.clock.monotonic()
         if not self.board.ari.gate.is_open:  # adopted, or the stream broke after the claim
             self._away.lost(now)
         if self.order.adopted:
-            self._leg_open = True
             await self._channel_effects(self.machine.resume(now, conversing=self.order.conversing), group)
             if self.order.conversing:
                 resumed = self.talk.resumed(now, agent_speaking=self.order.agent_speaking)
                 await self._talk_effects(resumed, group)
         else:
-            await self._send_media(open_leg(self.board.settings, self.order))
+            await self._media.open()
             await self._channel_effects(self.machine.start(now), group)
-        while self.result is None:
+        while self.result is None and not self.let_gone:
             await self._step(group)
-        await self._close_leg(group)
+        self._media.give_up()
+        if not self.let_gone:
+            await self._close_leg(group)
         return self.result
 
     async def _pump(self, mailbox: "asyncio.Queue[Any]") -> None:
@@ -136,22 +153,24 @@ class PhoneCall:
 
     async def _take(self, item: Inbox, group: asyncio.TaskGroup) -> None:
         now = self.board.clock.monotonic()
+        if isinstance(item, media.Report):
+            self._media.observe(item)
         match item:
             case media.LegOpened(rtp_host=host, rtp_port=port):
-                self._leg_open = True
                 given = channel.MediaOpened(rtp_host=host, rtp_port=port)
             case media.LegReady():
                 given = channel.MediaReady()
             case media.LegClosed():
-                self._leg_open = False
                 given = channel.MediaLost(reason="the media leg closed")
             case media.LegFailed(code=code, message=message) if self.machine.state is not CallState.BRIDGED:
                 given = channel.MediaLost(reason=f"{code}: {message}")
             case WorkerLost():
-                self._leg_open = False
-                given = channel.MediaLost(reason=f"media worker: {item}")
-            case Ordered():
-                await self._carry_out(item, group)
+                self._media.lost()
+                if self.machine.state is CallState.BRIDGED:
+                    await self._talk_effects(self.talk.media_gone(), group)
+                given = channel.WorkerGone(reason=f"media worker: {item}")
+            case Ordered() | Farewell() | LetGo():
+                await self._obey(item, group)
                 return
             case Originate():
                 await self._originate(item, group)
@@ -163,6 +182,22 @@ class PhoneCall:
                 given = item
                 self._watch_stream(item, now)
         await self._channel_effects(self.machine.handle(given, now), group)
+
+    async def _obey(self, item: "Ordered | Farewell | LetGo", group: asyncio.TaskGroup) -> None:
+        """What people want of this call: an operator, or whoever stops this process."""
+        state = self.machine.state
+        match item:
+            case Ordered():
+                await self._carry_out(item, group)
+            case Farewell(reason=reason) if state in channel.HEARD:
+                now, by = self.board.clock.monotonic(), EndedBy.SYSTEM_COMPLETE
+                await self._talk_effects(self.talk.close(by, reason, now, farewell=SAY_GOODBYE_STOPPING), group)
+            case Farewell(reason=reason):
+                self.hang_up(EndedBy.SYSTEM_COMPLETE, reason)
+            case LetGo() if state is CallState.PREPARE:
+                self.hang_up(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being restarted")
+            case LetGo():
+                self.let_gone = state not in channel.OVER
 
     def _watch_stream(self, given: channel.Input, now: float) -> None:
         match given:
@@ -180,10 +215,13 @@ class PhoneCall:
         for effect in effects:
             match effect:
                 case channel.Progress(state=state):
-                    self._log.info("call state", state=str(state))
-                    self._diary.state(state)
+                    self._progress(state)
                 case channel.ConnectMediaPeer(host=host, port=port):
-                    await self._send_media(media.ConnectPeer(call_id=self.call_id, host=host, port=port))
+                    await self._media.send(media.ConnectPeer(call_id=self.call_id, host=host, port=port))
+                case channel.ReopenMedia():
+                    self._media.reopen(group)
+                case channel.MediaRestored():
+                    await self._talk_effects(self.talk.media_back(self.board.clock.monotonic()), group)
                 case channel.StartConversation():
                     await self._talk_effects(self.talk.answered(self.board.clock.monotonic()), group)
                 case channel.DtmfReceived(digit=digit):
@@ -194,15 +232,15 @@ class PhoneCall:
                 case Originate():
                     await self._originate(effect, group)
                 case _:
-                    group.create_task(self._rest(effect))
+                    group.create_task(self._dialing.send(effect))
 
     async def _talk_effects(self, effects: Sequence[TalkEffect], group: asyncio.TaskGroup) -> None:
         for effect in effects:
             match effect:
                 case ToMedia(command):
-                    await self._send_media(command)
+                    await self._media.send(command)
                 case PressKeys(digits):
-                    group.create_task(self._press(digits))
+                    group.create_task(self._keypad.press(digits))
                 case WantHangUp(ended_by, reason):
                     self.hang_up(ended_by, reason)
                 case Note(kind, detail):
@@ -211,35 +249,7 @@ class PhoneCall:
                     assert_never(effect)
 
     async def _originate(self, effect: Originate, group: asyncio.TaskGroup) -> None:
-        """The only road to a ringing phone: the intent is committed by admission before the POST."""
-        if self.machine.state is not CallState.DIALING:  # ended while it waited for the trunk's token
-            refusal = DialRefusal(code="ended", sentence="The call was ended before it was dialed.")
-        else:
-            refusal = await commit_intent(self.board, self.order, effect.channel_id)
-        if refusal is None:
-            group.create_task(self._rest(effect))
-        elif refusal.again_ms is not None:
-            group.create_task(self._originate_at(effect, refusal.again_ms))
-        else:
-            # Not sent, so the machine knows that nobody was called and takes everything down.
-            self._diary.note("dial_refused", refusal.sentence)
-            self._inbox.put_nowait(channel.Failed(effect=effect, error=NotSent(refusal.sentence)))
-
-    async def _originate_at(self, effect: Originate, again_ms: int) -> None:
-        await until_again(self.board, again_ms)
-        self._inbox.put_nowait(effect)
-
-    async def _rest(self, effect: channel.RestEffect) -> None:
-        self._inbox.put_nowait(await run_effect(self.board.ari.client, effect, self.board.ari.gate))
-
-    async def _press(self, digits: str) -> AriError | None:
-        try:
-            await self.board.ari.client.channels.dtmf(self.machine.plan.ids.callee, digits)
-        except AriError as error:
-            self._diary.note("dtmf_failed", str(error))
-            return error
-        self._diary.note("dtmf_out", digits)
-        return None
+        await self._dialing.originate(effect, group, wanted=self.machine.state is CallState.DIALING)
 
     async def _carry_out(self, ordered: Ordered, group: asyncio.TaskGroup) -> None:
         """Do what an operator ordered, as far as the talk allows it now."""
@@ -250,29 +260,27 @@ class PhoneCall:
         self._diary.note("command", f"{ordered.kind} by {ordered.issued_by}: {done.sentence or 'keys'}")
         await self._talk_effects(done.effects, group)
         if done.keys:
-            group.create_task(self._press_ordered(ordered, done.keys))
+            group.create_task(self._keypad.press_ordered(ordered, done.keys))
         else:
             ordered.settle(done.sentence, refused=done.refused)
 
-    async def _press_ordered(self, ordered: Ordered, digits: str) -> None:
-        failure = await self._press(digits)
-        ordered.settle(f"Asterisk refused the keys: {failure}" if failure else "Pressed.", refused=bool(failure))
-
-    async def _send_media(self, command: media.Command) -> None:
-        try:
-            await self.board.media.send(command)
-        except WorkerLost as lost:
-            self._inbox.put_nowait(lost)
+    def _progress(self, state: CallState) -> None:
+        self._log.info("call state", state=str(state))
+        crash_at_state(state)
+        if state is not CallState.REPAIRING:  # the row stays with the talk
+            self._diary.state(state)
+        if state is CallState.BRIDGED and self.order.media_gone and not self._media.is_open:
+            self._inbox.put_nowait(WorkerLost("it died together with the control process"))
 
     async def _close_leg(self, group: asyncio.TaskGroup) -> None:
         """End the media leg and wait until its last report (statistics, recording) is stored.
 
         A callee channel that turns up only now is still taken down.
         """
-        await self._send_media(media.CloseLeg(call_id=self.call_id))
+        await self._media.send(media.CloseLeg(call_id=self.call_id))
         try:
             async with asyncio.timeout(LEG_CLOSE_LIMIT_S):
-                while self._leg_open:
+                while self._media.is_open:
                     item = await self._inbox.get()
                     if isinstance(item, media.LegClosed | WorkerLost) or not isinstance(item, media.Report):
                         await self._take(item, group)

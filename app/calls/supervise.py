@@ -14,12 +14,15 @@ import structlog
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
 from app.calls.run import PhoneCall
+from app.crash_points import crash_here
 from app.domain.call import Call, CallEnd
 from app.domain.task import CallTask
 from app.errors import AppError, ConstraintFailed, StoreError
 from app.store import attempts, calls, leases
 from media.errors import MediaError
 from media.protocol import CloseLeg
+from stasis.errors import AriError
+from stasis.ledger import forget
 from stasis.outcome import CallResult, EndedBy, Outcome
 
 log = structlog.get_logger()
@@ -45,7 +48,8 @@ async def supervise(board: Switchboard, order: CallOrder, task: CallTask) -> Non
         log.exception("call failed by a fault of ours", call_id=order.call_id)
         fault = _sentence(faults)
         await _clear_away(board, order)
-    await _finish(board, order, call.result if call is not None else None, fault)
+    if call is None or not call.let_gone:
+        await _finish(board, order, call.result if call is not None else None, fault)
 
 
 def _sentence(faults: BaseExceptionGroup[Exception]) -> str:
@@ -64,6 +68,8 @@ async def _clear_away(board: Switchboard, order: CallOrder) -> None:
 
 
 async def _finish(board: Switchboard, order: CallOrder, result: CallResult | None, fault: str) -> None:
+    crash_here("before_end_stored")
+
     async def close() -> CallTask:
         async with board.db.tx() as tx:
             row = await calls.get(tx, order.tenant_id, order.call_id)
@@ -74,9 +80,20 @@ async def _finish(board: Switchboard, order: CallOrder, result: CallResult | Non
             )
 
     task = await until_stored(close, order.call_id)
+    crash_here("after_end_stored")
     await board.announce(order)
+    await _forget(board, order)
+    crash_here("before_conclude")
     await until_stored(lambda: conclude_task(board, task, order.lease_token), order.call_id)
+    crash_here("after_conclude")
     await board.announce(order)
+
+
+async def _forget(board: Switchboard, order: CallOrder) -> None:
+    """Asterisk need not remember this call any more; if it cannot be told, a few bytes stay until it restarts."""
+    if board.ari.gate.is_open:
+        with suppress(AriError):
+            await forget(board.ari.client, order.call_id)
 
 
 async def until_stored(write: Callable[[], Awaitable[T]], call_id: str) -> T:

@@ -59,6 +59,8 @@ def engine_lock(settings: Settings) -> Generator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ConflictError(f"OpenDeep is running already with the data directory {settings.home}.") from error
+        os.truncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())  # for `opendeep drain`
         yield
     finally:
         os.close(handle)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import zoneinfo
+from functools import partial
 from typing import get_args
 
 import click
@@ -12,9 +13,11 @@ from app.cli.call import call_command
 from app.cli.command import command_command
 from app.cli.demo import demo_command
 from app.cli.doctor import doctor_command
-from app.cli.house import open_house, serve_console, stop_on_signals
+from app.cli.drain import drain_command
+from app.cli.house import open_house, serve_console
 from app.cli.migrate import migrate_command
 from app.cli.policy import policy_command
+from app.cli.stop import stop_signals, until_stopped
 from app.cli.user import nobody_yet, user_command
 from app.cli.why import why_command
 from app.config import load_settings, setting_warnings
@@ -42,7 +45,8 @@ def up_command() -> None:
     opendeep up                    with the settings of .env
     SIMULATE=True opendeep up      with a simulated exchange and model
 
-    Ctrl-C or SIGTERM ends living calls and stops.
+    Ctrl-C or SIGTERM: nothing new is dialed, living calls go on to their end. Once more: the agents say goodbye.
+    SIGUSR1 leaves living calls to the next `opendeep up`. From another shell: `opendeep drain`.
     """
     settings = load_settings()
     set_up_logs(settings.log_level, as_json=settings.log_json)
@@ -50,12 +54,15 @@ def up_command() -> None:
         click.echo(warning, err=True)
 
     async def serve() -> None:
-        with stop_on_signals() as stop:
-            async with open_house(settings) as house:
+        stop = asyncio.Event()
+        with stop_signals() as signals:
+            async with open_house(settings) as house, asyncio.TaskGroup() as group:
                 click.echo(f"console on http://{settings.web_host}:{settings.web_port}", err=True)
                 if await nobody_yet(house.db):
                     click.echo("Nobody can sign in yet: opendeep user add you@example.org --role owner", err=True)
-                await serve_console(house, stop)
+                group.create_task(serve_console(house, stop))
+                await until_stopped(house.engine, house.settings, signals, partial(click.echo, err=True))
+                stop.set()
 
     asyncio.run(serve())
 
@@ -66,6 +73,7 @@ opendeep.add_command(command_command)
 opendeep.add_command(demo_command)
 opendeep.add_command(doctor_command)
 opendeep.add_command(migrate_command)
+opendeep.add_command(drain_command)
 opendeep.add_command(policy_command)
 opendeep.add_command(user_command)
 opendeep.add_command(why_command)

@@ -145,6 +145,10 @@ class Settings(BaseSettings):
     """Seconds between looks for due tasks when nothing wakes the scheduler."""
     lease_s: int = Field(default=30, ge=5, le=600)
     """Seconds a claimed task is held without renewal."""
+    on_stop: Literal["drain", "hand_over"] = "drain"
+    """What SIGTERM does: drain waits for living calls, hand_over leaves them to the next process (deployments)."""
+    drain_limit_s: int = Field(default=0, ge=0, le=86_400)
+    """Seconds a drain waits before the agents say goodbye; 0: as long as the longest call may take."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important log line that is written."""
     log_json: bool = False

@@ -13,7 +13,7 @@ from app.domain.lanes import share_out
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import IllegalTransition, NotFoundError
 from app.store import attempts, calls, lanes, tasks
-from app.store.db import DIALING, Database, Tx, Writer
+from app.store.db import DIALING, Database, Reader, Tx, Writer
 from app.store.rows import to_struct, with_columns
 
 _CLAIM = with_columns(
@@ -40,6 +40,10 @@ _CLAIM_ANALYSIS = with_columns(
     WHERE state = 'analyzing' AND id IN (SELECT id FROM waiting)
     RETURNING $columns
     """,
+    CallTask,
+)
+_LEFT_BY = with_columns(
+    "SELECT $columns FROM tasks WHERE lease_owner = :owner AND state IN ('claimed', 'in_call') ORDER BY id",
     CallTask,
 )
 _RENEW = """
@@ -106,6 +110,11 @@ async def release(
     task = msgspec.structs.replace(after(task, TaskEvent.RELEASE, now_ms), next_action_time=next_action_time)
     await tasks.save(tx, task)
     return task
+
+
+async def left_by(sql: Reader, owner: str) -> list[CallTask]:
+    """Tasks that `owner` has claimed or is calling; after a restart, those that its former self left."""
+    return [to_struct(CallTask, row) for row in await sql.fetch(_LEFT_BY, {"owner": owner})]
 
 
 async def adopt(tx: Tx, tenant_id: str, task_id: str, owner: str, lease_until: int) -> CallTask:

@@ -10,6 +10,7 @@ from media.realtime import events as ev
 from media.realtime.callee import CalleeTurns
 from media.realtime.client_events import ConversationItem, ConversationItemCreate, ResponseConfig
 from media.realtime.input_audio import InputAudio
+from media.realtime.notifications import Turn
 from media.realtime.outbox import Outbox
 from media.realtime.priming import opening, system_item
 from media.realtime.responses import Responses
@@ -45,7 +46,13 @@ INJECTED_KEPT = 6
 class Conversation:
     """State of one call's conversation; `live` from the configuring of a session to its loss."""
 
-    def __init__(self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio) -> None:
+    def __init__(
+        self,
+        settings: RealtimeSettings,
+        outbox: Outbox,
+        audio: InputAudio,
+        continued: tuple[Turn, ...] | None = None,
+    ) -> None:
         self.live = False
         self.injected: tuple[str, ...] = ()
         self.ledger = TurnLedger(audio.bytes_per_ms)
@@ -63,6 +70,9 @@ class Conversation:
         self._reply_due: float | None = None
         self._stopped_at: float | None = None
         self._muted = False
+        self._continuing = continued is not None  # then it has been greeted, and the agent speaks first
+        if continued is not None:
+            self._greeted, self.ledger.before = True, continued
 
     @property
     def settled(self) -> bool:
@@ -84,6 +94,9 @@ class Conversation:
     def began(self, now: float) -> None:
         """A session is configured."""
         self.live = True
+        if self._continuing:
+            self._continuing = False
+            self.responses.owe(now)
         if self._answered_at is None and self._settings.opening == "greet_first" and not self._greeted:
             self._greet(now)
 

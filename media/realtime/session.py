@@ -11,7 +11,7 @@ from media.realtime.client_events import ConversationItemCreate, InputAudioBuffe
 from media.realtime.configure import format_problem, session_config
 from media.realtime.conversation import Conversation
 from media.realtime.input_audio import InputAudio
-from media.realtime.notifications import Failed, Ready
+from media.realtime.notifications import Failed, Ready, Turn
 from media.realtime.outbox import CODE_LENGTH, MESSAGE_LENGTH, Outbox
 from media.realtime.priming import TURNS_PRIMED, resume_items, system_item
 from media.realtime.reconnect import ReconnectPlan, SessionLife
@@ -23,13 +23,13 @@ _NO_SOCKET = frozenset({sm.SessionState.CONNECTING, sm.SessionState.RECONNECTING
 class RealtimeSession:
     """One call's model session. Build it, `start` it, then `handle` every input until `state` is closed."""
 
-    def __init__(self, settings: RealtimeSettings) -> None:
-        """Raises `MediaUsageError` when the settings hold a tool schema that is not JSON."""
+    def __init__(self, settings: RealtimeSettings, continued: tuple[Turn, ...] | None = None) -> None:
+        """`continued`: turns to go on after. Raises `MediaUsageError` when a tool schema is not JSON."""
         self._settings = settings
         self._config = session_config(settings)
         self._outbox = Outbox()
         self._audio = InputAudio(settings.audio_format)
-        self._talk = Conversation(settings, self._outbox, self._audio)
+        self._talk = Conversation(settings, self._outbox, self._audio, continued)
         self._plan = ReconnectPlan()
         self._life = SessionLife()
         self._state = sm.SessionState.CONNECTING

@@ -67,6 +67,8 @@ class TurnLedger:
         self.callee: dict[str, CalleeItem] = {}
         self._bytes_per_ms = bytes_per_ms
         self._unplayed: dict[str, AgentItem] = {}
+        self.before: tuple[Turn, ...] = ()
+        """Turns of an earlier leg of this call; never reported again."""
 
     # --- agent --------------------------------------------------------------------------------------------------
     @property
@@ -174,7 +176,8 @@ class TurnLedger:
 
     def recent(self, count: int) -> list[Turn]:
         """The last turns in order of time, for a new session; those still being played are counted as heard."""
-        turns = [self._as_told(item) for item in self.agent.values() if item.text and item.heard_share > 0]
+        turns = list(self.before)
+        turns += [self._as_told(item) for item in self.agent.values() if item.text and item.heard_share > 0]
         turns += [
             Turn(
                 speaker="callee",

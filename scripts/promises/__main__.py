@@ -5,9 +5,17 @@ import sys
 import click
 
 from app.figures import Result, answer
-from scripts.promises import caps, commands, dnc, testmode, windows
+from scripts.promises import caps, commands, dial, dnc, restart, testmode, windows
 
-PROMISES = {"caps": caps, "commands": commands, "dnc": dnc, "testmode": testmode, "windows": windows}
+PROMISES = {
+    "caps": caps,
+    "commands": commands,
+    "dial": dial,
+    "dnc": dnc,
+    "restart": restart,
+    "testmode": testmode,
+    "windows": windows,
+}
 SEED = 20261121
 
 
@@ -16,14 +24,16 @@ SEED = 20261121
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on the last line.")
 @click.option("--seed", default=SEED, show_default=True, help="Seed of everything random.")
 @click.option("--mutant", default="", help="Check a deliberately wrong product instead; must find violations.")
-def main(names: tuple[str, ...], as_json: bool, seed: int, mutant: str) -> None:
+@click.option("--kills", type=click.IntRange(min=1), help="Of dial and restart: how often a process is killed.")
+def main(names: tuple[str, ...], as_json: bool, seed: int, mutant: str, kills: int | None) -> None:
     """Try to break the promises; exit status 0 exactly when none was broken."""
     results: list[Result] = []
     for name in names or sorted(PROMISES):
         promise = PROMISES[name]
         if mutant and mutant not in promise.MUTANTS:
             raise click.BadParameter(f"{name} has {', '.join(promise.MUTANTS)}", param_hint="--mutant")
-        result = promise.run(seed, mutant)
+        options = {"kills": kills} if kills is not None and hasattr(promise, "KILLS") else {}
+        result = promise.run(seed, mutant, **options)
         results.append(result)
         figures = ", ".join(f"{key} {value}" for key, value in result.figures.items())
         found = (

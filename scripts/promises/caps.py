@@ -174,8 +174,7 @@ def _read(folder: Path) -> Iterable[Line]:
 async def _lay_out(folder: Path, seed: int, numbers: int) -> None:
     chance, now_ms = random.Random(seed), _now_ms()
     async with SqliteDatabase(folder / "caps.db") as db:
-        await db.execute("CREATE TABLE caps_turns (turns INTEGER NOT NULL)")
-        await db.execute("INSERT INTO caps_turns (turns) VALUES (0)")
+        await db.execute("CREATE TABLE caps_turns AS SELECT 0 AS turns")
         await db.execute("INSERT INTO tenants (id, name, created_ms) VALUES ('second', 'Second', 0)")
         for tenant, cap in TENANTS.items():
             await tenants.set_terms(db, tenant, TenantTerms(max_concurrent_calls=cap))

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from app.cli.house import open_bus, open_store
 from app.clock import SystemClock
 from app.config import Settings
+from app.crash_points import VARIABLE
 from app.engine import Engine
 from tests.flow.rig import gate_open, until
 
@@ -33,8 +34,8 @@ async def serve(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def control_process(settings: Settings) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """One that may dial; ends in order, unless it was killed meanwhile."""
+async def control_process(settings: Settings, crash_at: str = "") -> AsyncGenerator[asyncio.subprocess.Process]:
+    """One that may dial; ends in order, unless it was killed meanwhile or dies at the crash point."""
     secrets = {
         name: value.get_secret_value()
         for name, value in settings.model_dump().items()
@@ -49,15 +50,18 @@ async def control_process(settings: Settings) -> AsyncGenerator[asyncio.subproce
         "tests.flow.control",
         str(file),
         cwd=ROOT,
+        env={**os.environ, **({VARIABLE: crash_at} if crash_at else {})},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(15.0):
+        async with asyncio.timeout(40.0):
             while (line := await process.stdout.readline()) != b"ready\n":
-                assert line, "the control process ended instead of getting ready"
+                assert line or crash_at, "the control process ended instead of getting ready"
+                if not line:
+                    break
         yield process
     finally:
         process.stdin.close()

@@ -1,11 +1,13 @@
 """Real processes: control or media worker are killed in the middle of calls; a house is left while calls live."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,9 +29,9 @@ PROCESS = {"media_mode": "process", "ring_timeout_s": 20}
 
 
 @asynccontextmanager
-async def control(house: Rig) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """A control process that may dial; ends in order, unless it was killed meanwhile."""
-    async with control_process(house.settings) as process:
+async def control(house: Rig, crash_at: str = "") -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A control process that may dial; ends in order, unless it was killed meanwhile or dies at a crash point."""
+    async with control_process(house.settings, crash_at) as process:
         yield process
 
 
@@ -43,6 +45,19 @@ def worker_pid(house: Rig) -> int:
     """The media worker of this house."""
     record: dict[str, int] = json.loads((house.settings.runtime_dir / "worker.json").read_text())
     return record["pid"]
+
+
+@contextmanager
+def worker_directory_held(house: Rig) -> Generator[None]:
+    """No worker can be started: the directory is taken as soon as the living one has let go of it."""
+    lock = os.open(house.settings.runtime_dir / "worker.lock", os.O_RDWR)
+    taker = threading.Thread(target=fcntl.flock, args=(lock, fcntl.LOCK_EX))
+    taker.start()
+    try:
+        yield
+    finally:
+        taker.join()
+        os.close(lock)
 
 
 async def worker_gone(pid: int) -> None:
@@ -157,26 +172,62 @@ async def _claim_runs_out(house: Rig, task: CallTask) -> None:
 
 
 async def a_killed_media_worker(tmp_path: Path) -> None:
+    """The talk goes on with another worker in the same bridge; what was said is not said again."""
     number, other = "+15551003101", "+15551003102"
-    script = CalleeScript((Ring(0.05), Answer(0.05), PAUSE, Say("hey"), WaitForAgent()))
-    async with rig(tmp_path, callees=dict.fromkeys((number, other), script), **PROCESS) as house:
-        house.think("long", Step(say=LONG))
+    script = CalleeScript((Ring(0.05), Answer(0.05), *ANSWERS))
+    once = CalleeScript((Ring(0.05), Answer(0.05), PAUSE, Say("hey"), WaitForAgent()))
+    async with rig(tmp_path, callees={number: script, other: once}, **PROCESS) as house:
+        mind = house.think("long", Step(say=LONG), Step(say="where was i"), BYE)
         house.think("talk", BYE)
         task = await house.add(number, "long talk", opening="wait_for_hello")
-        await house.talking(task)
+        callee = await house.talking(task)
+        heard = len(callee.arrivals) + 50
+        await house.asterisk.wait_until(lambda: len(callee.arrivals) >= heard, 10.0)
         first = worker_pid(house)
         os.kill(first, signal.SIGKILL)
         ended = await house.settled(task)
         call = await house.call(task)
-        assert (ended.state, call.outcome, call.ended_by) == (TaskState.FAILED, "completed", "system_failure")
-        assert "media worker" in call.detail
-        assert "read the transcript" in ended.overall_conclusion
+        assert (ended.state, call.outcome, call.ended_by) == COMPLETED, repr(call)
+        assert house.invited(number) == 1
+        assert "where was i" in callee.heard_texts
+        assert callee.heard_texts[-1] == "bye"
+        turns = [(turn.speaker, turn.text, turn.interrupted) for turn in await house.turns(call)]
+        assert turns[0] == ("callee", "hey", False)
+        (speaker, cut, interrupted) = turns[1]
+        assert (speaker, interrupted) == ("agent", True)
+        assert LONG.startswith(cut)
+        assert turns[2:] == [
+            ("agent", "where was i", False),
+            ("callee", "more", False),
+            ("agent", "bye", False),
+        ]
+        told = mind.asked[1][1].transcript
+        assert any(line.role == "user" and line.text == "hey" for line in told), told
+        assert any(line.role == "assistant" and LONG.startswith(line.text) for line in told), told
+        assert longest_pause_ms(callee) < 3_000
         following = await house.settled(await house.add(other, "talk", opening="wait_for_hello"))
         assert following.state is TaskState.COMPLETED
-        assert house.asterisk.callee(other).heard_texts == ["bye"]
         second = worker_pid(house)
         assert second != first
     await worker_gone(second)
+
+
+async def a_media_worker_that_nobody_replaces(tmp_path: Path) -> None:
+    """No other worker can be had: the call ends, and somebody is told to read what was said."""
+    number = "+15551003111"
+    script = CalleeScript((Ring(0.05), Answer(0.05), PAUSE, Say("hey"), WaitForAgent(timeout_s=60)))
+    async with rig(tmp_path, callees={number: script}, **PROCESS) as house:
+        house.think("long", Step(say=LONG))
+        task = await house.add(number, "long talk", opening="wait_for_hello")
+        await house.talking(task)
+        first = worker_pid(house)
+        with worker_directory_held(house):
+            os.kill(first, signal.SIGKILL)
+            ended = await house.settled(task, timeout_s=30.0)
+        call = await house.call(task)
+        assert (ended.state, call.outcome, call.ended_by) == (TaskState.FAILED, "completed", "system_failure")
+        assert "no media again in time" in call.detail
+        assert "read the transcript" in ended.overall_conclusion
 
 
 async def a_house_that_is_left_hangs_up(tmp_path: Path) -> None:
@@ -216,6 +267,7 @@ async def test_processes(tmp_path: Path) -> None:
         a_killed_control_process_is_replaced_in_the_middle_of_calls,
         killed_while_preparing_and_killed_before_concluding,
         a_killed_media_worker,
+        a_media_worker_that_nobody_replaces,
         a_house_that_is_left_hangs_up,
         at_once=8,
     )

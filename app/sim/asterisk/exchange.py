@@ -14,6 +14,7 @@ from app.sim.asterisk.applications import Deliver, StasisApp
 from app.sim.asterisk.callee import Callee
 from app.sim.asterisk.causes import NORMAL_CLEARING, SOFT_HANGUP_FLAG
 from app.sim.asterisk.channels import Bridge, Channel, ChannelKind, ChannelState, Json
+from app.sim.asterisk.global_variables import GlobalVariables
 from app.sim.asterisk.rtp_leg import RtpLeg
 from app.sim.asterisk.settings import ExchangeSettings, stamp
 from app.sim.asterisk.timers import Changes, Timer, Timers
@@ -28,6 +29,7 @@ class Exchange:
         self.changes = changes
         self.random = random.Random(seed)
         self.startup_time = stamp()
+        self.globals = GlobalVariables()
         self.apps: dict[str, StasisApp] = {}
         self.channels: dict[str, Channel] = {}
         self.bridges: dict[str, Bridge] = {}
@@ -104,6 +106,7 @@ class Exchange:
 
     def add_channel(self, channel: Channel) -> None:
         """A new channel; its variables may already hold a dead-man switch."""
+        self.globals.take(channel.variables)
         self.channels[channel.id] = channel
         channel.reported |= set(self.settings.channelvars)
         timeout = channel.variables.get("TIMEOUT(absolute)")
@@ -285,5 +288,5 @@ class Exchange:
         self._dead_men.clear()
         self._timers_of.clear()
         self.timers.cancel_all()
-        self.startup_time = stamp()
+        self.startup_time, self.globals = stamp(), GlobalVariables()
         self.changes.notify()

@@ -91,6 +91,8 @@ ROUTES: tuple[Route, ...] = (
     _route("POST", "/events/user/{eventName}", system_verbs.user_event, "application source variables"),
     _route("GET", "/asterisk/info", system_verbs.info, "only"),
     _route("GET", "/asterisk/ping", system_verbs.ping),
+    _route("GET", "/asterisk/variable", system_verbs.get_variable, "variable"),
+    _route("POST", "/asterisk/variable", system_verbs.set_variable, "variable value"),
 )
 
 

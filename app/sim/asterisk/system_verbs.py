@@ -58,3 +58,20 @@ def ping(desk: Desk, params: Params) -> Reply:
     """GET /asterisk/ping."""
     del params
     return Reply(200, {"ping": "pong", "timestamp": stamp(), "asterisk_id": desk.exchange.settings.asterisk_id})
+
+
+def get_variable(desk: Desk, params: Params) -> Reply:
+    """GET /asterisk/variable: a global variable, empty when there is none."""
+    name = params.text("variable")
+    if not name:
+        return refused(400, "Variable name is required")
+    return Reply(200, {"value": desk.exchange.globals.values.get(name, "")})
+
+
+def set_variable(desk: Desk, params: Params) -> Reply:
+    """POST /asterisk/variable: no value removes it. Functions it does not have change nothing and are no error."""
+    name = params.text("variable")
+    if not name:
+        return refused(400, "Variable name is required")
+    desk.exchange.globals.set(name, params.text("value"))
+    return NO_CONTENT

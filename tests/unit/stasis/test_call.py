@@ -60,7 +60,8 @@ def test_what_is_asked_for_from_start_to_end() -> None:
 
 def test_the_requests_carry_the_dead_man_switch_and_the_ids() -> None:
     dialed = PLAN.originate()
-    assert dialed.variables == {"OD_TASK": "t1", "TIMEOUT(absolute)": str(30 + 600 + 30)}
+    limit = {"TIMEOUT(absolute)": str(30 + 600 + 30)}
+    assert dialed.variables == {"OD_TASK": "t1", "GLOBAL(OD_CALL_0190)": "1", **limit}
     assert (dialed.channel_id, dialed.timeout_s, dialed.app_args) == (IDS.callee, 30, "callee,0190")
     assert int(PLAN.external_media("x").variables["TIMEOUT(absolute)"]) > PLAN.absolute_timeout_s
 

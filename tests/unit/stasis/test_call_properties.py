@@ -9,6 +9,7 @@ from stasis.call_model import CallState
 from stasis.errors import AriError, AriTimeout, AriUnreachable, BadRequest, Conflict, NotFound, ServerError
 from stasis.model import Channel
 from stasis.outcome import EndedBy
+from stasis.repair import REPAIRS_LIMIT
 from stasis.requests import CreateExternalMedia, Originate
 from tests.unit.stasis.story import (
     ANSWER,
@@ -61,6 +62,8 @@ ABOUT_THE_REST: list[m.Input] = [
     e.BridgeDestroyed(bridge=BRIDGE),
     e.UnknownEvent(type="x"),
     m.MediaLost(reason="worker"),
+    m.MediaLost(reason="listing", listed=True),
+    *[m.WorkerGone(reason="killed")] * 3,
     m.StreamLost(),
     m.Reconciled(channel=None),
     m.Reconciled(channel=callee("Ringing")),
@@ -125,7 +128,9 @@ def check(story: Story) -> None:
     assert len(story.asked(Originate)) <= 1
     assert len(story.asked(m.StartConversation)) <= 1
     assert len(story.asked(m.CreateBridge)) == 1
-    assert len(story.asked(CreateExternalMedia)) <= 1
+    made = [effect.channel_id for effect in story.asked(CreateExternalMedia)]
+    assert len(made) == len(set(made)) <= 1 + len(story.asked(m.ReopenMedia))
+    assert len(story.asked(m.ReopenMedia)) <= REPAIRS_LIMIT
     assert len(story.asked(m.Ended)) == 1
     ended_at = next(index for index, effect in enumerate(effects) if isinstance(effect, m.Ended))
     late = effects[ended_at + 1 :]
@@ -174,7 +179,8 @@ def test_whatever_was_made_is_removed(data: st.DataObject) -> None:
         elif IDS.callee in exists and data.draw(st.booleans()):
             _event_like_asterisk(story, exists, data)
         elif data.draw(st.integers(0, 5)) == 0:
-            story.feed(m.HangUp(by=EndedBy.OPERATOR, reason="stop"))
+            stop, died = m.HangUp(by=EndedBy.OPERATOR, reason="stop"), m.WorkerGone(reason="killed")
+            story.feed(*data.draw(st.sampled_from([(stop,), (died,), (died, MEDIA_OPENED)])))
     while story.state is not CallState.ENDED:
         while story.waiting:
             _answer_like_asterisk(story, story.waiting[0], exists, None)

@@ -56,9 +56,9 @@ def settings(**changes: object) -> RealtimeSettings:
 class Talk:
     """Drives one session through virtual time; `sent`, `reports`, `of` tell of the last step."""
 
-    def __init__(self, **changes: object) -> None:
+    def __init__(self, continued: tuple[nt.Turn, ...] | None = None, **changes: object) -> None:
         self.settings = settings(**changes)
-        self.session = RealtimeSession(self.settings)
+        self.session = RealtimeSession(self.settings, continued)
         self.now = 100.0
         self.effects: list[sm.Effect] = []
         self.all_sent: list[dict[str, Any]] = []
