@@ -13,6 +13,7 @@ from app.bus import Bus
 from app.calls.adopt import adoptable
 from app.calls.ari_link import AriLink, event_stream
 from app.calls.board import Switchboard
+from app.calls.inbound import Reception
 from app.calls.media_link import MediaLink
 from app.clock import Clock
 from app.config import Settings
@@ -40,6 +41,7 @@ class Engine:
         self.clock = clock
         self.board: Switchboard
         self.scheduler: Scheduler
+        self.reception: Reception
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Engine"]:
@@ -57,6 +59,7 @@ class Engine:
             link = MediaLink(lambda: self._connect_media(group), self.db, self.bus)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
             self.scheduler = Scheduler(self.board)
+            self.reception = Reception(self.board, self.scheduler.adopt, self.scheduler.running)
             legs = await link.start()
             # Adopted calls open their mailboxes before the first reconcile, which removes what nobody owns.
             for order, task in await adoptable(self.board, legs):
@@ -65,6 +68,7 @@ class Engine:
             links = [
                 group.create_task(link.run(), name="media link"),
                 group.create_task(ari.run(), name="ari link"),
+                group.create_task(self.reception.run(), name="reception"),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
@@ -86,6 +90,7 @@ class Engine:
     async def _drain(self, scheduling: asyncio.Task[None]) -> None:
         """Claim nothing more and end living calls, so that nothing of ours is left in Asterisk."""
         self.scheduler.stop()
+        self.reception.stop()
         for call in list(self.board.calls.values()):
             call.hang_up(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being stopped")
         try:

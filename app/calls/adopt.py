@@ -25,12 +25,17 @@ async def adoptable(board: Switchboard, legs: Collection[media.LegSnapshot]) -> 
     taken: list[tuple[CallOrder, CallTask]] = []
     for leg in legs:
         call = alive.get(leg.call_id)
-        found = await _adopt(board, call, leg) if call is not None and call.dialed else None
+        found = await _adopt(board, call, leg) if call is not None and _may_live(call) else None
         if found is None:
             await board.media.send(media.CloseLeg(call_id=leg.call_id))
         else:
             taken.append(found)
     return taken
+
+
+def _may_live(call: Call) -> bool:
+    """Whether its channel can be one with a person on it: dialed, or answered when they called us."""
+    return call.dialed or (call.direction == "inbound" and call.state is CallState.BRIDGED)
 
 
 async def _adopt(board: Switchboard, call: Call, leg: media.LegSnapshot) -> tuple[CallOrder, CallTask] | None:
@@ -43,7 +48,13 @@ async def _adopt(board: Switchboard, call: Call, leg: media.LegSnapshot) -> tupl
         log.warning("call not adopted", call_id=call.id, reason=error.message)
         return None
     log.info("call adopted", call_id=call.id, state=str(call.state))
-    new = NewCall(id=call.id, task_id=call.task_id, node=call.node, number_dialed=call.number_dialed)
+    new = NewCall(
+        id=call.id,
+        task_id=call.task_id,
+        node=call.node,
+        number_dialed=call.number_dialed,
+        caller_channel=call.caller_channel,
+    )
     order = CallOrder(
         new=new,
         tenant_id=call.tenant_id,

@@ -24,14 +24,13 @@ from app.calls.conversation import (
     WantHangUp,
 )
 from app.calls.diary import Diary
-from app.calls.plan import call_plan, open_leg
+from app.calls.plan import call_machine, open_leg
 from app.errors import StoreError
 from app.store import attempts
 from app.store.attempts import DialRefusal
 from media import protocol as media
 from media.client import WorkerLost
 from stasis import call_model as channel
-from stasis.call import CallMachine
 from stasis.call_model import CallState
 from stasis.errors import AriError, NotSent
 from stasis.outcome import CallResult, EndedBy
@@ -51,7 +50,7 @@ class PhoneCall:
         self.board = board
         self.order = order
         self.call_id = order.call_id
-        self.machine = CallMachine(call_plan(board.settings, order))
+        self.machine = call_machine(board.settings, order)
         self.talk = Conversation(
             order.call_id,
             TalkLimits(
@@ -71,7 +70,7 @@ class PhoneCall:
     async def run(self) -> CallResult:
         """Make the call. Returns its result; a cancelled run raises and leaves the rest to reconciliation."""
         with (
-            self.board.ari.router.open(self.call_id) as ari_events,
+            self.board.ari.router.open(self.call_id, self.order.new.caller_channel) as ari_events,
             self.board.media.open(self.call_id) as reports,
         ):
             self.board.calls[self.call_id] = self
