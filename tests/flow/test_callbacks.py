@@ -1,4 +1,4 @@
-"""People who call us back: brought to their task and talked with, or refused without cost, and never dialed meanwhile.
+"""People who call us back: brought to their task and talked with, or refused without cost, never dialed meanwhile.
 
 Each case stands for itself in a house of its own; the simulated Asterisk tells of a caller what the real one tells
 (tests/real/test_inbound.py holds it to that).
