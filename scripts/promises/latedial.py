@@ -2,7 +2,7 @@
 
 A real Asterisk is stopped (SIGSTOP), a worker sends its originates into it and is killed, the deadline passes, and
 Asterisk goes on (SIGCONT). The witness is SIPp's log of INVITEs. Two ways are tried: `direct` is the default
-endpoint, guarded by the sign of life that `stasis.runner` asks for; `gate` is the dialplan, given the bare requests.
+endpoint, guarded by the sign of life `stasis.runner` asks for; `gate` is the dialplan, given the bare requests.
 """
 
 import os
