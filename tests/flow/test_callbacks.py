@@ -136,7 +136,7 @@ async def strangers_hear_busy_and_cost_nothing(tmp_path: Path) -> None:
 
 async def too_many_calls_of_one_number_are_busy(tmp_path: Path) -> None:
     async with rig(tmp_path, callees={NUMBER: busy()}, callbacks_per_hour=1) as house:
-        house.think("back", BYE)
+        house.think("back", Step(say="hello"), BYE)
         task = await busy_once(house)
         assert (await over(house, house.asterisk.call_in(NUMBER, LISTENS))).cause == 16
         await inbound(house, task)
@@ -248,7 +248,7 @@ async def whom_we_gave_up_on_may_still_settle_it(tmp_path: Path) -> None:
 
 async def open_tasks_come_before_settled_ones(tmp_path: Path) -> None:
     async with rig(tmp_path, callees={NUMBER: busy()}) as house:
-        house.think("open", BYE)
+        house.think("open", Step(say="hello"), BYE)
         waiting = await busy_once(house, objective="open matter")
         settled = await house.settled(
             await house.add(NUMBER, "newer matter", opening="wait_for_hello", max_attempts=1)
@@ -274,7 +274,7 @@ async def mode_talks_only_with_the_phone_it_dialed(tmp_path: Path) -> None:
     redirect = "+15551009999"
     mode = {"app_test_mode": True, "app_test_mode_redirect_number": redirect}
     async with rig(tmp_path, callees={redirect: busy()}, **mode) as house:
-        house.think("back", BYE)
+        house.think("back", Step(say="hello"), BYE)
         task = await house.settled(await house.add(NUMBER, "back matter", opening="wait_for_hello"))
         assert (await over(house, house.asterisk.call_in(NUMBER, LISTENS))).cause == 17
         assert (await over(house, house.asterisk.call_in(redirect, LISTENS))).cause == 16
