@@ -14,6 +14,7 @@ from app.calls.adopt import adoptable
 from app.calls.ari_link import AriLink, event_stream
 from app.calls.board import CallOrder, Switchboard
 from app.calls.estate import Estate
+from app.calls.inbound import Reception
 from app.calls.media_link import MediaLink
 from app.calls.pulse import Pulse
 from app.calls.settle import Settler
@@ -47,6 +48,7 @@ class Engine:
         self._handed_over = False
         self.board: Switchboard
         self.scheduler: Scheduler
+        self.reception: Reception
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator["Engine"]:
@@ -73,6 +75,7 @@ class Engine:
                 group.create_task(self.scheduler.adopt(order, task), name=f"adopted {order.call_id}")
 
             ari.settle = Settler(self.board, adopt)
+            self.reception = Reception(self.board, self.scheduler.adopt, self.board.held)
             legs = await link.start()
             # Adopted calls open their mailboxes before the first reconcile, which removes what nobody owns.
             for order, task in await adoptable(self.board, legs):
@@ -83,6 +86,7 @@ class Engine:
                 group.create_task(ari.run(), name="ari link"),
                 group.create_task(pulse.run(self.scheduler.stop), name="pulse"),
                 group.create_task(Estate(self.board).run(), name="estate"),
+                group.create_task(self.reception.run(), name="reception"),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
@@ -139,6 +143,7 @@ class Engine:
     async def _end(self, scheduling: asyncio.Task[None]) -> None:
         """Claim nothing more and end living calls, so that nothing of ours is left in Asterisk."""
         self.scheduler.stop()
+        self.reception.stop()
         for call in list(self.board.calls.values()):
             call.hang_up(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being stopped")
         try:

@@ -169,13 +169,11 @@ class CallMachine:
             self._effects.append(m.Progress(state=state))
 
     def _finish(self, by: EndedBy, detail: str, now: float) -> None:
-        """Our side wants the end, from whatever state."""
         if self.state not in m.OVER:
             self._record.hang_up(by, detail)
             self._enter(CallState.ENDING, now)
 
     def _gone(self, now: float) -> None:
-        """The callee channel is not there any more."""
         self._record.end(now)
         if self.state not in m.OVER:
             self._enter(CallState.ENDING, now)
@@ -260,14 +258,16 @@ class CallMachine:
                     self._seen(channel, self._outage.during(channel), now)
             case m.HangUpChannel() | m.DestroyBridge():
                 self._owned.owner(effect).removed(now)
+            case m.AnswerCaller():
+                pass  # `inbound`
 
     def _failed(self, effect: m.RestEffect, error: AriError, now: float) -> None:
         match effect:
-            case m.AddToBridge(channel_id=self._callee.channel_id):
+            case m.AddToBridge(channel_id=self._callee.channel_id) | m.AnswerCaller():
                 if isinstance(error, NotFound | Conflict | Unprocessable):
                     self._reach(Milestone.CLOSING, now)  # it has left already, ChannelDestroyed follows
                 else:
-                    self._finish(EndedBy.SYSTEM_FAILURE, f"could not join the bridge: {error}", now)
+                    self._finish(EndedBy.SYSTEM_FAILURE, f"could not be connected: {error}", now)
             case m.CreateBridge() | CreateExternalMedia() | m.AddToBridge():
                 if not self._repairs.outdated(effect, error, now):
                     self._prepared.failed(effect, error, now)

@@ -6,6 +6,7 @@ effect is something for the shell to do. REST effects name their target, so `run
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -119,7 +120,17 @@ class AddToBridge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HangUpChannel(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason` is what an unanswered caller is told: congestion is 503, busy 486."""
+
     channel_id: str
+    reason: Literal["normal", "busy", "congestion"] = "normal"
+
+
+class AnswerCaller(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a caller's channel its dead-man switch of `limit_s`, then answer it; neither without the other."""
+
+    channel_id: str
+    limit_s: int
 
 
 class DestroyBridge(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +181,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RemovalEffect = HangUpChannel | DestroyBridge
-RestEffect = CreateBridge | CreateExternalMedia | AddToBridge | Originate | LookUp | RemovalEffect
+RestEffect = CreateBridge | CreateExternalMedia | AddToBridge | Originate | AnswerCaller | LookUp | RemovalEffect
 Effect = (
     RestEffect
     | ConnectMediaPeer

@@ -21,6 +21,7 @@ ORIGINATE = operation(
 EXTERNAL_MEDIA = operation(
     "POST", "/channels/externalMedia", "channelId app external_host format data variables", Channel
 )
+ANSWER = operation("POST", "/channels/{channelId}/answer", "", NOTHING)
 HANGUP = operation("DELETE", "/channels/{channelId}", "reason", NOTHING)
 CONTINUE = operation("POST", "/channels/{channelId}/continue", "context extension priority", NOTHING)
 DTMF = operation("POST", "/channels/{channelId}/dtmf", "dtmf between duration", NOTHING)
@@ -38,6 +39,7 @@ OPERATIONS = (
     GET,
     ORIGINATE,
     EXTERNAL_MEDIA,
+    ANSWER,
     HANGUP,
     CONTINUE,
     DTMF,
@@ -80,6 +82,10 @@ class Channels:
     async def external_media(self, request: CreateExternalMedia) -> Channel:
         """Make a media channel; the reply's `channelvars` hold UNICASTRTP_LOCAL_ADDRESS and _PORT."""
         return await self._rest.call(EXTERNAL_MEDIA, {}, msgspec.to_builtins(request))
+
+    async def answer(self, channel_id: str) -> None:
+        """Answer a caller's channel."""
+        await self._rest.call(ANSWER, {"channelId": channel_id})
 
     async def hangup(self, channel_id: str, reason: HangupReason = "normal") -> None:
         await self._rest.call(HANGUP, {"channelId": channel_id}, {"reason": reason})

@@ -20,12 +20,14 @@ _ID = re.compile(rf"od-({_NODE.pattern})-({_CALL_ID.pattern})-(?:([cb])|(m)([2-9
 
 class CallIds(msgspec.Struct, frozen=True, kw_only=True):
     """The ids of one call. `node` names this process (and its Stasis app), `call_id` is ours and unique.
+    `caller_channel` is the id Asterisk gave to somebody who calls us; empty for every channel we make.
 
     Raises ValueError for a node or call id that could not be told apart again or does not belong into a URL.
     """
 
     node: str
     call_id: str
+    caller_channel: str = ""
 
     def __post_init__(self) -> None:
         if not _NODE.fullmatch(self.node):
@@ -35,7 +37,7 @@ class CallIds(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def callee(self) -> str:
-        return f"od-{self.node}-{self.call_id}-c"
+        return self.caller_channel or f"od-{self.node}-{self.call_id}-c"
 
     @property
     def media(self) -> str:

@@ -79,6 +79,10 @@ class CallResult(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+BARRED = 52
+"""Outgoing call barred: the last gate of the bundled dialplan (deadline passed, too many calls), or the carrier
+for our account. Nobody was called either way, and the number is not to blame. `FAILED`, tried again.
+"""
 _BY_CAUSE: dict[int, Outcome] = {
     **dict.fromkeys((17,), Outcome.BUSY),
     **dict.fromkeys((18, 19, 20, 27), Outcome.UNREACHABLE),
@@ -114,6 +118,11 @@ def outcome(evidence: Evidence) -> Outcome:
             return _BY_CAUSE.get(cause, Outcome.FAILED)
 
 
+def barred(evidence: Evidence) -> bool:
+    """It never left us: certain only while nothing rang."""
+    return evidence.cause == BARRED and not evidence.ever_up and not evidence.ever_ringing
+
+
 def _taken_back(by: EndedBy, evidence: Evidence) -> Outcome:
     match by:
         case EndedBy.SYSTEM_TIMEOUT if (
@@ -142,5 +151,7 @@ def ended_by(evidence: Evidence) -> EndedBy:
             return EndedBy.CALLEE
         case Outcome.NO_ANSWER if not evidence.remote_hangup:
             return EndedBy.SYSTEM_TIMEOUT  # rang out: the originate's own timeout
+        case _ if barred(evidence):
+            return EndedBy.SYSTEM_FAILURE
         case _:
             return EndedBy.NETWORK

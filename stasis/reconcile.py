@@ -4,7 +4,7 @@ The planner is pure. Events flow already while it works; the call machine takes 
 to be held back. Only ids of this node are touched: another process has its own application and node.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,8 +14,11 @@ from stasis.call_model import Input, MediaLost, Reconciled
 from stasis.client import AriClient
 from stasis.errors import NotFound
 from stasis.ids import CallIds, parse
+from stasis.inbound import INBOUND, Caller
 from stasis.model import Bridge, Channel
 from stasis.router import Router
+
+NOBODY: Mapping[str, str] = {}
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,37 +30,53 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReconcilePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """`inputs`: (call id, input) for the running calls; strays are ours by name, but nobody runs their call."""
+    """`inputs`: (call id, input) for the running calls; strays are ours by name, but nobody runs their call;
+    `callers` wait in our application and nobody has heard of them.
+    """
 
     inputs: tuple[tuple[str, Input], ...]
     stray_channels: tuple[str, ...]
     stray_bridges: tuple[str, ...]
     asterisk_restarted: bool
+    callers: tuple[Caller, ...] = ()
 
 
-def plan(node: str, running: Collection[str], now: Snapshot, before: datetime | None) -> ReconcilePlan:
+def plan(
+    node: str,
+    running: Collection[str],
+    now: Snapshot,
+    before: datetime | None,
+    *,
+    caller_channels: Mapping[str, str] = NOBODY,
+    app: str = "",
+) -> ReconcilePlan:
     """`running`: call ids, read *after* the snapshot was taken, so that no call is taken for a stray; `before`:
-    the startup time of the last snapshot, None at the first.
+    the startup time of the last snapshot, None at the first; `caller_channels`: of inbound calls, by call id;
+    `app`: our Stasis application, in which callers may wait.
     """
     restarted = before is not None and now.startup_time is not None and now.startup_time != before
     generations = _media_generations(node, now)
     inputs: list[tuple[str, Input]] = []
     for call_id in running:
-        ids = CallIds(node=node, call_id=call_id)
+        ids = CallIds(node=node, call_id=call_id, caller_channel=caller_channels.get(call_id, ""))
         callee = now.channels.get(ids.callee)
         media = generations.get(call_id)
         given = Reconciled(channel=callee, asterisk_restarted=restarted, generation=media or 1)
         inputs.append((call_id, given))
-        # The callee leg is made last: without the others it is a person listening to nothing.
-        if callee is not None and ids.bridge not in now.bridges:
+        # The callee leg is made (a caller's: answered) last: alone it is a person listening to nothing.
+        last = callee is not None and (not ids.caller_channel or callee.state == "Up")
+        if last and ids.bridge not in now.bridges:
             inputs.append((call_id, MediaLost(reason="the bridge is gone")))
-        elif callee is not None and media is None:
+        elif last and media is None:
             inputs.append((call_id, MediaLost(reason="the media channel is gone", listed=True)))
+    known = frozenset(caller_channels.values())
+    waiting = (_waiting(channel, app) for channel in now.channels.values() if channel.id not in known)
     return ReconcilePlan(
         inputs=tuple(inputs),
         stray_channels=tuple(key for key in now.channels if _is_stray(key, node, running)),
         stray_bridges=tuple(key for key in now.bridges if _is_stray(key, node, running)),
         asterisk_restarted=restarted,
+        callers=tuple(caller for caller in waiting if caller is not None),
     )
 
 
@@ -68,6 +87,16 @@ def _media_generations(node: str, now: Snapshot) -> dict[str, int]:
         if ours is not None and ours.node == node and ours.kind == "m":
             found[ours.call_id] = max(ours.generation, found.get(ours.call_id, 0))
     return found
+
+
+def _waiting(channel: Channel, app: str) -> Caller | None:
+    """Somebody who is in our application as a caller, by what the dialplan runs: `<app>,inbound,<who>,<whom>`."""
+    if not app or not channel.in_stasis:
+        return None
+    name, kind, number, called = (*channel.dialplan.app_data.split(","), "", "", "")[:4]
+    if (name, kind) != (app, INBOUND):
+        return None
+    return Caller(channel_id=channel.id, number=number, called=called, answered=channel.state == "Up")
 
 
 def _is_stray(asterisk_id: str, node: str, running: Collection[str]) -> bool:
@@ -108,7 +137,14 @@ class Reconciler:
         snapshot = await take_snapshot(self._client)
         if self._settle is not None:
             await self._settle(snapshot)
-        todo = plan(self._node, self._router.call_ids, snapshot, self._startup_time)
+        todo = plan(
+            self._node,
+            self._router.call_ids,
+            snapshot,
+            self._startup_time,
+            caller_channels=self._router.caller_channels,
+            app=self._client.app,
+        )
         self._startup_time = snapshot.startup_time
         for call_id, given in todo.inputs:
             self._router.send(call_id, given)

@@ -6,7 +6,7 @@ from stasis import events
 from stasis.errors import AriError, ServerError
 from stasis.events import ChannelDestroyed, ChannelHangupRequest, Event
 from stasis.model import Channel
-from stasis.outcome import CallResult, EndedBy, Evidence, Outcome, ended_by, outcome
+from stasis.outcome import CallResult, EndedBy, Evidence, Outcome, barred, ended_by, outcome
 
 
 class Milestone(StrEnum):
@@ -151,7 +151,7 @@ class CallRecord:
         return CallResult(
             outcome=self._verdict or outcome(evidence),
             ended_by=ended_by(evidence),
-            dialed=dialed and (callee_proven or not self.refused),
+            dialed=dialed and (callee_proven or not self.refused) and not barred(evidence),
             hangup_cause=self._cause,
             tech_cause=self._tech_cause,
             sip_call_id=self._sip_call_id,

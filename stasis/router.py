@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from stasis.call_model import Input
 from stasis.events import Event, MalformedEvent, StasisStart, UnknownEvent
 from stasis.ids import parse
+from stasis.inbound import Caller, caller_of
 
 log = logging.getLogger(__name__)
 
@@ -24,32 +25,49 @@ DEEP = 200
 
 
 class Router:
-    """`counters`: delivered, unknown (type), malformed, foreign (no id of this node), stray (ours, but no such
-    call; the tail of an ended call is usual). `on_stray` gets the id of a channel that enters Stasis for a call
-    nobody runs: somebody has to hang it up.
+    """`counters`: delivered, callers, unknown (type), malformed, foreign (no id of this node), stray (ours, but no
+    such call; the tail of an ended call is usual). `on_stray` gets the id of a channel that enters Stasis for a
+    call nobody runs: somebody has to hang it up. `on_caller` gets everybody who calls us.
     """
 
-    def __init__(self, node: str, on_stray: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        node: str,
+        on_stray: Callable[[str], None] | None = None,
+        on_caller: Callable[[Caller], None] | None = None,
+    ) -> None:
         self.counters: Counter[str] = Counter()
         self._node = node
         self._on_stray = on_stray
+        self._on_caller = on_caller
         self._mailboxes: dict[str, Mailbox] = {}
+        self._callers: dict[str, str] = {}  # call by the channel of whoever called
 
     @contextmanager
-    def open(self, call_id: str) -> Generator[Mailbox, None, None]:
-        """The mailbox of a call while it runs. Raises ValueError when the call has one already."""
+    def open(self, call_id: str, caller_channel: str = "") -> Generator[Mailbox, None, None]:
+        """The mailbox of a call while it runs; an inbound call's also gets the events of its caller's channel.
+        Raises ValueError when the call has one already.
+        """
         if call_id in self._mailboxes:
             raise ValueError(f"call {call_id} has a mailbox already")
         self._mailboxes[call_id] = mailbox = Mailbox()
+        if caller_channel:
+            self._callers[caller_channel] = call_id
         try:
             yield mailbox
         finally:
             del self._mailboxes[call_id]
+            self._callers.pop(caller_channel, None)
 
     @property
     def call_ids(self) -> frozenset[str]:
         """The calls somebody runs now."""
         return frozenset(self._mailboxes)
+
+    @property
+    def caller_channels(self) -> dict[str, str]:
+        """The caller's channel of each inbound call among them."""
+        return {call_id: channel for channel, call_id in self._callers.items()}
 
     def dispatch(self, event: Event) -> None:
         """Hand an event to its call; `on_event` of the stream."""
@@ -77,10 +95,13 @@ class Router:
             self.send(call_id, given)
 
     def _route(self, event: Event) -> None:
-        parsed = [parse(channel_id) for channel_id in event.channel_ids()]
         # dict and not set: an event of two channels of one call goes there once, of two calls to both in order.
-        calls = dict.fromkeys(ours.call_id for ours in parsed if ours is not None and ours.node == self._node)
-        if not calls:
+        found = (self._call_of(channel_id) for channel_id in event.channel_ids())
+        calls = dict.fromkeys(call_id for call_id in found if call_id is not None)
+        if not calls and self._on_caller is not None and (caller := caller_of(event)) is not None:
+            self.counters["callers"] += 1
+            self._on_caller(caller)
+        elif not calls:
             self.counters["foreign"] += 1
         for call_id in calls:
             if self.send(call_id, event):
@@ -89,3 +110,9 @@ class Router:
                 self.counters["stray"] += 1
                 if isinstance(event, StasisStart) and self._on_stray is not None:
                     self._on_stray(event.channel.id)
+
+    def _call_of(self, channel_id: str) -> str | None:
+        ours = parse(channel_id)
+        if ours is not None:
+            return ours.call_id if ours.node == self._node else None
+        return self._callers.get(channel_id)

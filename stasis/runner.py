@@ -1,9 +1,11 @@
 """Runs one REST effect of the call machine and returns what to feed back. Called by `app` in a task per effect."""
 
+import asyncio
 from typing import assert_never
 
 from stasis.call_model import (
     AddToBridge,
+    AnswerCaller,
     Completed,
     CreateBridge,
     DestroyBridge,
@@ -19,21 +21,38 @@ from stasis.model import Channel
 from stasis.requests import CreateExternalMedia, Originate
 from stasis.stream import Gate
 
+AWAKE_S = 1.0
+"""How long Asterisk may take to say that it is awake before anything that rings is sent to it."""
+
 
 async def run_effect(
     client: AriClient, effect: RestEffect, gate: Gate | None = None, dialed_unix_ms: int | None = None
 ) -> Completed | Failed:
     """Every failure of ARI comes back as a value. With a `gate`, an originate is refused while it is closed.
 
-    `dialed_unix_ms` is when the originate was sent at the earliest; it tells what a missing channel means.
+    An originate is only sent to an Asterisk that has just answered: one that stands still would keep the request
+    in its socket and ring somebody whenever it wakes, with nobody of ours left to talk. `dialed_unix_ms` is when
+    it was sent at the earliest; it tells what a missing channel means.
     """
-    if isinstance(effect, Originate) and gate is not None and not gate.is_open:
-        return Failed(effect=effect, error=NotSent("the ARI event stream is not ready"))
+    if isinstance(effect, Originate):
+        if gate is not None and not gate.is_open:
+            return Failed(effect=effect, error=NotSent("the ARI event stream is not ready"))
+        if not await _awake(client):
+            return Failed(effect=effect, error=NotSent(f"Asterisk gave no sign of life within {AWAKE_S:.0f} s"))
     try:
         channel = await _run(client, effect, dialed_unix_ms)
     except AriError as error:
         return Failed(effect=effect, error=error)
     return Completed(effect=effect, channel=channel)
+
+
+async def _awake(client: AriClient) -> bool:
+    try:
+        async with asyncio.timeout(AWAKE_S):
+            await client.asterisk.ping()
+    except (AriError, TimeoutError):
+        return False
+    return True
 
 
 async def _run(client: AriClient, effect: RestEffect, dialed_unix_ms: int | None) -> Channel | None:
@@ -48,8 +67,11 @@ async def _run(client: AriClient, effect: RestEffect, dialed_unix_ms: int | None
             return await client.channels.originate(effect)
         case LookUp(channel_id=channel_id):
             return await _look_up(client, channel_id, dialed_unix_ms)
-        case HangUpChannel(channel_id=channel_id):
-            await client.channels.hangup(channel_id)
+        case AnswerCaller(channel_id=channel_id, limit_s=limit_s):
+            await client.channels.set_variable(channel_id, "TIMEOUT(absolute)", str(limit_s))
+            await client.channels.answer(channel_id)
+        case HangUpChannel(channel_id=channel_id, reason=reason):
+            await client.channels.hangup(channel_id, reason)
         case DestroyBridge(bridge_id=bridge_id):
             await client.bridges.destroy(bridge_id)
         case _:

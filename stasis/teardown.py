@@ -148,7 +148,7 @@ class Belongings:
 
     def owner(self, removal: RemovalEffect) -> Resource:
         """Whose removal this is."""
-        return next(one for one in self._all if one.removal == removal)
+        return next(one for one in self._all if _same_thing(one.removal, removal))
 
     def channel(self, channel_id: str) -> Resource:
         """The resource behind a channel id."""
@@ -168,3 +168,10 @@ class Belongings:
     @property
     def _all(self) -> list[Resource]:
         return [*self._held, *self._retired]
+
+
+def _same_thing(one: RemovalEffect, other: RemovalEffect) -> bool:
+    """A channel is hung up for different reasons, and is the same channel."""
+    if isinstance(one, HangUpChannel) and isinstance(other, HangUpChannel):
+        return one.channel_id == other.channel_id
+    return one == other

@@ -54,7 +54,13 @@ async def adopted_order(
         task = await leases.adopt(tx, call.tenant_id, call.task_id, board.settings.node_name, lease_until)
     agent = await agents.get(board.db, call.tenant_id, call.agent_id)
     log.info("call adopted", call_id=call.id, state=str(call.state), leg="alive" if leg else "gone")
-    new = NewCall(id=call.id, task_id=call.task_id, node=call.node, number_dialed=call.number_dialed)
+    new = NewCall(
+        id=call.id,
+        task_id=call.task_id,
+        node=call.node,
+        number_dialed=call.number_dialed,
+        caller_channel=call.caller_channel,
+    )
     order = CallOrder(
         new=new,
         tenant_id=call.tenant_id,

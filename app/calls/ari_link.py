@@ -6,6 +6,7 @@ turns up that no call here owns, what Asterisk has is compared with the calls th
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import structlog
 
@@ -17,6 +18,7 @@ from stasis.call_model import StreamLost
 from stasis.client import AriClient
 from stasis.dialed_stream import DialedByAsteriskStream
 from stasis.errors import AriError
+from stasis.inbound import Caller
 from stasis.reconcile import Reconciler, Snapshot, plan, take_snapshot
 from stasis.router import Router
 from stasis.stream import DialInStream, EventStream, Gate, StreamState
@@ -43,12 +45,24 @@ def event_stream(settings: Settings, client: AriClient) -> EventStream:
     )
 
 
+class CallerWaits(NamedTuple):
+    """`found`: by reconciliation, so a caller who has been answered was talking with a process that is gone."""
+
+    caller: Caller
+    found: bool = False
+
+
 class AriLink:
-    """One per control process; `client` and `router` are what calls use of it."""
+    """One per control process; `client` and `router` are what calls use of it. Everybody who calls us goes into
+    `callers`: whoever rings now, and whom reconciliation found waiting (possibly both).
+    """
 
     def __init__(self, client: AriClient, node: str, bus: Bus, stream: EventStream | None = None) -> None:
         self.client = client
-        self.router = Router(node, on_stray=self._stray)
+        self.callers: asyncio.Queue[CallerWaits] = asyncio.Queue()
+        self.router = Router(
+            node, on_stray=self._stray, on_caller=lambda caller: self.callers.put_nowait(CallerWaits(caller))
+        )
         self.replaced = False
         """Another process took our Stasis application: final, nothing may be dialed from here."""
         self._stream = stream or DialInStream(client)
@@ -93,7 +107,9 @@ class AriLink:
                 log.warning("cannot look after calls", error=str(error))
                 self.router.broadcast(StreamLost())
                 continue
-            for call_id, given in plan(self._node, self.router.call_ids, snapshot, None).inputs:
+            callers = self.router.caller_channels
+            found = plan(self._node, self.router.call_ids, snapshot, None, caller_channels=callers)
+            for call_id, given in found.inputs:
                 self.router.send(call_id, given)
 
     async def _reconcile(self) -> None:
@@ -102,6 +118,8 @@ class AriLink:
             log.warning("Asterisk was restarted; its calls are gone")
         if done.stray_channels or done.stray_bridges:
             log.warning("strays removed", channels=len(done.stray_channels), bridges=len(done.stray_bridges))
+        for caller in done.callers:
+            self.callers.put_nowait(CallerWaits(caller, found=True))
         self._states.put_nowait(StreamState.CONNECTED)
 
     async def _settle(self, snapshot: Snapshot) -> None:

@@ -30,6 +30,9 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     `adopted`: a former process dialed it and it is still alive; `conversing`: its talk had begun;
     `agent_speaking`: the agent is in the middle of a sentence; `media_gone`: its media worker died too.
     `dialed_ms`: wall clock when the intent of an adopted call was committed.
+
+    A call-back has a `new.caller_channel`. `leased` False: its task is settled and stays so, no claim is held;
+    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model.
     """
 
     new: NewCall
@@ -43,6 +46,14 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     agent_speaking: bool = False
     media_gone: bool = False
     dialed_ms: int | None = None
+    leased: bool = True
+    opted_out: bool = False
+    earlier: str = ""
+
+    @property
+    def inbound(self) -> bool:
+        """They call us."""
+        return bool(self.new.caller_channel)
 
     @property
     def call_id(self) -> str:

@@ -1,7 +1,7 @@
 """What follows an ended call: the rule of `app.domain.retry` applied to the stored rows, in one transaction."""
 
 from app.calls.board import Switchboard
-from app.domain import retry
+from app.domain import callback, retry
 from app.domain.task import CallTask, TaskState
 from app.store import calls, commands, tasks
 
@@ -18,7 +18,10 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
             return task
         last = (await calls.of_task(tx, task.tenant_id, task.id))[-1]
         attempt = retry.attempt_of(task, last)
-        conclusion = retry.conclude(attempt, now_ms)
+        if last.direction == "inbound":
+            conclusion = callback.conclude_callback(task, last, attempt, now_ms)
+        else:
+            conclusion = retry.conclude(attempt, now_ms)
         if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
             conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
         return await tasks.conclude(tx, task.tenant_id, task.id, token, conclusion, now_ms=now_ms)

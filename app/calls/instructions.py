@@ -13,15 +13,21 @@ If the person asks not to be called again, apologize, confirm it in one sentence
 When the matter is settled or the person wants to stop, say goodbye and call the function end_call."""
 
 
-def session_instructions(*, agent_prompt: str, objective: str, callee_name: str = "", language: str = "en") -> str:
+def session_instructions(
+    *, agent_prompt: str, objective: str, callee_name: str = "", language: str = "en", direction_rules: str = ""
+) -> str:
     """Everything the model is told before the first word.
 
-    `agent_prompt` describes the agent, `objective` what this call shall achieve, `callee_name` whom it reaches.
+    `agent_prompt` describes the agent, `objective` what this call shall achieve, `callee_name` whom it reaches;
+    `direction_rules` is what holds when they call us.
     """
     parts = [RULES, f"Language of the call: {language}."]
     if agent_prompt.strip():
         parts.append(f"About you:\n{agent_prompt.strip()}")
+    if direction_rules:
+        parts.append(direction_rules)
     if callee_name.strip():
-        parts.append(f"You are calling: {callee_name.strip()}")
+        whom = "The person we had called" if direction_rules else "You are calling"
+        parts.append(f"{whom}: {callee_name.strip()}")
     parts.append(f"What this call shall achieve:\n{objective.strip()}")
     return "\n\n".join(parts)

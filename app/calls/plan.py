@@ -1,13 +1,15 @@
 """Pure: from settings and an order to what the channel machine and the media worker are asked for."""
 
 from app.calls.board import CallOrder
-from app.calls.instructions import session_instructions
+from app.calls.briefing import briefing
 from app.calls.tools import TOOL_SPECS
 from app.config import Settings
 from media import protocol as media
 from media.realtime.settings import AudioFormat, RealtimeSettings
+from stasis.call import CallMachine
 from stasis.call_model import CallPlan
 from stasis.ids import CallIds
+from stasis.inbound import InboundMachine
 
 _AUDIO_FORMATS: dict[media.LegCodec, AudioFormat] = {
     "ulaw": "audio/pcmu",
@@ -19,16 +21,30 @@ FAREWELL_MARGIN_S = 60
 """How much longer than the talk a channel may live, so that the goodbye is heard; then Asterisk cuts."""
 
 
+def call_machine(settings: Settings, order: CallOrder) -> CallMachine:
+    """The machine of this order."""
+    plan = call_plan(settings, order)
+    return InboundMachine(plan) if order.inbound else CallMachine(plan)
+
+
 def call_plan(settings: Settings, order: CallOrder) -> CallPlan:
-    """What ARI is asked for. Only `{number}` of the configured endpoint is ever replaced."""
+    """What ARI is asked for. Only `{number}` of the configured endpoint is ever replaced.
+
+    The last gate of the bundled dialplan reads the variables: after `OD_DIAL_DEADLINE` (Unix seconds) it dials
+    nobody any more, however long Asterisk stood still with our request.
+    """
+    deadline_ms = order.new.dial_deadline_ms
+    limits = {} if deadline_ms is None else {"OD_DIAL_DEADLINE": str(deadline_ms // 1000)}
+    max_duration_s = settings.max_call_duration_s + FAREWELL_MARGIN_S
     return CallPlan(
-        ids=CallIds(node=settings.node_name, call_id=order.call_id),
+        ids=CallIds(node=settings.node_name, call_id=order.call_id, caller_channel=order.new.caller_channel),
         endpoint=settings.trunk_endpoint.replace("{number}", order.new.number_dialed),
         app=settings.ari_app,
         format=settings.leg_codec,
         caller_id=settings.caller_id or None,
         ring_timeout_s=settings.ring_timeout_s,
-        max_duration_s=settings.max_call_duration_s + FAREWELL_MARGIN_S,
+        max_duration_s=max_duration_s,
+        variables={**limits, "OD_MAX_SECONDS": str(settings.ring_timeout_s + max_duration_s + 30)},
     )
 
 
@@ -60,21 +76,17 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
 
 def realtime_settings(settings: Settings, order: CallOrder) -> RealtimeSettings:
     """The model session of one call. A G.711 leg passes G.711 to the model unless the server only takes PCM."""
-    agent = order.agent
+    agent, brief = order.agent, briefing(order)
     only_pcm = settings.realtime_audio == "pcm"
     return RealtimeSettings(
         url=settings.realtime_url,
         api_key=settings.openai_api_key.get_secret_value(),
         model=settings.realtime_model,
-        instructions=session_instructions(
-            agent_prompt=agent.prompt,
-            objective=order.objective,
-            callee_name=order.callee_name,
-            language=agent.language,
-        ),
+        instructions=brief.instructions,
         voice=agent.voice or settings.voice,
-        greeting=agent.greeting,
-        opening=agent.opening,
+        greeting=brief.greeting,
+        opening=brief.opening,
+        priming=order.earlier,
         language=agent.language,
         audio_format="audio/pcm" if only_pcm else _AUDIO_FORMATS[settings.leg_codec],
         transcription_model=settings.transcription_model,

@@ -19,7 +19,7 @@ from app.calls.dial import Dialing, crash_at_state
 from app.calls.diary import Diary
 from app.calls.keypad import Keypad
 from app.calls.media_side import MediaSide
-from app.calls.plan import call_plan
+from app.calls.plan import call_machine
 from app.calls.talk_model import (
     SAY_GOODBYE_STOPPING,
     Note,
@@ -33,7 +33,6 @@ from app.calls.wishes import Farewell, LetGo
 from media import protocol as media
 from media.client import WorkerLost
 from stasis import call_model as channel
-from stasis.call import CallMachine
 from stasis.call_model import CallState
 from stasis.outcome import CallResult, EndedBy
 from stasis.requests import Originate
@@ -51,7 +50,7 @@ class PhoneCall:
         self.board = board
         self.order = order
         self.call_id = order.call_id
-        self.machine = CallMachine(call_plan(board.settings, order))
+        self.machine = call_machine(board.settings, order)
         self.talk = Conversation(
             order.call_id,
             TalkLimits(
@@ -78,7 +77,7 @@ class PhoneCall:
         A cancelled run raises and leaves the rest to reconciliation.
         """
         with (
-            self.board.ari.router.open(self.call_id) as ari_events,
+            self.board.ari.router.open(self.call_id, self.order.new.caller_channel) as ari_events,
             self.board.media.open(self.call_id) as reports,
         ):
             self.board.calls[self.call_id] = self

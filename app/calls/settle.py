@@ -84,7 +84,7 @@ class Settler:
         return False
 
     async def _shown(self, call: Call, snapshot: Snapshot) -> Shown:
-        channel_id = CallIds(node=call.node, call_id=call.id).callee
+        channel_id = CallIds(node=call.node, call_id=call.id, caller_channel=call.caller_channel).callee
         if channel_id in snapshot.channels:
             return Shown.HERE
         missing = NotFound(404, "not listed", "GET", f"/channels/{channel_id}")

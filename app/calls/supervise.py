@@ -42,6 +42,8 @@ async def supervise(board: Switchboard, order: CallOrder, task: CallTask) -> Non
         call = PhoneCall(board, order)
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(_keep_lease(board, task, order))
+            if not order.leased:  # a call-back to a settled task
+                keeper.cancel()
             await call.run()
             keeper.cancel()
     except* Exception as faults:

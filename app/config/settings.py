@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     """How often it asks before it ends the call."""
     max_attempts: int = Field(default=3, ge=1, le=20)
     """Attempts per task unless the task says otherwise."""
+    callback_days: int = Field(default=14, ge=0, le=365)
+    """Days after which a number we dialed is a stranger when it calls back; 0: nobody who calls is answered."""
+    callback_unknown: Literal["busy", "apology"] = "busy"
+    """What a stranger who calls gets: busy, or the dialplan's apology (opendeep-apology). Never the model."""
+    callbacks_per_hour: int = Field(default=6, ge=1, le=1000)
+    """Calls one number may make to us within an hour; everybody together may make MAX_CONCURRENT_CALLS times 20.
+    """
     default_region: str = Field(default="", pattern=r"^([A-Z]{2})?$")
     """ISO country (US, GB, DE) for numbers written without country code; empty: such numbers are refused."""
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from app.doctor.asterisk_files import Document, Finding, Section, Setting, Severity, clean, finding
+from app.doctor.asterisk_gate import lint_gate
 
 TRUNK = "opendeep-trunk"
 CODECS = frozenset({"ulaw", "alaw", "g722"})
@@ -51,6 +52,7 @@ def lint_dialplan(document: Document) -> list[Finding]:
     """Findings for extensions.conf."""
     found = [*document.findings, *placeholders(document)]
     dialling = _dialling_contexts(document)
+    found += lint_gate(document)
     for section in document.live():
         found += _patterns(section, dials=section.name in dialling)
     for section in document.named("default"):

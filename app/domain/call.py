@@ -5,6 +5,7 @@ network said (Q.850). The values of outcome and ended_by are those of `stasis.ou
 """
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -40,7 +41,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One row of `calls`; its id is the attempt id and part of every ARI id. Times are UTC epoch milliseconds.
 
     `number_requested` is what the task wants, `number_dialed` what was really dialed (test mode differs).
-    `dialed` is False when it is certain that nobody was called.
+    `dialed` is False when it is certain that nobody was called. Of a call-back (`direction` inbound) the number is
+    the caller's, `caller_channel` Asterisk's id of the caller, `task_before` the state its task had, if it moved.
     """
 
     id: str
@@ -67,16 +69,23 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int | None
     cost_micro_usd: int
     recording_path: str | None
+    direction: Literal["outbound", "inbound"] = "outbound"
+    caller_channel: str = ""
+    task_before: str = ""
 
 
 class NewCall(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt about to be made. After `dial_deadline_ms` nobody may be dialed for it any more."""
+    """An attempt about to be made. After `dial_deadline_ms` nobody may be dialed for it any more.
+
+    With `caller_channel` it is a call-back: that channel is answered, and `number_dialed` is who calls.
+    """
 
     id: str
     task_id: str
     node: str
     number_dialed: str
     dial_deadline_ms: int | None = None
+    caller_channel: str = ""
 
 
 class CallEnd(msgspec.Struct, frozen=True, kw_only=True):

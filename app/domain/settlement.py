@@ -52,15 +52,13 @@ class Action(StrEnum):
 
 def row_says(call: Call) -> RowSays:
     """How far a call that has not ended had come."""
-    if not call.dialed:
-        return RowSays.NOT_DIALED
     match call.state:
-        case CallState.BRIDGED:
+        case CallState.BRIDGED if call.dialed or call.direction == "inbound":
             return RowSays.TALKING
-        case CallState.ENDING:
+        case CallState.ENDING if call.dialed or call.direction == "inbound":
             return RowSays.ENDING
-        case _:
-            return RowSays.DIALED
+        case _:  # a caller who was not answered yet can call again, like one who was never rung
+            return RowSays.DIALED if call.dialed else RowSays.NOT_DIALED
 
 
 def action(row: RowSays, shown: Shown, *, leg_lives: bool, outlived: bool = False) -> Action:

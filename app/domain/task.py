@@ -35,6 +35,8 @@ class TaskEvent(StrEnum):
     RELEASE = "release"
     """Put back without an attempt: no capacity, drain, outside the window."""
     BEGIN_CALL = "begin_call"
+    CALL_BACK = "call_back"
+    """The callee calls us before we call again."""
     FINISH_CALL = "finish_call"
     LEASE_EXPIRED = "lease_expired"
     RETRY = "retry"
@@ -49,7 +51,7 @@ _S, _E = TaskState, TaskEvent
 _STOP = {_E.CANCEL: _S.CANCELLED, _E.SUPPRESS: _S.SUPPRESSED, _E.FAIL: _S.FAILED}
 
 STEPS: dict[TaskState, dict[TaskEvent, TaskState]] = {
-    _S.PENDING: {_E.CLAIM: _S.CLAIMED, **_STOP},
+    _S.PENDING: {_E.CLAIM: _S.CLAIMED, _E.CALL_BACK: _S.IN_CALL, **_STOP},
     _S.CLAIMED: {
         _E.BEGIN_CALL: _S.IN_CALL,
         _E.FINISH_CALL: _S.ANALYZING,  # preparation failed: the attempt ended before anybody was dialed
@@ -59,7 +61,7 @@ STEPS: dict[TaskState, dict[TaskEvent, TaskState]] = {
     },
     _S.IN_CALL: {_E.FINISH_CALL: _S.ANALYZING, _E.LEASE_EXPIRED: _S.ANALYZING},
     _S.ANALYZING: {_E.RETRY: _S.PENDING, _E.ASK_USER: _S.WAITING_USER, _E.COMPLETE: _S.COMPLETED, **_STOP},
-    _S.WAITING_USER: {_E.RETRY: _S.PENDING, _E.COMPLETE: _S.COMPLETED, **_STOP},
+    _S.WAITING_USER: {_E.RETRY: _S.PENDING, _E.CALL_BACK: _S.IN_CALL, _E.COMPLETE: _S.COMPLETED, **_STOP},
     _S.COMPLETED: {},
     _S.FAILED: {},
     _S.CANCELLED: {},

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from app.config import Settings
 from app.sim.asterisk import OutboundWebsocket, SimAsterisk
 from app.sim.asterisk.personas import Directory
+from app.sim.asterisk.settings import ExchangeSettings
 from app.sim.realtime.brain import Brain
 from app.sim.realtime.options import SimOptions
 from app.sim.realtime.polite import PoliteBrain
@@ -37,7 +38,9 @@ async def sim_world(
 ) -> AsyncGenerator[SimWorld]:
     """Start both simulators; `world.settings` is `settings` with their addresses."""
     async with (
-        SimAsterisk(callees=callees, dials=_dials(settings)) as asterisk,
+        SimAsterisk(
+            callees=callees, dials=_dials(settings), settings=ExchangeSettings(callback_app=settings.ari_app)
+        ) as asterisk,
         SimRealtime(brain=brain, options=options) as realtime,
     ):
         pointed = settings.model_copy(

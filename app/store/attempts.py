@@ -26,7 +26,8 @@ _PROMOTE = """
 """
 _NEWEST_NUMBER = "SELECT coalesce(max(attempt_number), 0) FROM calls WHERE task_id = :task_id AND id <> :call_id"
 _CLOSE = """
-    UPDATE calls SET state = 'ended', outcome = :outcome, ended_by = :ended_by, dialed = :dialed,
+    UPDATE calls SET state = 'ended', outcome = :outcome, ended_by = :ended_by,
+        dialed = CASE WHEN direction = 'inbound' THEN 0 ELSE :dialed END,
         hangup_cause = :hangup_cause, tech_cause = :tech_cause, sip_call_id = coalesce(:sip_call_id, sip_call_id),
         ringing_ms = coalesce(ringing_ms, :ringing_ms), answered_ms = coalesce(answered_ms, :answered_ms),
         ended_ms = :ended_ms, detail = :detail
@@ -159,7 +160,10 @@ async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, toke
     left_behind = task.state is TaskState.IN_CALL and call.attempt_number == await _newest_number(tx, task.id)
     if not (left_behind or (closed and task.state is TaskState.CLAIMED)):
         return task
-    task = _finished(task, dialed=end.dialed if closed else call.dialed, now_ms=now_ms)
+    if call.direction == "inbound":  # it never counted
+        task = after(task, TaskEvent.FINISH_CALL, now_ms)
+    else:
+        task = _finished(task, dialed=end.dialed if closed else call.dialed, now_ms=now_ms)
     await tasks.save(tx, task)
     return task
 

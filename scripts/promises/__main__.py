@@ -5,13 +5,14 @@ import sys
 import click
 
 from app.figures import Result, answer
-from scripts.promises import caps, commands, dial, dnc, restart, testmode, windows
+from scripts.promises import caps, commands, dial, dnc, latedial, restart, testmode, windows
 
 PROMISES = {
     "caps": caps,
     "commands": commands,
     "dial": dial,
     "dnc": dnc,
+    "latedial": latedial,
     "restart": restart,
     "testmode": testmode,
     "windows": windows,

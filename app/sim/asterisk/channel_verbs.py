@@ -56,13 +56,22 @@ def _in_stasis(desk: Desk, params: Params) -> Channel | Reply:
 
 def _controllable(desk: Desk, params: Params) -> Channel | Reply:
     channel = _in_stasis(desk, params)
-    if isinstance(channel, Channel) and channel.state is not ChannelState.UP:
+    if isinstance(channel, Channel) and channel.state in {ChannelState.DOWN, ChannelState.RINGING}:
         return refused(412, "Channel in invalid state")
     return channel
 
 
+def answer(desk: Desk, params: Params) -> Reply:
+    """POST answer: a caller's channel goes up, and is up when the reply comes. One that is up stays so, unsaid."""
+    channel = _controllable(desk, params)
+    if isinstance(channel, Reply):
+        return channel
+    desk.callers.answer(channel)
+    return NO_CONTENT
+
+
 def acknowledge(desk: Desk, params: Params) -> Reply:
-    """Hold, unhold, music on hold on and off, answer, mute: indications without an event of their own."""
+    """Hold, unhold, music on hold on and off, mute: indications without an event of their own."""
     channel = _controllable(desk, params)
     return channel if isinstance(channel, Reply) else NO_CONTENT
 
@@ -107,6 +116,8 @@ def _run_dialplan(desk: Desk, channel: Channel) -> None:
             exchange.publish(events.dialplan_step(channel), channel=channel)
             channel.app_args = ("amd", "NOTSURE", "TOOLONG-5000")
             exchange.after(_AMD_SECONDS, channel, partial(exchange.enter_stasis, channel))
+        case "apology":
+            desk.callers.apologize(channel)
         case "hold":
             channel.app_name, channel.app_data = "Dial", channel.exten
             exchange.publish(events.dialplan_step(channel), channel=channel)

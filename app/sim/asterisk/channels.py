@@ -22,15 +22,17 @@ class ChannelKind(StrEnum):
 
 
 class ChannelState(StrEnum):
-    """`state` of the channel JSON (an outgoing call uses only these three)."""
+    """`state` of the channel JSON: an outgoing call is Down, Ringing, Up; a caller's channel Ring, Up."""
 
     DOWN = "Down"
+    RING = "Ring"
     RINGING = "Ringing"
     UP = "Up"
 
 
 TRANSITIONS: dict[ChannelState, frozenset[ChannelState]] = {
     ChannelState.DOWN: frozenset({ChannelState.RINGING, ChannelState.UP}),
+    ChannelState.RING: frozenset({ChannelState.UP}),
     ChannelState.RINGING: frozenset({ChannelState.UP}),
     ChannelState.UP: frozenset(),
 }
@@ -83,6 +85,10 @@ class Channel:
     variables: dict[str, str] = field(default_factory=dict[str, str])
     reported: set[str] = field(default_factory=set[str])
     """Variables printed as `channelvars` in every event of the channel."""
+    ended_by_cause: int | None = None
+    """Q.850 cause of its end."""
+    calls_in: bool = False
+    """Somebody's call to us, not one of ours."""
     target_id: str | None = None
     """The channel a snoop channel listens to."""
 

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from app.sim.asterisk.callers import Callers
 from app.sim.asterisk.exchange import Exchange
 from app.sim.asterisk.trunk import Trunk
 
@@ -13,6 +14,7 @@ class Desk:
 
     exchange: Exchange
     trunk: Trunk
+    callers: Callers
 
     def now(self) -> float:
         """Monotonic seconds."""

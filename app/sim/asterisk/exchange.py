@@ -147,7 +147,7 @@ class Exchange:
         return 0.0 if armed is None else max(0.0, armed[0] - time.monotonic())
 
     def _expire(self, channel: Channel) -> None:
-        unanswered = channel.state is not ChannelState.UP
+        unanswered = channel.state is not ChannelState.UP and not channel.calls_in
         self.end(channel, cause=NORMAL_CLEARING, dial_status="NOANSWER" if unanswered else None)
 
     def enter_stasis(self, channel: Channel) -> bool:
@@ -175,7 +175,8 @@ class Exchange:
         """DELETE: the request is announced at once, the end follows."""
         request = events.hangup_request(channel, cause=SOFT_HANGUP_FLAG, soft=True)
         self.publish(request, channel=channel)
-        dialing = channel.kind is ChannelKind.CALLEE and channel.state is not ChannelState.UP
+        ours = channel.kind is ChannelKind.CALLEE and not channel.calls_in
+        dialing = ours and channel.state is not ChannelState.UP
         status = "NOANSWER" if dialing else None
         self.timers.after(self.settings.hangup_delay_s, lambda: self.end(channel, cause=cause, dial_status=status))
 
@@ -186,12 +187,13 @@ class Exchange:
         if channel.gone:
             return
         channel.gone = True
+        channel.ended_by_cause = cause
         for snoop in [other for other in self.channels.values() if other.target_id == channel.id]:
             self.end(snoop, cause=NORMAL_CLEARING)
         self.leave_stasis(channel)
         if dial_status is not None:
             self.publish(events.dial(channel, dial_status), channel=channel)
-        if channel.kind is not ChannelKind.SNOOP:
+        if channel.kind is not ChannelKind.SNOOP and not channel.calls_in:
             end = events.destroyed(channel, cause=cause, tech_cause=tech_cause)
             self.publish(end, channel=channel)
         self._forget_channel(channel)

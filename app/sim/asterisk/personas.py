@@ -112,6 +112,12 @@ def early_media(text: str = "please hold the line") -> CalleeScript:
     return CalleeScript((EarlyMedia(text), Answer(ANSWER_S), *polite().steps[2:]))
 
 
+def calls_back(replies: tuple[str, ...] = POLITE_REPLIES) -> CalleeScript:
+    """Somebody who calls us and waits to be spoken to, for `SimAsterisk.call_in`; then as `polite`."""
+    turns = chain.from_iterable((WaitForAgent(None, 30.0), Say(reply)) for reply in replies)
+    return CalleeScript((Answer(0.0), *turns, WaitForAgent(None, 30.0), Say("goodbye"), HangUp(0.3)))
+
+
 PERSONAS: dict[str, Callable[[], CalleeScript]] = {
     "polite": polite,
     "busy": busy,

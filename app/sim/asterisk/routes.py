@@ -52,7 +52,7 @@ ROUTES: tuple[Route, ...] = (
         "context extension priority label",
     ),
     _route("POST", "/channels/{channelId}/dtmf", channel_verbs.send_dtmf, "dtmf before between duration after"),
-    _route("POST", "/channels/{channelId}/answer", channel_verbs.acknowledge),
+    _route("POST", "/channels/{channelId}/answer", channel_verbs.answer),
     _route("POST", "/channels/{channelId}/hold", channel_verbs.acknowledge),
     _route("DELETE", "/channels/{channelId}/hold", channel_verbs.acknowledge),
     _route("POST", "/channels/{channelId}/moh", channel_verbs.acknowledge, "mohClass"),

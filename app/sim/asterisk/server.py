@@ -12,11 +12,12 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
 from app.sim.asterisk.callee import Callee
+from app.sim.asterisk.callers import Callers, PhoneIn
 from app.sim.asterisk.channels import Json
 from app.sim.asterisk.desk import Desk
 from app.sim.asterisk.exchange import Exchange
@@ -24,6 +25,7 @@ from app.sim.asterisk.faults import Failure, Fault, Faults
 from app.sim.asterisk.http_shell import HttpShell, Oddity
 from app.sim.asterisk.outbound import Caller, OutboundWebsocket
 from app.sim.asterisk.personas import Directory
+from app.sim.asterisk.script import CalleeScript
 from app.sim.asterisk.settings import ExchangeSettings
 from app.sim.asterisk.timers import Changes, Timers
 from app.sim.asterisk.trunk import Invite, Trunk
@@ -64,13 +66,17 @@ class SimAsterisk:
         self._runner: web.AppRunner
         self.exchange: Exchange
         self.trunk: Trunk
+        self.callers: Callers
 
     async def __aenter__(self) -> Self:
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         self._timers = Timers(group)
         self.exchange = Exchange(self._settings, self._timers, self._changes, self._seed)
         self.trunk = Trunk(self.exchange, self._directory)
-        self._shell = HttpShell(Desk(self.exchange, self.trunk), self.faults, (self.username, self.password))
+        self.callers = Callers(self.exchange)
+        self._shell = HttpShell(
+            Desk(self.exchange, self.trunk, self.callers), self.faults, (self.username, self.password)
+        )
         application = web.Application()
         application.router.add_route("*", "/{tail:.*}", self._shell.handle)
         self._runner = web.AppRunner(
@@ -127,6 +133,10 @@ class SimAsterisk:
             if callee.number == number:
                 return callee
         raise KeyError(number)
+
+    def call_in(self, number: str, script: CalleeScript, **how: Any) -> PhoneIn:
+        """Somebody calls us; see `Callers.call_in`."""
+        return self.callers.call_in(number, script, **how)
 
     @property
     def oddities(self) -> list[Oddity]:

@@ -24,9 +24,12 @@ class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True):
     hangup_delay_s: float = 0.001
     """From a soft hangup to the channel's end."""
     dialplan: Mapping[str, str] = msgspec.field(
-        default_factory=lambda: {"opendeep-amd": "amd", "opendeep-transfer": "hold"}
+        default_factory=lambda: {"opendeep-amd": "amd", "opendeep-transfer": "hold", "opendeep-apology": "apology"}
     )
-    """What `continue` finds: "amd" comes back into Stasis, "hold" keeps the call up; other contexts hang up."""
+    """What `continue` finds: "amd" comes back into Stasis, "hold" keeps the call up, "apology" answers, plays
+    tones and hangs up; other contexts hang up."""
+    callback_app: str = ""
+    """The application `opendeep-callers` names for every number; empty, as shipped: callers get 403."""
     keep_callees: int = 200
     """How many callees, with their recordings, are kept after their calls."""
 

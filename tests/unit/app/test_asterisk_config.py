@@ -64,6 +64,7 @@ def test_as_shipped_it_is_refused() -> None:
 
 TRUNK = "opendeep/pjsip_trunk.conf"
 PLAN = "opendeep/opendeep-extensions.conf"
+CALLERS = "[opendeep-callers]"
 STRANGER = "match = 192.0.2.1\n[anonymous]\ntype = endpoint\ncontext = opendeep-inbound"
 REFUSE_ALL = "exten => _[+0-9a-zA-Z]!,1,Hangup(21)"
 FAIL, WARN = Severity.FAIL, Severity.WARN
@@ -131,6 +132,16 @@ FAULTS = [
         FAIL,
     ),
     (PLAN, REFUSE_ALL, "exten => _.,1,Answer()", "open-pattern", WARN),
+    (PLAN, "${OD_DIAL_DEADLINE}", "", "gate-deadline", FAIL),
+    (PLAN, "${GROUP_COUNT(opendeep-outbound)}", "0", "gate-cap", FAIL),
+    (PLAN, "${GROUP_COUNT(opendeep-inbound)}", "0", "callback-cap", FAIL),
+    (PLAN, "Set(TIMEOUT(absolute)=60)", "NoOp()", "callback-timeout", FAIL),
+    (PLAN, "${FILTER(0-9,${CALLERID(num)})}", "${CALLERID(num)}", "callback-caller-id", FAIL),
+    (PLAN, '"${STASISSTATUS}" = "FAILED"', "1 = 0", "callback-silence", FAIL),
+    (PLAN, CALLERS, f"{CALLERS}\nexten => 12025550199,1,Dial(PJSIP/1)", "callers-target", FAIL),
+    (PLAN, CALLERS, f"{CALLERS}\nexten => 12025550199,1,Dial(PJSIP/1)", "inbound-context", FAIL),
+    (PLAN, CALLERS, f"{CALLERS}\ninclude => opendeep-outbound", "inbound-context", FAIL),
+    (PLAN, CALLERS, f"{CALLERS}\nexten => 1,1,Gosub(opendeep-callback,s,1(,x))", "callers-app", WARN),
     (PLAN, "[opendeep-test]", "[default]\ninclude => opendeep-outbound", "default-context", FAIL),
     (PLAN, "exten => busy,1,Busy(5)", "exten => busy,1,System(reboot)", "dialplan-program", WARN),
     ("extensions.conf", "#include opendeep/", "#include missing/", "syntax", FAIL),

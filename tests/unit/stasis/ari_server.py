@@ -30,7 +30,8 @@ class AriServer:
     """`script[(method, path)]` is a list of (status, body); the last one stays. Unscripted: 204."""
 
     def __init__(self) -> None:
-        self.script: dict[tuple[str, str], list[tuple[int, bytes]]] = {}
+        pong = b'{"asterisk_id":"1","ping":"pong","timestamp":"2026-01-01T00:00:00.000+0000"}'
+        self.script: dict[tuple[str, str], list[tuple[int, bytes]]] = {("GET", "/asterisk/ping"): [(200, pong)]}
         self.seen: list[Seen] = []
         self.sockets: list[web.WebSocketResponse] = []
         self.refuse_events = False

@@ -259,7 +259,8 @@ async def test_effects_become_requests_and_answers_become_inputs() -> None:
     assert [type(answer) for answer in answers] == [m.Completed] * 6 + [m.Failed]
     named = [answer.channel is not None for answer in answers if isinstance(answer, m.Completed)]
     assert named == [False, True, False, True, True, False]
-    assert server.seen[5].query == {"reason": "normal"}
+    hung_up = next(seen for seen in server.seen if seen.path == "/channels/c" and seen.method == "DELETE")
+    assert hung_up.query == {"reason": "normal"}
 
 
 async def test_a_closed_gate_holds_an_originate_back_and_nothing_else() -> None:
@@ -278,3 +279,28 @@ async def test_a_closed_gate_holds_an_originate_back_and_nothing_else() -> None:
 def test_a_parameter_outside_the_table_is_our_own_mistake() -> None:
     with pytest.raises(TypeError):
         Originate(endpoint="x", app="a", channel_id="c", timeout_s=1, extension="s")  # type: ignore[call-arg]
+
+
+async def test_nothing_that_rings_is_sent_to_an_asterisk_that_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would keep the request in its socket and ring somebody when it wakes."""
+    monkeypatch.setattr("stasis.runner.AWAKE_S", 0.05)
+    async with ari_server() as (server, client):
+        server.answers("GET", "/asterisk/ping", (HANG, b""))
+        answer = await run_effect(client, ORIGINATE)
+        assert isinstance(answer, m.Failed)
+        assert not answer.error.maybe_executed, "certain that nobody was called"
+        assert "no sign of life" in str(answer.error)
+    assert server.hits["POST", "/channels"] == 0
+
+
+async def test_a_caller_is_answered_only_with_its_dead_man_switch() -> None:
+    effect = m.AnswerCaller(channel_id="1.2", limit_s=700)
+    async with ari_server() as (server, client):
+        assert isinstance(await run_effect(client, effect), m.Completed)
+        server.answers("POST", "/channels/1.2/variable", (404, b'{"message":"Channel not found"}'))
+        assert isinstance(await run_effect(client, effect), m.Failed)
+    asked = [(seen.path, seen.body) for seen in server.seen]
+    assert asked[0] == ("/channels/1.2/variable", {"variable": "TIMEOUT(absolute)", "value": "700"})
+    assert [path for path, _ in asked].count("/channels/1.2/answer") == 1

@@ -1,0 +1,157 @@
+"""Rows of a call-back: which task it belongs to, the call it becomes, and what a dead process left of one.
+
+A call-back takes an open task over by the same lease and fence as a scheduler's claim, so the retry that waits
+cannot be dialed while they talk. It dials nobody and uses up no attempt.
+"""
+
+import msgspec
+
+from app.domain.call import Call, CallEnd, CallState, NewCall
+from app.domain.callback import AT_WORK, OPEN
+from app.domain.task import CallTask, TaskEvent, TaskState, after
+from app.errors import ConflictError, ConstraintFailed
+from app.store import attempts, calls, dnd, tasks
+from app.store.db import Database, Reader, Tx
+from app.store.rows import to_params, to_struct, with_columns, with_values
+
+_FIND = with_columns(
+    """
+    SELECT $columns FROM tasks t
+    JOIN calls c ON c.task_id = t.id AND c.tenant_id = t.tenant_id
+    WHERE c.dialed = 1 AND c.number_dialed = :number AND c.dialing_ms >= :since_ms
+    ORDER BY (t.state IN ('pending', 'waiting_user', 'claimed', 'in_call', 'analyzing')) DESC,
+        c.dialing_ms DESC, c.id DESC
+    LIMIT 1
+    """,
+    CallTask,
+    "t",
+)
+_INSERT = with_values("INSERT INTO calls ($columns) VALUES ($values)", Call)
+_NEXT_NUMBER = "SELECT coalesce(max(attempt_number), 0) + 1 FROM calls WHERE task_id = :task_id"
+_LEFT = with_columns(
+    """
+    SELECT $columns FROM calls c JOIN tasks t ON t.id = c.task_id
+    WHERE c.node = :node AND c.direction = 'inbound' AND c.state <> 'ended' AND t.state <> 'in_call'
+    """,
+    Call,
+    "c",
+)
+_TALKED = """
+    UPDATE tasks SET state = 'completed', overall_conclusion = :reason, updated_ms = :now_ms
+    WHERE tenant_id = :tenant_id AND id = :task_id AND state = 'failed'
+"""
+
+
+class CallBack(msgspec.Struct, frozen=True, kw_only=True):
+    """A call-back that may be answered: its stored call, the task as it is now, and whether they may be persuaded.
+
+    `leased` False: the task was settled before and stays so; the call only belongs to it.
+    """
+
+    call: Call
+    task: CallTask
+    leased: bool
+    opted_out: bool
+
+
+async def find(sql: Reader, number: str, since_ms: int) -> CallTask | None:
+    """The task somebody at `number` (E.164) calls about: one we dialed it for since then, open ones before settled
+    ones, newest first. Over all tenants: the caller does not know them.
+    """
+    row = await sql.one(_FIND, {"number": number, "since_ms": since_ms})
+    return None if row is None else to_struct(CallTask, row)
+
+
+async def begin(tx: Tx, found: CallTask, new: NewCall, lease_until: int, now_ms: int) -> CallBack | None:
+    """Store the call and take its task over when that is open. None: somebody works on the task at this moment."""
+    task = await tasks.get(tx, found.tenant_id, found.id)
+    if task.state in AT_WORK:
+        return None
+    before = task.state
+    if before in OPEN:
+        task = msgspec.structs.replace(
+            after(task, TaskEvent.CALL_BACK, now_ms),
+            lease_owner=new.node,
+            lease_token=task.lease_token + 1,
+            lease_until=lease_until,
+        )
+        await tasks.save(tx, task)
+    call = _row(task, new, "" if before not in OPEN else before, await _number(tx, task.id), now_ms)
+    try:
+        await tx.execute(_INSERT, to_params(call))
+    except ConstraintFailed as refused:  # a settled task has no lease; the index says that one call is alive
+        raise ConflictError("Another call of this task is alive.") from refused
+    listed = await dnd.is_listed(tx, task.tenant_id, [task.number, new.number_dialed])
+    return CallBack(
+        call=call, task=task, leased=before in OPEN, opted_out=listed or before is TaskState.SUPPRESSED
+    )
+
+
+async def close_left(db: Database, node: str, now_ms: int) -> list[str]:
+    """End call-backs to settled tasks that a former process of this node left: no lease of theirs runs out.
+    Answers their ids. Those of open tasks are adopted, or recovered with their lease.
+    """
+    async with db.tx() as tx:
+        left = [to_struct(Call, row) for row in await tx.fetch(_LEFT, {"node": node})]
+        for call in left:
+            end = CallEnd(
+                call_id=call.id,
+                outcome="lost",
+                ended_by="system_failure",
+                dialed=False,
+                detail="the process that ran the call vanished",
+            )
+            await attempts.close_row(tx, call, end, now_ms)
+    return [call.id for call in left]
+
+
+async def settle_given_up(tx: Tx, tenant_id: str, call_id: str, now_ms: int) -> bool:
+    """A task that had failed is completed when its callee called back and talked to the end. False: it is not."""
+    call = await calls.get(tx, tenant_id, call_id)
+    if call.answered_ms is None or call.outcome != "completed" or call.ended_by in ("network", "system_failure"):
+        return False
+    reason = f"They called back. The call was answered and ended by {call.ended_by}."
+    params = {"tenant_id": tenant_id, "task_id": call.task_id, "reason": reason, "now_ms": now_ms}
+    return await tx.execute(_TALKED, params) == 1
+
+
+async def earlier(sql: Reader, call: Call) -> list[Call]:
+    """Calls of the same task before this one, first one first."""
+    return [one for one in await calls.of_task(sql, call.tenant_id, call.task_id) if one.id != call.id]
+
+
+async def _number(tx: Tx, task_id: str) -> int:
+    row = await tx.one(_NEXT_NUMBER, {"task_id": task_id})
+    return row[0] if row else 1
+
+
+def _row(task: CallTask, new: NewCall, before: str, attempt_number: int, now_ms: int) -> Call:
+    return Call(
+        id=new.id,
+        tenant_id=task.tenant_id,
+        task_id=task.id,
+        agent_id=task.agent_id,
+        attempt_number=attempt_number,
+        node=new.node,
+        number_requested=task.number,
+        number_dialed=new.number_dialed,
+        state=CallState.RINGING,
+        outcome=None,
+        ended_by=None,
+        hangup_cause=None,
+        tech_cause=None,
+        sip_call_id=None,
+        dialed=False,
+        detail="",
+        created_ms=now_ms,
+        dialing_ms=None,
+        dial_deadline_ms=None,
+        ringing_ms=now_ms,
+        answered_ms=None,
+        ended_ms=None,
+        cost_micro_usd=0,
+        recording_path=None,
+        direction="inbound",
+        caller_channel=new.caller_channel,
+        task_before=before,
+    )
