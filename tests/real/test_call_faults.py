@@ -18,18 +18,18 @@ import pytest
 from app.sim import espeak
 from app.sim.realtime.brain import Cause, Step
 from app.sim.voice import EspeakVoice
+from scripts.lib.faults.tcp import TcpRelay, tcp_relay
 from tests.real.conftest import SCRIPT, RealAsterisk, StartPhones
 from tests.real.listening import assert_carried, record
 from tests.real.machine import watched
 from tests.real.phones import Callee, Phones
-from tests.real.proxy import Wire, wire
 from tests.real.rig import END_CALL, NUMBER, model, number, office, script, settings_for
 from tests.real.test_call_audio import sent_by_model, with_pause
 
 pytestmark = [pytest.mark.anyio, pytest.mark.asterisk]
 
 
-def through(between: Wire) -> dict[str, object]:
+def through(between: TcpRelay) -> dict[str, object]:
     return {"ari_url": f"http://127.0.0.1:{between.port}/ari"}
 
 
@@ -39,7 +39,7 @@ async def test_ari_is_cut_while_it_rings(
     """Back before the answer: the call goes on as if nothing had been."""
     at = phones(Callee(NUMBER, ring_ms=3000, hang_up_after_ms=1000))
     async with (
-        wire(asterisk.http_port) as between,
+        tcp_relay(asterisk.http_port) as between,
         model(script(Step(say="hello"))) as sim,
         office(settings_for(asterisk, tmp_path, sim.url, **through(between))) as here,
     ):
@@ -62,7 +62,7 @@ async def test_callee_answers_while_ari_is_away(
     """Asterisk drops an answered call whose application is away. Nobody knows; it is not dialed again at once."""
     at = phones(Callee(NUMBER, ring_ms=500))
     async with (
-        wire(asterisk.http_port) as between,
+        tcp_relay(asterisk.http_port) as between,
         model(script(Step(say="hello"))) as sim,
         office(settings_for(asterisk, tmp_path, sim.url, **through(between))) as here,
     ):
@@ -89,7 +89,7 @@ async def test_ari_is_cut_while_they_talk(
     brain = script(Step(say=sentence), Step(say="Goodbye.", call=END_CALL, on=Cause.TURN))
     with watched() as stalls:
         async with (
-            wire(asterisk.http_port) as between,
+            tcp_relay(asterisk.http_port) as between,
             model(brain, voice=voice) as sim,
             office(settings_for(asterisk, tmp_path, sim.url, media_mode="process", **through(between))) as here,
         ):
@@ -116,7 +116,7 @@ async def test_callee_hangs_up_while_ari_is_away(
 ) -> None:
     at = phones(Callee(NUMBER, hang_up_after_ms=1000))
     async with (
-        wire(asterisk.http_port) as between,
+        tcp_relay(asterisk.http_port) as between,
         model(script(Step(say="hello"))) as sim,
         office(settings_for(asterisk, tmp_path, sim.url, **through(between))) as here,
     ):
