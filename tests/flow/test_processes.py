@@ -1,12 +1,9 @@
 """Real processes: control or media worker are killed in the middle of calls; a house is left while calls live."""
 
 import asyncio
-import json
 import os
 import signal
-import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,66 +14,19 @@ from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
 from app.sim.asterisk.callee import Callee
 from app.sim.realtime.brain import Step
 from app.sim.realtime.faults import Fault, FaultKind
+from tests.flow.processes import control_process, kill, worker_gone, worker_pid
 from tests.flow.rig import BYE, STALL_S, Rig, beside, rig, until, world
 from tests.flow.single import PAUSE
 
 pytestmark = pytest.mark.anyio
-ROOT = Path(__file__).parents[2]
 LONG = "this is said while a control process dies and another comes"
 COMPLETED = (TaskState.COMPLETED, "completed", "agent")
 PROCESS = {"media_mode": "process", "ring_timeout_s": 20}
 
 
-@asynccontextmanager
-async def control(house: Rig) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """A control process that may dial; ends in order, unless it was killed meanwhile."""
-    settings = house.settings
-    values = settings.model_dump(mode="json") | {
-        "ari_password": settings.ari_password.get_secret_value(),
-        "openai_api_key": settings.openai_api_key.get_secret_value(),
-    }
-    file = settings.data_dir / "settings.json"
-    await asyncio.to_thread(file.write_text, json.dumps(values))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.flow.control",
-        str(file),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(15.0):
-            while (line := await process.stdout.readline()) != b"ready\n":
-                assert line, "the control process ended instead of getting ready"
-        yield process
-    finally:
-        process.stdin.close()
-        async with asyncio.timeout(15.0):
-            await process.stdout.read()
-            await process.wait()
-
-
-async def kill(process: asyncio.subprocess.Process) -> None:
-    """As an operating system does, without a last word."""
-    process.kill()
-    await process.wait()
-
-
-def worker_pid(house: Rig) -> int:
-    """The media worker of this house."""
-    record: dict[str, int] = json.loads((house.settings.runtime_dir / "worker.json").read_text())
-    return record["pid"]
-
-
-async def worker_gone(pid: int) -> None:
-    async def gone() -> bool:
-        return not os.path.exists(f"/proc/{pid}")  # noqa: ASYNC240 - procfs does not block
-
-    await until(gone)
+def control(house: Rig) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """A control process for this house."""
+    return control_process(house.settings)
 
 
 def longest_pause_ms(callee: Callee) -> float:

@@ -44,6 +44,11 @@ class TcpRelay:
         for end in tuple(self._ends):
             _reset(end)
 
+    def close(self) -> None:
+        """End everything that is connected now in order, with a FIN to both sides."""
+        for end in tuple(self._ends):
+            end.close()
+
     def cut_after(self, size_bytes: int) -> None:
         """Pass on so many more bytes towards clients, over all connections, then `cut` in the middle of them."""
         self._cut_after = size_bytes
