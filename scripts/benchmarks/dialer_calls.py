@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -34,6 +34,15 @@ LEAD_S = 4.0
 AFTER_S = 45.0
 SLOTS = 300
 Open = Callable[[Path], AbstractAsyncContextManager[tuple[Database, dict[str, Any]]]]
+
+
+class Plan(NamedTuple):
+    """What is to be measured."""
+
+    store: str
+    opens: Open
+    rate_per_s: int
+    seconds: int
 
 
 class DialJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,24 +70,17 @@ def run(store: str, opens: Open, rate_per_s: int, seconds: int) -> tuple[Result,
     try:
         with asterisk(f"dialer-{os.getpid()}") as place, tempfile.TemporaryDirectory(prefix="od-") as folder:
             bare = asyncio.run(_bare(place, Path(folder) / "bare", rate_per_s, min(seconds, 20)))
-            return (asyncio.run(_engine(store, opens, place, Path(folder), rate_per_s, seconds, bare)),)
+            return (asyncio.run(_engine(Plan(store, opens, rate_per_s, seconds), place, Path(folder), bare)),)
     except (OSError, RuntimeError, TimeoutError) as error:
         return (Result(name=f"dialer calls {store}", not_run=str(error) or type(error).__name__),)
 
 
-async def _engine(
-    store: str,
-    opens: Open,
-    place: RealAsterisk,
-    folder: Path,
-    rate_per_s: int,
-    seconds: int,
-    bare_ms: Sequence[float],
-) -> Result:
+async def _engine(plan: Plan, place: RealAsterisk, folder: Path, bare_ms: Sequence[float]) -> Result:
+    store, rate_per_s, seconds = plan.store, plan.rate_per_s, plan.seconds
     began = time.monotonic()
     called = numbers(rate_per_s * seconds)
     (folder / "data").mkdir()
-    async with opens(folder) as (_, where):
+    async with plan.opens(folder) as (_, where):
         with Farm(place.trunk_port, folder / "phones", HOLD_MS), Model() as url:
             job = DialJob(
                 log=str(folder / "dialer.log"),

@@ -77,7 +77,7 @@ async def run(job: DialJob) -> None:
         outcomes=dict(Counter({str(name).strip(): count for name, count in rows})),
         cpu_s=used.ru_utime + used.ru_stime,
     )
-    Path(job.log).write_bytes(msgspec.msgpack.encode(log))
+    await asyncio.to_thread(Path(job.log).write_bytes, msgspec.msgpack.encode(log))
 
 
 async def feed(house: House, job: DialJob) -> dict[str, float]:

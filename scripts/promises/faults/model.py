@@ -15,8 +15,7 @@ from tests.flow.single import PAUSE
 
 ON: frozenset[Story] = frozenset({GOES_ON})
 KEEPS_TALKING = CalleeScript(
-    (Ring(0.05), Answer(0.1), PAUSE, Say("hey"), StaySilent(2.5), Say("more"), StaySilent(2.5), Say("more"))
-    + (StaySilent(2.5), Say("more"), WaitForAgent())
+    (Ring(0.05), Answer(0.1), PAUSE, Say("hey"), *(StaySilent(2.5), Say("more")) * 3, WaitForAgent())
 )
 """Speaks again and again, whatever the agent does: one answer of the model fails, the next one says goodbye."""
 DATE = ToolCall(name="send_dtmf", arguments='{"digits": "7"}')

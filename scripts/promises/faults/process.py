@@ -27,7 +27,7 @@ from scripts.promises.faults.ground import (
 )
 from scripts.promises.faults.simulated import LONG, Blow, struck
 from tests.flow.processes import control_process, kill, worker_pid
-from tests.flow.rig import BYE, Rig, until, world
+from tests.flow.rig import BYE, STALL_S, Rig, until, world
 from tests.flow.single import PAUSE
 
 ON: frozenset[Story] = frozenset({GOES_ON})
@@ -35,7 +35,7 @@ TALKER, RINGER = "+15551000871", "+15551000872"
 SPEAKS = (PAUSE, Say("hey"), WaitForAgent(), StaySilent(1.0), Say("more"), WaitForAgent())
 CALLEES = {
     TALKER: CalleeScript((Ring(0.05), Answer(0.05), *SPEAKS)),
-    RINGER: CalleeScript((Ring(0.05), Answer(3.0), *SPEAKS)),
+    RINGER: CalleeScript((Ring(0.05), Answer(6.0), *SPEAKS)),
 }
 STOPPED: frozenset[Story] = frozenset(
     {("completed", "completed", "system_complete"), ("pending", "canceled", "system_complete"), GOES_ON}
@@ -55,8 +55,6 @@ class Struck(msgspec.Struct, frozen=True, kw_only=True):
     ringing: frozenset[Story]
     successor: bool = True
     """Another control process follows."""
-    bursts: bool = False
-    """Whether audio may come in bursts afterwards."""
 
 
 async def strike_all(ground: Ground, *cases: Struck) -> None:
@@ -67,7 +65,7 @@ async def strike_all(ground: Ground, *cases: Struck) -> None:
 
 async def _case(ground: Ground, case: Struck, at: int) -> None:
     folder = ground.folder / f"{at}"
-    patient = {"media_mode": "process", "ring_timeout_s": 10, "lease_s": 5}
+    patient = {"media_mode": "process", "ring_timeout_s": 15, "lease_s": 5}
     async with ground.few, world(folder, callees=CALLEES, **patient) as house:
         for key in ("talk", "ring"):
             house.think(key, Step(say=LONG * 2), otherwise=BYE)
@@ -108,15 +106,18 @@ async def _judge(ground: Ground, case: Struck, house: Rig, talk: CallTask, ring:
         return [one for one in await house.left_over() if not one.startswith("oddity")]
 
     await account.until_clean(case.name, left)
-    arrivals = house.asterisk.callee(TALKER).arrivals
-    quick = [after.at_s - before.at_s < BURST_MS / 1000 for before, after in pairwise(arrivals)]
-    longest, run = 0, 0
-    for one in quick:
-        run = run + 1 if one else 0
+    if house.watch.longest_stall_s < STALL_S:  # otherwise the simulator itself took packets in bursts
+        longest = int(account.figures.get("longest_burst_packets") or 0)
+        account.figures["longest_burst_packets"] = max(longest, _burst(house))
+
+
+def _burst(house: Rig) -> int:
+    """Most packets of the agent that came within moments of each other."""
+    longest = run = 1
+    for before, after in pairwise(house.asterisk.callee(TALKER).arrivals):
+        run = run + 1 if after.at_s - before.at_s < BURST_MS / 1000 else 1
         longest = max(longest, run)
-    account.figures["longest_burst_packets"] = max(
-        longest + 1, int(account.figures.get("longest_burst_packets") or 0)
-    )
+    return longest
 
 
 async def killed(ground: Ground) -> None:
@@ -145,8 +146,8 @@ async def killed(ground: Ground) -> None:
     rang_lost = rang | {("pending", "lost", "system_failure")}
     await strike_all(
         ground,
-        Struck(name="control", strike=control, talking=ON, ringing=ON),
-        Struck(name="SIGHUP", strike=hang_up, talking=ON, ringing=ON),
+        Struck(name="control", strike=control, talking=ON, ringing=ON | {LOST_RINGING}),
+        Struck(name="SIGHUP", strike=hang_up, talking=ON, ringing=ON | {LOST_RINGING}),
         Struck(name="worker", strike=worker, talking=cut, ringing=rang, successor=False),
         Struck(name="both", strike=both, talking=lost, ringing=rang_lost),
     )

@@ -96,7 +96,7 @@ async def one_way(ground: Ground) -> None:
             await at.clean()
 
 
-NO_MEDIA: frozenset[Story] = frozenset({("failed", "completed", "network")})
+NO_MEDIA: frozenset[Story] = frozenset({("failed", "completed", "system_timeout")})
 """Answered, and nothing was ever heard of it: to be read, not done."""
 
 

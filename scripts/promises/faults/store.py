@@ -122,7 +122,7 @@ async def full(ground: Ground) -> None:
 
 
 async def damaged(ground: Ground) -> None:
-    """A row nobody can read stops only its own task; a newer schema, a damaged or a foreign file stop the start."""
+    """A row nobody can read stops only its own task; a newer schema or a foreign file stops the start."""
     account = ground.account
     async with house(ground.folder / "row") as place:
         place.think("talk", otherwise=BYE)
@@ -138,9 +138,8 @@ async def damaged(ground: Ground) -> None:
         await account.until_clean("a damaged row", partial(left_over, place))
         path = place.settings.database_path
     with closing(sqlite3.connect(path)) as plain:
-        plain.execute(
-            "INSERT INTO schema_migrations SELECT 9999, 'later', sha256, applied_ms FROM schema_migrations"
-        )
+        newest = plain.execute("SELECT * FROM schema_migrations").fetchone()
+        plain.execute("INSERT INTO schema_migrations VALUES (?, ?, ?, ?)", (9_999, *newest[1:]))
         plain.commit()
     account.expect("a newer schema was opened", await _refused(path, SchemaError))
     path.write_bytes(b"this is no database" * 1_000)
