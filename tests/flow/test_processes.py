@@ -17,6 +17,7 @@ from app.sim.realtime.faults import Fault, FaultKind
 from tests.flow.processes import control_process, kill, worker_gone, worker_pid
 from tests.flow.rig import BYE, STALL_S, Rig, beside, rig, until, world
 from tests.flow.single import PAUSE
+from tests.flow.stages import pick_up
 
 pytestmark = pytest.mark.anyio
 LONG = "this is said while a control process dies and another comes"
@@ -49,13 +50,6 @@ async def waiting_for_the_model(house: Rig) -> None:
         return any(fault.kind is FaultKind.HANG for fault in house.realtime.faults.struck)
 
     await until(struck)
-
-
-def pick_up(callee: Callee) -> None:
-    """Answer now, and not after the time in the script."""
-    flow = callee._flow
-    flow._steps = tuple(Answer(0.0) if isinstance(step, Answer) else step for step in flow._steps)
-    callee._wake.set()
 
 
 ANSWERS = (PAUSE, Say("hey"), WaitForAgent(), Say("more"), WaitForAgent())

@@ -46,7 +46,7 @@ class Desk:
     phones: Phones
     sim: SimRealtime
     here: Office
-    sockets: set[str]
+    sockets: int
     """UDP sockets Asterisk had before the first call."""
     heard_before_break: int = 0
     numbers: dict[str, str] = field(default_factory=dict[str, str])
@@ -93,8 +93,8 @@ class Desk:
     async def _left(self) -> list[str]:
         place, engine = self.ground.asterisk, self.here.engine
         found = await asyncio.to_thread(place.leftovers)
-        more = await asyncio.to_thread(sockets_of, self.ground.asterisk_pid) - self.sockets
-        found += [f"UDP socket {one} of Asterisk" for one in more]
+        more = len(await asyncio.to_thread(sockets_of, self.ground.asterisk_pid)) - self.sockets
+        found += [f"{more} more UDP sockets of Asterisk than before"] if more > 0 else []
         found += [f"leg {one}" for one in legs(self.here)]
         found += [f"call {one} of this process" for one in engine.board.calls]
         found += [f"task {one} held" for one in engine.scheduler.running]
@@ -122,7 +122,7 @@ async def desk(
             model(brain) as sim,
             office(settings_for(ground.asterisk, ground.folder / "data", sim.url, **values)) as here,
         ):
-            before = await asyncio.to_thread(sockets_of, ground.asterisk_pid)
+            before = len(await asyncio.to_thread(sockets_of, ground.asterisk_pid))
             yield Desk(ground, phones, sim, here, before)
     finally:
         phones.close()

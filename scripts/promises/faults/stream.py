@@ -21,12 +21,12 @@ from scripts.promises.faults.real import desk
 from scripts.promises.faults.simulated import Blow, Strike, struck
 from tests.flow.rig import Rig
 from tests.flow.single import PAUSE
-from tests.flow.stages import callee_channels, preparing, ringing, talking
+from tests.flow.stages import callee_channels, pick_up, preparing, ringing, talking
 from tests.real.phones import Callee
 from tests.real.rig import number
 
 ON: frozenset[Story] = frozenset({GOES_ON})
-QUICK = CalleeScript((Ring(0.05), Answer(0.1), PAUSE, Say("hey"), WaitForAgent()))
+WAITS = CalleeScript((Ring(0.05), Answer(60.0), PAUSE, Say("hey"), WaitForAgent()))
 FOUND_ANSWERED: Story = ("pending", "canceled", "system_failure")
 """Answered while nobody of ours heard of it, found, and let go: tried again later."""
 
@@ -37,6 +37,10 @@ async def lost(ground: Ground) -> None:
     async def drop(when: Strike, house: Rig, task: CallTask) -> None:
         await when(house, task)
         house.asterisk.drop_websocket()
+
+    async def answers(house: Rig, task: CallTask) -> None:
+        await drop(ringing, house, task)
+        pick_up(house.asterisk.callee(task.number))
 
     async def callee_leaves(house: Rig, task: CallTask) -> None:
         await talking(house, task)
@@ -59,9 +63,7 @@ async def lost(ground: Ground) -> None:
                 strike=partial(drop, preparing),
             ),
             Blow(name="ringing", allowed=ON | answered, invites=1, strike=partial(drop, ringing)),
-            Blow(
-                name="answered meanwhile", allowed=answered, invites=1, script=QUICK, strike=partial(drop, ringing)
-            ),
+            Blow(name="answered meanwhile", allowed=answered, invites=1, script=WAITS, strike=answers),
             Blow(name="talking", allowed=ON, invites=1, strike=partial(drop, talking)),
             Blow(name="callee leaves", allowed=frozenset({LOST_TALKING}), invites=1, strike=callee_leaves),
         ],
