@@ -40,6 +40,7 @@ async def lost(ground: Ground) -> None:
 
     async def answers(house: Rig, task: CallTask) -> None:
         await drop(ringing, house, task)
+        await house.asterisk.wait_until(lambda: not house.asterisk.websockets)
         pick_up(house.asterisk.callee(task.number))
 
     async def callee_leaves(house: Rig, task: CallTask) -> None:
