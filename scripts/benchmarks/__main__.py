@@ -17,10 +17,18 @@ NAMES = ("media", "audio", "dialer")
 @click.option("--calls", default=20, show_default=True, help="Calls of the audio benchmark.")
 @click.option("--batch", default=50, show_default=True, help="Calls in one batch of the media benchmark.")
 @click.option(
-    "--tasks", default=dialer.TASKS, show_default=True, help="Tasks in the table of the dialer benchmark."
+    "--tasks",
+    default=dialer.TASKS,
+    show_default=True,
+    help="Tasks in the table of the dialer benchmark; 0: no claims.",
 )
 @click.option("--rate", default=dialer.RATE_PER_S, show_default=True, help="Tasks falling due per second.")
-@click.option("--seconds", default=dialer.SECONDS, show_default=True, help="How long the dialer benchmark dials.")
+@click.option(
+    "--seconds",
+    default=dialer.SECONDS,
+    show_default=True,
+    help="How long the dialer benchmark dials; 0: not at all.",
+)
 @click.option("--store", type=click.Choice(dialer.STORES), multiple=True, default=dialer.STORES, show_default=True)
 def main(names: tuple[str, ...], as_json: bool, **sizes: Any) -> None:
     """Measure and print figures with the machine they were taken on."""
