@@ -63,6 +63,9 @@ class DialLog(msgspec.Struct, frozen=True, kw_only=True):
     """When the intent to dial was about to be committed."""
     outcomes: dict[str, int]
     cpu_s: float
+    commits: int
+    commit_waited_s: float
+    commit_held_s: float
 
 
 def run(store: str, opens: Open, rate_per_s: int, seconds: int) -> tuple[Result, ...]:
@@ -128,6 +131,9 @@ def compare(log: DialLog, invited: dict[str, tuple[str, float]], bare_ms: Sequen
         "bare_originate_p99_ms": _at(bare_ms, 99),
         "ratio_p50": round(_at(whole, 50) / max(_at(bare_ms, 50), 0.01), 1),
         "engine_cpu_s": round(log.cpu_s, 1),
+        "commits_per_call": round(log.commits / max(len(log.claimed), 1), 1),
+        "commit_wait_mean_ms": round(log.commit_waited_s * 1e3 / max(log.commits, 1), 2),
+        "commit_mean_ms": round(log.commit_held_s * 1e3 / max(log.commits, 1), 2),
         **{f"outcome {name}": count for name, count in log.outcomes.items()},
     }
 

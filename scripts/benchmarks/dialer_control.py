@@ -8,6 +8,8 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +57,39 @@ class Stamps:
         shell.attempts.begin_call = intended
 
 
+class Commits:
+    """Write transactions of the engine: how many, how long they waited for the writer and held it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.waited_s = self.held_s = 0.0
+
+    def watch(self, kind: Any) -> None:
+        """Count those of this class of databases from now on."""
+        real = kind.tx
+
+        @asynccontextmanager
+        async def counted(db: Any) -> AsyncGenerator[Any]:
+            asked = time.monotonic()
+            async with real(db) as tx:
+                began = time.monotonic()
+                yield tx
+            self.count += 1
+            self.waited_s += began - asked
+            self.held_s += time.monotonic() - began
+
+        kind.tx = counted
+
+
 async def run(job: DialJob) -> None:
     """All tasks of the job, to their end."""
     set_up_logs("critical", as_json=False)
     stamps = Stamps()
     stamps.watch()
     settings = load_settings(Path(job.log).parent, job.settings)
+    commits = Commits()
     async with open_house(settings) as house:
+        commits.watch(type(house.db))
         due = await feed(house, job)
         last = max(due.values())
         while time.monotonic() < last + AFTER_S:
@@ -76,6 +104,9 @@ async def run(job: DialJob) -> None:
         intents=stamps.intents,
         outcomes=dict(Counter({str(name).strip(): count for name, count in rows})),
         cpu_s=used.ru_utime + used.ru_stime,
+        commits=commits.count,
+        commit_waited_s=commits.waited_s,
+        commit_held_s=commits.held_s,
     )
     await asyncio.to_thread(Path(job.log).write_bytes, msgspec.msgpack.encode(log))
 
