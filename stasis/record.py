@@ -87,9 +87,11 @@ class CallRecord:
                 pass
 
     def _hangup_requested(self, event: ChannelHangupRequest) -> None:
-        """Without `soft` it is the far side. With it: ours, or somebody at the PBX if we had not asked."""
+        """Without `soft` it is the far side. With it: ours, or the PBX: `core restart now` asks every channel so
+        before it goes. Whoever it was, it is no operator's word about the task.
+        """
         if event.soft:
-            self.hang_up(EndedBy.OPERATOR, "hung up at the PBX")
+            self.hang_up(EndedBy.NETWORK, "hung up at the PBX")
             return
         self.remote_hangup = True
         if self._cause is None:

@@ -3,6 +3,7 @@
 | outcome | what follows |
 |---|---|
 | completed | task completed; cut off by the network or by a fault of ours: failed, somebody should read it |
+| completed by our patience, no audio of the callee ever came | failed, somebody should look at the line |
 | busy / no_answer / unreachable | again in 10 min / 1 h / 30 min |
 | network, lost before an answer, failed before an answer | again in 2 min |
 | lost after an answer | failed, needs review: dialing again blindly would ring a person twice for one talk |
@@ -44,9 +45,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     not_dialed_count: int
     detail: str = ""
+    received: bool = True
+    """False: the media leg says that no packet of the callee's audio ever came. True where nobody counted."""
 
 
-def attempt_of(task: CallTask, call: Call) -> Attempt:
+def attempt_of(task: CallTask, call: Call, *, received: bool = True) -> Attempt:
     """The facts out of the stored rows. Raises ValueError when the call has not ended."""
     return Attempt(
         outcome=Outcome(call.outcome),
@@ -57,6 +60,7 @@ def attempt_of(task: CallTask, call: Call) -> Attempt:
         max_attempts=task.max_attempts,
         not_dialed_count=task.not_dialed_count,
         detail=call.detail,
+        received=received,
     )
 
 
@@ -118,6 +122,10 @@ def not_dialed_delay_ms(count: int) -> int:
 def _talked(attempt: Attempt) -> Conclusion:
     if attempt.ended_by in {EndedBy.NETWORK, EndedBy.SYSTEM_FAILURE}:
         return _fail("The talk was cut off; read the transcript before calling again.", True)
+    if attempt.ended_by is EndedBy.SYSTEM_TIMEOUT and not attempt.received:
+        return _fail(
+            "The call was answered, but no audio of the callee ever came (no media); check the line.", True
+        )
     return Conclusion(event=TaskEvent.COMPLETE, reason=f"The call was answered and ended by {attempt.ended_by}.")
 
 

@@ -18,6 +18,11 @@ _LIST = """
     WHERE tenant_id = :tenant_id AND call_id = :call_id ORDER BY seq LIMIT :limit
 """
 
+_NEWEST = """
+    SELECT seq, kind, data, at_ms FROM call_events
+    WHERE tenant_id = :tenant_id AND call_id = :call_id AND kind = :kind ORDER BY seq DESC LIMIT 1
+"""
+
 
 class CallEvent(msgspec.Struct, frozen=True):
     """One row; `data` is JSON."""
@@ -43,3 +48,9 @@ async def list_events(sql: Reader, tenant_id: str, call_id: str, limit: int = 2_
     """Oldest first."""
     rows = await sql.fetch(_LIST, {"tenant_id": tenant_id, "call_id": call_id, "limit": limit})
     return [CallEvent(seq, kind, msgspec.json.decode(data), at_ms) for seq, kind, data, at_ms in rows]
+
+
+async def newest(sql: Reader, tenant_id: str, call_id: str, kind: str) -> CallEvent | None:
+    """The last event of a kind."""
+    row = await sql.one(_NEWEST, {"tenant_id": tenant_id, "call_id": call_id, "kind": kind})
+    return None if row is None else CallEvent(row[0], row[1], msgspec.json.decode(row[2]), row[3])

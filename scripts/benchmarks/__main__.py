@@ -1,13 +1,14 @@
-"""`python -m scripts.benchmarks [audio|media] [--json]`: see `scripts/bench --help`."""
+"""`python -m scripts.benchmarks [audio|dialer|media] [--json]`: see `scripts/bench --help`."""
 
 import sys
+from typing import Any
 
 import click
 
 from app.figures import Result, answer
-from scripts.benchmarks import audio, media
+from scripts.benchmarks import audio, dialer, media
 
-NAMES = ("media", "audio")
+NAMES = ("media", "audio", "dialer")
 
 
 @click.command()
@@ -15,11 +16,25 @@ NAMES = ("media", "audio")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on the last line.")
 @click.option("--calls", default=20, show_default=True, help="Calls of the audio benchmark.")
 @click.option("--batch", default=50, show_default=True, help="Calls in one batch of the media benchmark.")
-def main(names: tuple[str, ...], as_json: bool, calls: int, batch: int) -> None:
+@click.option(
+    "--tasks",
+    default=dialer.TASKS,
+    show_default=True,
+    help="Tasks in the table of the dialer benchmark; 0: no claims.",
+)
+@click.option("--rate", default=dialer.RATE_PER_S, show_default=True, help="Tasks falling due per second.")
+@click.option(
+    "--seconds",
+    default=dialer.SECONDS,
+    show_default=True,
+    help="How long the dialer benchmark dials; 0: not at all.",
+)
+@click.option("--store", type=click.Choice(dialer.STORES), multiple=True, default=dialer.STORES, show_default=True)
+def main(names: tuple[str, ...], as_json: bool, **sizes: Any) -> None:
     """Measure and print figures with the machine they were taken on."""
     results: list[Result] = []
     for name in names or NAMES:
-        results += media.run(batch) if name == "media" else audio.run(calls)
+        results += _run(name, **sizes)
     for result in results:
         figures = ", ".join(f"{key} {value}" for key, value in result.figures.items())
         click.echo(f"{result.name} (n={result.n}): {result.not_run or figures}", err=as_json)
@@ -27,6 +42,18 @@ def main(names: tuple[str, ...], as_json: bool, calls: int, batch: int) -> None:
     if as_json:
         click.echo(done.to_json())
     sys.exit(0 if done.ok else 1)
+
+
+def _run(
+    name: str, *, calls: int, batch: int, tasks: int, rate: int, seconds: int, store: tuple[str, ...]
+) -> tuple[Result, ...]:
+    match name:
+        case "media":
+            return tuple(media.run(batch))
+        case "audio":
+            return audio.run(calls)
+        case _:
+            return dialer.run(tasks, rate, seconds, store)
 
 
 if __name__ == "__main__":

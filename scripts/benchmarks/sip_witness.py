@@ -1,7 +1,8 @@
-"""Sees SIP answers on the loopback interface, stamped by the kernel when they are handed to it (microseconds).
+"""Sees SIP calls and answers on the loopback interface, stamped by the kernel when they are handed to it (us).
 
 SIPp's own log is written before the message is built and read by polling; this is the packet itself. Needs root,
-as the real Asterisk does. Used by the audio benchmark for "the phone said 200 OK at ...".
+as the real Asterisk does. Used by the audio benchmark for "the phone said 200 OK at ..." and by the
+dialer benchmark for "the INVITE left at ...".
 """
 
 import ctypes
@@ -20,14 +21,20 @@ ETH_P_IP = 0x0800
 SO_ATTACH_FILTER = 26
 IP_UDP_HEADERS = 28
 _TO = re.compile(rb"^To:.*?sip:\+?(\d+)@", re.MULTILINE | re.IGNORECASE)
+_CALL_ID = re.compile(rb"^(?:Call-ID|i):\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _INVITE = re.compile(rb"^CSeq:\s*\d+ INVITE", re.MULTILINE | re.IGNORECASE)
 
 
 class SipWitness:
-    """`with SipWitness(port) as witness:` then `witness.answered["12025550100"]` is monotonic seconds."""
+    """`with SipWitness(port) as witness:` then `witness.answered["12025550100"]` is monotonic seconds.
+
+    `port` is the sender's: the phones' for answers, Asterisk's for INVITEs.
+    """
 
     def __init__(self, port: int) -> None:
         self.answered: dict[str, float] = {}
+        self.invited: dict[str, tuple[str, float]] = {}
+        """By SIP Call-ID: number and time of its first INVITE."""
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         _attach_filter(self._socket, port)
@@ -57,13 +64,21 @@ class SipWitness:
             self._see(data[IP_UDP_HEADERS:], ancillary)
 
     def _see(self, message: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
-        number = _TO.search(message)
-        if not message.startswith(b"SIP/2.0 200 ") or number is None or not _INVITE.search(message):
+        found = _TO.search(message)
+        if found is None or not _INVITE.search(message):
             return
+        number, at = found[1].decode(), self._stamp(ancillary)
+        if message.startswith(b"SIP/2.0 200 "):
+            self.answered.setdefault(number, at)
+        elif message.startswith(b"INVITE ") and (call := _CALL_ID.search(message)) is not None:
+            self.invited.setdefault(call[1].decode(), (number, at))
+
+    def _stamp(self, ancillary: list[tuple[int, int, bytes]]) -> float:
         for _level, kind, value in ancillary:
             if kind == SO_TIMESTAMPNS:
                 seconds, nanoseconds = struct.unpack("qq", value[:16])
-                self.answered.setdefault(number[1].decode(), seconds + nanoseconds / 1e9 - self._epoch)
+                return seconds + nanoseconds / 1e9 - self._epoch
+        return time.monotonic()
 
 
 def _attach_filter(taken: socket.socket, port: int) -> None:

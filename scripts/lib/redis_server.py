@@ -1,14 +1,15 @@
-"""A redis-server of one's own on a free loopback port, and a relay before it that can go dead without a word.
+"""A redis-server of one's own on a free loopback port; `scripts.lib.faults.tcp` has a relay to put before it.
 
 For tests and promises; the system's instance is never touched. All it writes lies in the folder it is given.
 """
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+from scripts.lib.faults.tcp import free_port
 
 START_S = 10.0
 
@@ -24,7 +25,7 @@ class RedisServer:
     def __init__(self, folder: Path, password: str = "") -> None:
         self.folder = folder
         self.password = password
-        self.port = _free_port()
+        self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -82,66 +83,3 @@ async def redis_server(folder: Path, password: str = "") -> AsyncGenerator[Redis
         yield server
     finally:
         await server.kill()
-
-
-class Relay:
-    """Plain TCP to `target_port`. While `dead` it takes every byte, passes on none and says nothing."""
-
-    def __init__(self, target_port: int) -> None:
-        self.port = 0
-        self.dead = False
-        self.swallowed = 0
-        self._target_port = target_port
-        self._ends: set[asyncio.StreamWriter] = set()
-
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._ends |= {writer, far_writer}
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, far_writer))
-                group.create_task(self._pump(far_reader, writer))
-        finally:
-            self._ends -= {writer, far_writer}
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                if self.dead:
-                    self.swallowed += len(data)
-                else:
-                    writer.write(data)
-                    await writer.drain()
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
-
-    def abort(self) -> None:
-        """Reset every connection."""
-        for end in tuple(self._ends):
-            end.transport.abort()
-
-
-@asynccontextmanager
-async def relay(target_port: int) -> AsyncGenerator[Relay]:
-    """Listens on a free port while the block runs."""
-    between = Relay(target_port)
-    server = await asyncio.start_server(between.carry, "127.0.0.1", 0)
-    between.port = server.sockets[0].getsockname()[1]
-    try:
-        yield between
-    finally:
-        server.close()
-        between.abort()
-        await server.wait_closed()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

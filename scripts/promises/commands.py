@@ -27,7 +27,8 @@ from app.errors import AppError
 from app.figures import Result
 from app.logs import set_up_logs
 from app.store import commands
-from scripts.lib.redis_server import Relay, missing, redis_server, relay
+from scripts.lib.faults.tcp import TcpRelay, tcp_relay
+from scripts.lib.redis_server import missing, redis_server
 from tests.flow.ordering import (
     LISTENS,
     NOTED,
@@ -114,7 +115,7 @@ async def _try(tally: Tally, chance: random.Random) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with redis_server(folder) as server:
-            async with relay(server.port) as between, _house(folder / "lost", server.url, between) as place:
+            async with tcp_relay(server.port) as between, _house(folder / "lost", server.url, between) as place:
                 swallowed = await _all_messages_lost(place, between, tally, chance)
             async with _house(folder / "false", server.url) as place, Redis.from_url(server.url) as redis:
                 accepted = await _nothing_but_messages(place, redis, tally, chance)
@@ -162,7 +163,7 @@ class Place:
 
 
 @asynccontextmanager
-async def _house(folder: Path, url: str, between: Relay | None = None) -> AsyncGenerator[Place]:
+async def _house(folder: Path, url: str, between: TcpRelay | None = None) -> AsyncGenerator[Place]:
     numbers = [f"+155510050{at:02}" for at in range(CALLS)]
     seen = url if between is None else url.replace(url.rpartition(":")[2].split("/")[0], str(between.port))
     async with (
@@ -188,7 +189,7 @@ async def _orders(place: Place, tally: Tally, name: str, count: int) -> None:
             group.create_task(of(at))
 
 
-async def _all_messages_lost(place: Place, between: Relay, tally: Tally, chance: random.Random) -> int:
+async def _all_messages_lost(place: Place, between: TcpRelay, tally: Tally, chance: random.Random) -> int:
     between.dead = True
 
     async def placed(at: int, number: int) -> None:

@@ -65,7 +65,7 @@ async def control_process(settings: Settings, crash_at: str = "") -> AsyncGenera
         yield process
     finally:
         process.stdin.close()
-        async with asyncio.timeout(15.0):
+        async with asyncio.timeout(20.0):
             await process.stdout.read()
             await process.wait()
 

@@ -40,7 +40,7 @@ from app.sim.realtime.session import SimSession
 from app.sim.tonevoice import listen
 from app.sim.world import sim_world
 from app.store import agents, calls, events, tasks, transcripts
-from app.store.db import Writer
+from app.store.db import Database, Writer
 from app.store.events import CallEvent
 from app.store.sqlite import SqliteDatabase
 
@@ -270,9 +270,13 @@ async def world(
     callees: Mapping[str, CalleeScript] | None = None,
     options: SimOptions = FAST,
     busy_timeout_ms: int = 5_000,
+    through: Callable[[Database], Database] = lambda db: db,
     **changes: Any,
 ) -> AsyncGenerator[Rig]:
-    """Database and simulators, and an engine that does not run yet. Whatever is left behind fails the test."""
+    """Database and simulators, and an engine that does not run yet. Whatever is left behind fails the test.
+
+    The engine sees its database `through` something, the test sees the real one.
+    """
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     minds: dict[str, Brain] = {}
     bus, clock = MemoryBus(), SkewedClock()
@@ -281,7 +285,7 @@ async def world(
         SqliteDatabase(settings.database_path, busy_timeout_ms=busy_timeout_ms) as db,
         sim_world(settings, callees=callees, brain=lambda: Mind(minds), options=options) as sims,
     ):
-        engine = Engine(sims.settings, db, bus, clock)
+        engine = Engine(sims.settings, through(db), bus, clock)
         for agent in AGENTS.values():
             await agents.create(db, agent, clock.unix_ms())
         watch = LoopWatch()

@@ -21,6 +21,7 @@ from tests.flow.single import (
     one_call,
     shorten_patience,
 )
+from tests.flow.stages import callee_channels, hanging_up, preparing, ringing, talking
 
 pytestmark = pytest.mark.anyio
 SLOW_ANSWER = CalleeScript((Ring(0.05), Answer(1.2), PAUSE, Say("hey"), WaitForAgent()))
@@ -32,42 +33,6 @@ LONG = "this takes quite a while to say"
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten_patience(monkeypatch)
     monkeypatch.setattr("app.calls.away.ASTERISK_GONE_S", 1.8)
-
-
-# --- when it strikes ---------------------------------------------------------------------------------
-async def preparing(house: Rig, task: CallTask) -> None:
-    """Something is made, nothing rings."""
-    del task
-    await house.asterisk.wait_until(lambda: bool(house.asterisk.exchange.bridges))
-    assert house.asterisk.invites == []
-
-
-async def ringing(house: Rig, task: CallTask) -> None:
-    await house.asterisk.wait_until(lambda: any(c.state == "Ringing" for c in _callee_channels(house)))
-    await _stored(house, task, "ringing")
-
-
-async def talking(house: Rig, task: CallTask) -> None:
-    await house.talking(task)
-    await _stored(house, task, "bridged")
-
-
-async def hanging_up(house: Rig, task: CallTask) -> None:
-    del task
-    await house.asterisk.wait_until(
-        lambda: any(verb == "DELETE" and path.endswith("-c") for verb, path in house.asterisk.requests)
-    )
-
-
-def _callee_channels(house: Rig):
-    return [one for one in house.asterisk.exchange.channels.values() if one.id.endswith("-c")]
-
-
-async def _stored(house: Rig, task: CallTask, state: str) -> None:
-    async def there() -> bool:
-        return (await house.call(task)).state == state
-
-    await house.until(there)
 
 
 # --- what strikes ------------------------------------------------------------------------------------
@@ -164,7 +129,7 @@ async def _gone(house: Rig, task: CallTask) -> None:
 
 async def _callee_leaves_unseen(house: Rig, task: CallTask) -> None:
     await house.talking(task)
-    (channel,) = _callee_channels(house)
+    (channel,) = callee_channels(house)
     house.asterisk.drop_websocket()
     house.asterisk.exchange.end(channel, cause=16)
 

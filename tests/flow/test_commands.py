@@ -15,7 +15,7 @@ from app.domain.task import TaskState
 from app.errors import ConflictError
 from app.sim.asterisk import Answer, CalleeScript, Ring, WaitForAgent
 from app.store import commands
-from scripts.lib.redis_server import relay
+from scripts.lib.faults.tcp import tcp_relay
 from tests.flow.ordering import (
     BYE_NOW,
     HELLO,
@@ -223,7 +223,7 @@ async def test_when_redis_swallows_everything_commands_are_still_carried_out_onc
     number = "+15551004070"
     async with (
         lone_redis(tmp_path) as server,
-        relay(server.port) as between,
+        tcp_relay(server.port) as between,
         RedisBus(server.url).running() as operator,
         redis_house(tmp_path, server.url_through(between.port), callees={number: LISTENS}) as (house, bus),
     ):

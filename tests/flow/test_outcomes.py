@@ -206,7 +206,7 @@ async def _waits_for_hello(house: Rig, number: str) -> None:
 
 async def silent_callee(tmp_path: Path) -> None:
     number = "+15551000040"
-    async with rig(tmp_path, callees={number: CalleeScript(PICKS_UP)}, no_input_s=0.4) as house:
+    async with rig(tmp_path, callees={number: CalleeScript(PICKS_UP, comfort=True)}, no_input_s=0.4) as house:
         house.think("silence", Step(say="hi"), Step(say="you there?"), Step(say="still?"), Step(say="i end this"))
         task = await house.settled(await house.add(number, "silence awaits"))
         call = await house.call(task)

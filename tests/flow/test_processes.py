@@ -2,12 +2,11 @@
 
 import asyncio
 import fcntl
-import json
 import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,8 +18,10 @@ from app.sim.asterisk.callee import Callee
 from app.sim.realtime.brain import Step
 from app.sim.realtime.faults import Fault, FaultKind
 from tests.flow.control import control_process
+from tests.flow.processes import kill, worker_gone, worker_pid
 from tests.flow.rig import BYE, STALL_S, Rig, beside, rig, until, world
 from tests.flow.single import PAUSE
+from tests.flow.stages import pick_up
 
 pytestmark = pytest.mark.anyio
 LONG = "this is said while a control process dies and another comes"
@@ -28,23 +29,9 @@ COMPLETED = (TaskState.COMPLETED, "completed", "agent")
 PROCESS = {"media_mode": "process", "ring_timeout_s": 20}
 
 
-@asynccontextmanager
-async def control(house: Rig, crash_at: str = "") -> AsyncGenerator[asyncio.subprocess.Process]:
-    """A control process that may dial; ends in order, unless it was killed meanwhile or dies at a crash point."""
-    async with control_process(house.settings, crash_at) as process:
-        yield process
-
-
-async def kill(process: asyncio.subprocess.Process) -> None:
-    """As an operating system does, without a last word."""
-    process.kill()
-    await process.wait()
-
-
-def worker_pid(house: Rig) -> int:
-    """The media worker of this house."""
-    record: dict[str, int] = json.loads((house.settings.runtime_dir / "worker.json").read_text())
-    return record["pid"]
+def control(house: Rig, crash_at: str = "") -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """A control process for this house; `crash_at`: it dies at that crash point."""
+    return control_process(house.settings, crash_at)
 
 
 @contextmanager
@@ -58,13 +45,6 @@ def worker_directory_held(house: Rig) -> Generator[None]:
     finally:
         taker.join()
         os.close(lock)
-
-
-async def worker_gone(pid: int) -> None:
-    async def gone() -> bool:
-        return not os.path.exists(f"/proc/{pid}")  # noqa: ASYNC240 - procfs does not block
-
-    await until(gone)
 
 
 def longest_pause_ms(callee: Callee) -> float:
@@ -87,13 +67,6 @@ async def waiting_for_the_model(house: Rig) -> None:
         return any(fault.kind is FaultKind.HANG for fault in house.realtime.faults.struck)
 
     await until(struck)
-
-
-def pick_up(callee: Callee) -> None:
-    """Answer now, and not after the time in the script."""
-    flow = callee._flow
-    flow._steps = tuple(Answer(0.0) if isinstance(step, Answer) else step for step in flow._steps)
-    callee._wake.set()
 
 
 ANSWERS = (PAUSE, Say("hey"), WaitForAgent(), Say("more"), WaitForAgent())

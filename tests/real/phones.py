@@ -10,11 +10,13 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 from xml.sax.saxutils import escape
 
+from scripts.lib.faults.udp import UdpRelay
 from tests.real.rtp_phone import PAYLOAD_TYPES, RtpBank, RtpPhone
 
 RTPMAP = {"ulaw": "PCMU/8000", "alaw": "PCMA/8000", "g722": "G722/8000"}
@@ -57,8 +59,12 @@ class SipEvent:
 class Phones:
     """All telephones of one test behind the trunk port; `start()` returns when SIPp listens."""
 
-    def __init__(self, port: int, callees: tuple[Callee, ...], folder: Path) -> None:
+    def __init__(
+        self, port: int, callees: tuple[Callee, ...], folder: Path, *, relays: Mapping[str, UdpRelay] | None = None
+    ) -> None:
+        """`relays`: a bad line for the audio of these numbers; its near end is the phone."""
         self.port = port
+        self.relays = relays or {}
         self.callees = {one.number: one for one in callees}
         self.events: list[SipEvent] = []
         self.bank = RtpBank(self._read_log)
@@ -94,7 +100,7 @@ class Phones:
         self._folder.mkdir(parents=True, exist_ok=True)
         branches = list(dict.fromkeys(_branch_key(one) for one in self.callees.values()))
         rows = (
-            f"{n};{self.phone[n].port};{branches.index(_branch_key(c))};{PAYLOAD_TYPES[c.codec]};{RTPMAP[c.codec]}"
+            f"{n};{self._audio_port(n)};{branches.index(_branch_key(c))};{PAYLOAD_TYPES[c.codec]};{RTPMAP[c.codec]}"
             for n, c in self.callees.items()
         )
         (self._folder / "phones.csv").write_text("SEQUENTIAL\n" + "".join(row + "\n" for row in rows))
@@ -144,7 +150,20 @@ class Phones:
                 continue
             self.events.append(SipEvent(time.monotonic(), name, number, sip_call_id))
             if name == "INVITE" and rtp_port.isdigit() and number in self.phone:
-                self.phone[number].remote = ("127.0.0.1", int(rtp_port))
+                self._connect(number, int(rtp_port))
+
+    def _audio_port(self, number: str) -> int:
+        """What our SDP says: where the caller's audio comes to."""
+        relay = self.relays.get(number)
+        return self.phone[number].port if relay is None else relay.far_port
+
+    def _connect(self, number: str, caller_port: int) -> None:
+        """The INVITE told where the caller listens."""
+        relay, phone = self.relays.get(number), self.phone[number]
+        if relay is not None:
+            relay.near, relay.far = ("127.0.0.1", phone.port), ("127.0.0.1", caller_port)
+            caller_port = relay.near_port
+        phone.remote = ("127.0.0.1", caller_port)
 
 
 def _branch_key(callee: Callee) -> Callee:

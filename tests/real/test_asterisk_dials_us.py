@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +18,7 @@ import pytest
 
 from app.sim import tonevoice
 from app.sim.realtime.brain import Step
+from scripts.lib.faults.tcp import tcp_relay
 from stasis import call_model as m
 from stasis import dialed_stream
 from stasis.call import CallMachine
@@ -324,54 +325,6 @@ async def test_a_thief_leaves_a_deaf_connection_behind(
 
 
 # --- the whole engine ------------------------------------------------------------------------------------------
-class Relay:
-    """The network between Asterisk and the engine: can be cut for a while."""
-
-    def __init__(self, port: int, to_port: int) -> None:
-        self.port = port
-        self._to_port = to_port
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-
-    async def cut(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in tuple(self._writers):
-            writer.transport.abort()
-        await self._server.wait_closed()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._writers |= {writer, far_writer}
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pump(reader, far_writer))
-            group.create_task(self._pump(far_reader, writer))
-        self._writers -= {writer, far_writer}
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-        except ConnectionError:
-            pass
-        writer.close()
-
-
-@asynccontextmanager
-async def relay(asterisk: DialingAsterisk, to_port: int) -> AsyncIterator[Relay]:
-    one = Relay(asterisk.events_port, to_port)
-    await one.open()
-    yield one
-    await one.cut()
-
-
 async def test_calls_answered_in_an_outage(
     nothing_left: None, asterisk: DialingAsterisk, phones: StartPhones, tmp_path: Path
 ) -> None:
@@ -391,16 +344,20 @@ async def test_calls_answered_in_an_outage(
         "no_input_s": 2,
         "no_input_prompts": 0,
     }
-    async with model(script(Step(say="hello"), Step(say="goodbye"))) as sim, relay(asterisk, port) as network:
+    async with (
+        model(script(Step(say="hello"), Step(say="goodbye"))) as sim,
+        tcp_relay(port, asterisk.events_port) as network,
+    ):
         settings = settings_for(asterisk, tmp_path, sim.url, **events)
         async with office(settings) as here:
             ids = await here.dial(early, late, after)
             for task in ids:
                 await here.reaches(task, "ringing")
-            await network.cut()
+            network.down = True
+            network.cut()
             await at.until("ACK", late, timeout_s=15)
             await asyncio.sleep(1.0)
-            await network.open()
+            network.down = False
             ended = {one: await here.ended(task) for one, task in zip((early, late, after), ids, strict=True)}
     silence_s = at.seen("BYE-IN", early)[0].time - at.seen("ACK", early)[0].time
     print(f"the early one heard nothing for {silence_s:.1f} s and was let go")

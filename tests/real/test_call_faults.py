@@ -4,10 +4,7 @@ The wire to ARI is cut, Asterisk is killed and started again: nobody is rung twi
 long as Asterisk and the media worker live, the callee hears the agent without a gap.
 """
 
-import json
 import os
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,18 +15,19 @@ import pytest
 from app.sim import espeak
 from app.sim.realtime.brain import Cause, Step
 from app.sim.voice import EspeakVoice
-from tests.real.conftest import SCRIPT, RealAsterisk, StartPhones
+from scripts.lib.faults.tcp import TcpRelay, tcp_relay
+from tests.real.conftest import RealAsterisk, StartPhones
 from tests.real.listening import assert_carried, record
 from tests.real.machine import watched
+from tests.real.mortal import Mortal, mortal_asterisk
 from tests.real.phones import Callee, Phones
-from tests.real.proxy import Wire, wire
 from tests.real.rig import END_CALL, NUMBER, model, number, office, script, settings_for
 from tests.real.test_call_audio import sent_by_model, with_pause
 
 pytestmark = [pytest.mark.anyio, pytest.mark.asterisk]
 
 
-def through(between: Wire) -> dict[str, object]:
+def through(between: TcpRelay) -> dict[str, object]:
     return {"ari_url": f"http://127.0.0.1:{between.port}/ari"}
 
 
@@ -39,7 +37,7 @@ async def test_ari_is_cut_while_it_rings(
     """Back before the answer: the call goes on as if nothing had been."""
     at = phones(Callee(NUMBER, ring_ms=3000, hang_up_after_ms=1000))
     async with (
-        wire(asterisk.http_port) as between,
+        tcp_relay(asterisk.http_port) as between,
         model(script(Step(say="hello"))) as sim,
         office(settings_for(asterisk, tmp_path, sim.url, **through(between))) as here,
     ):
@@ -62,7 +60,7 @@ async def test_callee_answers_while_ari_is_away(
     """Asterisk drops an answered call whose application is away. Nobody knows; it is not dialed again at once."""
     at = phones(Callee(NUMBER, ring_ms=500))
     async with (
-        wire(asterisk.http_port) as between,
+        tcp_relay(asterisk.http_port) as between,
         model(script(Step(say="hello"))) as sim,
         office(settings_for(asterisk, tmp_path, sim.url, **through(between))) as here,
     ):
@@ -89,7 +87,7 @@ async def test_ari_is_cut_while_they_talk(
     brain = script(Step(say=sentence), Step(say="Goodbye.", call=END_CALL, on=Cause.TURN))
     with watched() as stalls:
         async with (
-            wire(asterisk.http_port) as between,
+            tcp_relay(asterisk.http_port) as between,
             model(brain, voice=voice) as sim,
             office(settings_for(asterisk, tmp_path, sim.url, media_mode="process", **through(between))) as here,
         ):
@@ -116,7 +114,7 @@ async def test_callee_hangs_up_while_ari_is_away(
 ) -> None:
     at = phones(Callee(NUMBER, hang_up_after_ms=1000))
     async with (
-        wire(asterisk.http_port) as between,
+        tcp_relay(asterisk.http_port) as between,
         model(script(Step(say="hello"))) as sim,
         office(settings_for(asterisk, tmp_path, sim.url, **through(between))) as here,
     ):
@@ -134,38 +132,10 @@ async def test_callee_hangs_up_while_ari_is_away(
     assert at.invites == {NUMBER: 1}
 
 
-class Mortal:
-    """An Asterisk of this test's own, which can be killed and started again with the same configuration."""
-
-    def __init__(self, instance: RealAsterisk) -> None:
-        self.instance = instance
-        self._root = Path(f"/proc/{instance.pid}/root").readlink()
-        self._command = Path(f"/proc/{instance.pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-        self._again: subprocess.Popen[bytes] | None = None
-
-    def kill(self) -> None:
-        """As the kernel does it when memory runs out: nobody is told anything."""
-        os.kill(self.instance.pid, signal.SIGKILL)
-
-    def start(self) -> None:
-        chroot = ["chroot", "--userspec=asterisk:asterisk", str(self._root)]
-        nothing = subprocess.DEVNULL
-        self._again = subprocess.Popen([*chroot, *self._command], stdin=nothing, stdout=nothing, stderr=nothing)
-        (Path(self.instance.folder) / "pid").write_text(str(self._again.pid))
-
-    def close(self) -> None:
-        subprocess.run([SCRIPT, "down", "--name", self.instance.name], check=True, timeout=30)
-        if self._again is not None:
-            self._again.wait(5)
-
-
 @pytest.fixture
 def mortal() -> Iterator[Mortal]:
-    up = [SCRIPT, "up", "--name", f"mortal-{os.getpid()}"]
-    started = subprocess.run(up, capture_output=True, text=True, check=True, timeout=90)
-    instance = Mortal(RealAsterisk(**json.loads(started.stdout)))
-    yield instance
-    instance.close()
+    with mortal_asterisk(f"mortal-{os.getpid()}") as instance:
+        yield instance
 
 
 async def test_asterisk_is_killed_and_comes_back(nothing_left: None, mortal: Mortal, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-Failure = int | Literal["timeout", "lost_reply"]
+Failure = int | Literal["timeout", "lost_reply", "twice"]
+"""A status, or: not done and never answered; done, the answer lost; done twice, repeated by something between."""
 
 
 class Fault(msgspec.Struct):

@@ -108,6 +108,8 @@ class HttpShell:
         if isinstance(failure, int):
             return _respond(refused(failure, "Simulated failure"))
         reply = await self._answer(request, path)
+        if failure == "twice":
+            reply = await self._answer(request, path)
         if self.stasis_start_before_reply and path in _CHANNEL_MAKERS and reply.status == 200:
             await self._wait_for_stasis(reply)
         return self._finish(request, reply, failure)

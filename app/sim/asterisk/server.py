@@ -203,7 +203,9 @@ class SimAsterisk:
         self.faults.frozen_until_s = asyncio.get_running_loop().time() + duration_s
 
     def fail_next(self, method: str, path_pattern: str, failure: Failure, *, times: int = 1) -> Fault:
-        """A status: refused. "timeout": never answered, not done. "lost_reply": done, the answer is lost."""
+        """A status: refused. "timeout": never answered, not done. "lost_reply": done, the answer is lost. "twice":
+        done again, and that answered.
+        """
         return self.faults.fail_next(method, path_pattern, failure, times=times)
 
     def delay_events(self, delay_s: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from app.calls.conclude import conclude_task
 from app.domain.task import CallTask, TaskState
 from app.errors import LeaseLost
-from app.store import attempts, leases, tasks
+from app.store import attempts, calls, events, leases, tasks
 from app.store.sqlite import SqliteDatabase
 from tests.unit.app.call_world import switchboard
 from tests.unit.app.store_world import LEASE_MS, NOW, TENANT, add_agent, begun_call, claimed_task, ended
@@ -44,6 +44,16 @@ async def test_an_ended_call_is_concluded_once(db: SqliteDatabase) -> None:
 )
 async def test_outcomes(db: SqliteDatabase, outcome: str, state: str) -> None:
     board, task = switchboard(db), await analyzing(db, outcome)
+    assert (await conclude_task(board, task, task.lease_token)).state == state
+
+
+@pytest.mark.parametrize(("packets", "state"), [(0, "failed"), (1, "completed")])
+async def test_no_audio_of_the_callee_is_no_completed_task(db: SqliteDatabase, packets: int, state: str) -> None:
+    board, task = switchboard(db), await analyzing(db, "completed")
+    [call] = await calls.of_task(db, TENANT, task.id)
+    await db.execute("UPDATE calls SET ended_by = 'system_timeout' WHERE id = :id", {"id": call.id})
+    counted = {"statistics": {"packets_received": packets}}
+    await events.add(db, TENANT, call.id, "leg_closed", counted, at_ms=NOW)
     assert (await conclude_task(board, task, task.lease_token)).state == state
 
 

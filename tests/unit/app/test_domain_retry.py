@@ -69,6 +69,14 @@ def test_a_talk_is_complete_unless_something_cut_it_off() -> None:
         assert (cut.event, cut.needs_review) == (TaskEvent.FAIL, True)
 
 
+def test_a_silence_in_which_no_packet_came_is_not_done() -> None:
+    """Answered, and not one packet of audio came until our patience was over."""
+    deaf = attempt(outcome=Outcome.COMPLETED, answered=True, ended_by=EndedBy.SYSTEM_TIMEOUT, received=False)
+    conclusion = conclude(deaf, NOW)
+    assert (conclusion.event, conclusion.needs_review) == (TaskEvent.FAIL, True)
+    assert "no audio" in conclusion.reason
+
+
 def test_final_answers_of_the_network_and_the_callee() -> None:
     for outcome in (Outcome.BAD_NUMBER, Outcome.REJECTED):
         assert conclude(attempt(outcome=outcome), NOW).event is TaskEvent.FAIL

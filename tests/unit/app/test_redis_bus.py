@@ -21,7 +21,8 @@ from app.domain.messages import (
     TaskChanged,
     command_topic,
 )
-from scripts.lib.redis_server import RedisServer, relay
+from scripts.lib.faults.tcp import tcp_relay
+from scripts.lib.redis_server import RedisServer
 from tests.lone_redis import lone_redis
 
 pytestmark = pytest.mark.anyio
@@ -175,7 +176,7 @@ async def test_a_redis_that_says_nothing_more_is_given_up(tmp_path: Path, monkey
         monkeypatch.setattr(f"app.bus.redis.{name}", seconds)
     async with (
         lone_redis(tmp_path) as server,
-        relay(server.port) as between,
+        tcp_relay(server.port) as between,
         RedisBus(server.url_through(between.port)).running() as bus,
     ):
         with bus.subscribe("calls", "system") as messages:
@@ -186,7 +187,7 @@ async def test_a_redis_that_says_nothing_more_is_given_up(tmp_path: Path, monkey
             await heard(messages, ConnectionChanged, state="lost")
             assert bus.counters.dropped >= 1_900
             between.dead = False
-            between.abort()
+            between.cut()
             await heard(messages, Resync)
             await heard(messages, ConnectionChanged, state="connected")
     assert between.swallowed

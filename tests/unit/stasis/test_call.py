@@ -210,7 +210,12 @@ TALKING_ENDS: list[tuple[str, tuple[m.Input, ...], EndedBy, int]] = [
     ("no RTP, the trunk gives up", (*LEFT, destroyed(44)), EndedBy.NETWORK, 44),
     ("callee first, then we", (hangup_request(16), HANGUP, destroyed(16)), EndedBy.CALLEE, 16),
     ("we first, then callee", (HANGUP, hangup_request(16), destroyed(16)), EndedBy.AGENT, 16),
-    ("somebody at the PBX", (hangup_request(32, soft=True), *LEFT, destroyed(16)), EndedBy.OPERATOR, 16),
+    (
+        "somebody at the PBX, or its restart",
+        (hangup_request(32, soft=True), *LEFT, destroyed(16)),
+        EndedBy.NETWORK,
+        16,
+    ),
     ("destroyed only", (destroyed(16),), EndedBy.SYSTEM_TIMEOUT, 16),
     ("destroyed without StasisEnd", (hangup_request(16), destroyed(16)), EndedBy.CALLEE, 16),
     ("destroyed twice", (hangup_request(16), destroyed(16), destroyed(0)), EndedBy.CALLEE, 16),
