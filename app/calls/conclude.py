@@ -1,15 +1,22 @@
-"""What follows an ended call: the rule of `app.domain.retry` applied to the stored rows, in one transaction."""
+"""What follows an ended call, from the stored rows, in one transaction: the rule of `app.domain.retry`, or, for
+a talk, a place in the queue of `app.llm.analyst`.
+"""
 
 from app.calls.board import Switchboard
 from app.domain import retry
-from app.domain.task import CallTask, TaskState
-from app.store import calls, commands, tasks
+from app.domain.analysis.opt_out import opt_out
+from app.domain.call import Call
+from app.domain.retry import Conclusion
+from app.domain.task import CallTask, TaskEvent, TaskState
+from app.store import analyses, calls, commands, dnd, tasks, transcripts
+from app.store.db import Tx
 
 
 async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallTask:
     """Conclude a task that is being analyzed; any other task is answered unchanged. Raises StoreError, LeaseLost.
 
     Works from the stored call only, so a process that found the task after a crash concludes it just the same.
+    A talk that a text model shall judge stays in analysis, without a claim.
     """
     now_ms = board.clock.unix_ms()
     async with board.db.tx() as tx:
@@ -18,7 +25,23 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
             return task
         last = (await calls.of_task(tx, task.tenant_id, task.id))[-1]
         attempt = retry.attempt_of(task, last)
-        conclusion = retry.conclude(attempt, now_ms)
-        if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
-            conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
+        if board.settings.analysis == "model" and retry.needs_judgement(attempt):
+            tasks.check_token(task, token)
+            return await analyses.queue(tx, task, last.id, now_ms)
+        conclusion = await _listed(tx, task, last, now_ms)
+        if conclusion is None:
+            conclusion = retry.conclude(attempt, now_ms)
+            if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
+                conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
         return await tasks.conclude(tx, task.tenant_id, task.id, token, conclusion, now_ms=now_ms)
+
+
+async def _listed(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
+    """Without a text model too: who plainly asked for no more calls is listed, and the task is over."""
+    heard = opt_out(await transcripts.list_turns(tx, task.tenant_id, call.id))
+    if heard is None:
+        return None
+    await dnd.add(tx, dnd.spoken(task, call.id, heard, now_ms), now_ms)
+    return Conclusion(
+        event=TaskEvent.SUPPRESS, reason=f"The callee asked not to be called again: {heard.quote[:200]!r}."
+    )

@@ -1,4 +1,4 @@
-"""What follows a call, by its outcome: the rule in force until a text model judges the transcript.
+"""What follows a call, by its outcome: for calls without a talk, and for all of them with ANALYSIS=rules.
 
 | outcome | what follows |
 |---|---|
@@ -58,6 +58,11 @@ def attempt_of(task: CallTask, call: Call) -> Attempt:
         not_dialed_count=task.not_dialed_count,
         detail=call.detail,
     )
+
+
+def needs_judgement(attempt: Attempt) -> bool:
+    """Whether there was a talk whose words say more than its end: answered, and not taken back unheard."""
+    return attempt.dialed and attempt.answered and attempt.outcome is not Outcome.CANCELED
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):

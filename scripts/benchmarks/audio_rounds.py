@@ -185,6 +185,7 @@ def engine_settings(place: RealAsterisk, plan: Plan, folder: Path, url: str) -> 
         "redis_url": "",
         "app_test_mode": False,
         "simulate": False,
+        "analysis": "rules",
         **plan.settings,
     }
 

@@ -112,6 +112,7 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
         "lease_s": 5,
         "max_concurrent_calls": 40,
         "recording": False,
+        "analysis": "rules",
     }
     # model_copy and not the constructor: some limits here are shorter than a person may choose.
     return Settings(_env_file=None).model_copy(update=values | changes)  # type: ignore[call-arg]

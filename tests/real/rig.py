@@ -62,6 +62,7 @@ def settings_for(asterisk: RealAsterisk, folder: Path, model_url: str, **changes
         "max_concurrent_calls": 30,
         "ring_timeout_s": 10,
         "scheduler_poll_s": 0.2,
+        "analysis": "rules",
     }
     return Settings(_env_file=None, **{**values, **changes})  # type: ignore[arg-type, call-arg]
 

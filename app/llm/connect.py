@@ -1,0 +1,22 @@
+"""The text model the settings ask for."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from app.config import Settings
+from app.llm.chat_completions import ChatModel, Quirks
+from app.llm.connection import TextConnection
+from app.llm.model import TextModel
+from app.llm.responses_api import ResponsesModel
+
+
+@asynccontextmanager
+async def text_model(settings: Settings) -> AsyncGenerator[TextModel]:
+    """Open the connection; nothing is sent yet."""
+    async with TextConnection(
+        settings.text_base_url, settings.text_key, concurrency=settings.text_concurrency
+    ) as connection:
+        if settings.text_api == "responses":
+            yield ResponsesModel(connection)
+        else:
+            yield ChatModel(connection, Quirks(**dict.fromkeys(settings.quirks, True)))
