@@ -15,6 +15,7 @@ from app.cli.doctor import doctor_command
 from app.cli.house import open_house, serve_console, stop_on_signals
 from app.cli.migrate import migrate_command
 from app.cli.policy import policy_command
+from app.cli.sim import sim_command
 from app.cli.user import nobody_yet, user_command
 from app.config import load_settings, setting_warnings
 from app.errors import AppError
@@ -66,6 +67,7 @@ opendeep.add_command(demo_command)
 opendeep.add_command(doctor_command)
 opendeep.add_command(migrate_command)
 opendeep.add_command(policy_command)
+opendeep.add_command(sim_command)
 opendeep.add_command(user_command)
 
 
