@@ -12,13 +12,12 @@ import structlog
 from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
-from app.domain import retry
-from app.domain.analysis.decide import Facts, decide, silent, unjudged
-from app.domain.analysis.judgement import Action, Decision
+from app.domain.analysis.decide import Facts, by_rule, decide, silent, unjudged
+from app.domain.analysis.judgement import Decision
 from app.domain.call import Call
 from app.domain.messages import CallChanged, TaskChanged
 from app.domain.policy.pack import Pack
-from app.domain.task import CallTask, TaskEvent
+from app.domain.task import CallTask
 from app.errors import AppError, LeaseLost, StoreError
 from app.llm.analysis import ASKS, TIMEOUT_S, Judged, judge
 from app.llm.errors import TextModelError, TextModelRefused
@@ -40,12 +39,6 @@ LONGEST_DEFER_MS = 15 * 60_000
 LOOK_S = 30.0
 REFUSED_TRIES = 3
 """A request that the server does not take is given to a person after so many tries."""
-_ACTION_OF = {
-    TaskEvent.COMPLETE: Action.SUCCESS,
-    TaskEvent.RETRY: Action.RETRY,
-    TaskEvent.SUPPRESS: Action.OPT_OUT,
-    TaskEvent.ASK_USER: Action.ASK_USER,
-}
 
 
 class Analyst:
@@ -149,13 +142,7 @@ class Analyst:
             return None
         if not spoken and facts.attempt.outcome is Outcome.COMPLETED:
             return silent(facts)
-        conclusion = retry.conclude(facts.attempt, facts.reach.now_ms)
-        return Decision(
-            action=_ACTION_OF.get(conclusion.event, Action.FAILED),
-            outcome="no_conversation" if not spoken else "other",
-            conclusion=conclusion,
-            summary=conclusion.reason,
-        )
+        return by_rule(facts)
 
     async def _store(self, task: CallTask, call: Call, judged: Judged, decision: Decision) -> None:
         examined = examined_by(self._settings.analysis_model, judged.replies, judged.judgement)

@@ -1,7 +1,11 @@
 """The text model the settings ask for."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
 
 from app.config import Settings
 from app.llm.chat_completions import ChatModel, Quirks
@@ -12,7 +16,12 @@ from app.llm.responses_api import ResponsesModel
 
 @asynccontextmanager
 async def text_model(settings: Settings) -> AsyncGenerator[TextModel]:
-    """Open the connection; nothing is sent yet."""
+    """Open the connection; nothing is sent yet.
+
+    The SDK builds its types when the first answer comes, which takes up to a second; in a thread of its own it does
+    not keep living calls waiting.
+    """
+    await asyncio.to_thread(Response.model_rebuild if settings.text_api == "responses" else ChatCompletion.model_rebuild)
     async with TextConnection(
         settings.text_base_url, settings.text_key, concurrency=settings.text_concurrency
     ) as connection:

@@ -23,7 +23,7 @@ from app.domain.analysis.when import AskTime, BadTime, Reach, earliest, instant_
 from app.domain.call import Turn
 from app.domain.local_time import told
 from app.domain.policy.zones import Zones
-from app.domain.retry import MINUTE_MS, Attempt, Conclusion
+from app.domain.retry import MINUTE_MS, Attempt, Conclusion, conclude
 from app.domain.task import TaskEvent
 
 HOUR_MS = 60 * MINUTE_MS
@@ -33,6 +33,12 @@ DELAYS_MS: dict[Outcome, int] = {
     "not_available": 2 * HOUR_MS,
     "callback_requested": 2 * HOUR_MS,
     "voicemail": 4 * HOUR_MS,
+}
+_ACTION_OF = {
+    TaskEvent.COMPLETE: Action.SUCCESS,
+    TaskEvent.RETRY: Action.RETRY,
+    TaskEvent.SUPPRESS: Action.OPT_OUT,
+    TaskEvent.ASK_USER: Action.ASK_USER,
 }
 DEFAULT_DELAY_MS = 4 * HOUR_MS
 """Pause before a retry for which the callee named no time."""
@@ -94,6 +100,17 @@ def unjudged(summary: str, question: str, facts: Facts) -> Decision:
     if heard is not None:
         return _made(judgement, facts, Action.OPT_OUT, _opted_out(heard), opt_out_proof=heard)
     return _made(judgement, facts, Action.ASK_USER, _ask(question), doubts=(question,))
+
+
+def by_rule(facts: Facts) -> Decision:
+    """The decision without a model: by the outcome of the line, and by a plain opt-out."""
+    conclusion = conclude(facts.attempt, facts.reach.now_ms)
+    action = _ACTION_OF.get(conclusion.event, Action.FAILED)
+    judgement = Judgement(action=action, outcome="other", summary=conclusion.reason, confidence="high")
+    heard = opt_out(facts.turns)
+    if heard is not None:
+        return _made(judgement, facts, Action.OPT_OUT, _opted_out(heard), opt_out_proof=heard)
+    return _made(judgement, facts, action, conclusion)
 
 
 def silent(facts: Facts) -> Decision:

@@ -20,7 +20,7 @@ _PLAIN = (
     r" (?:of )?(?:your|this|the|any|all|every) (?:\w+ ){0,3}(?:lists?|database|files?|records?|system|books?)",
     r"(?:put|add) (?:me|us|my number|this number) (?:on|to) (?:the|your|a) do not call",
     r"lose (?:my|this) number",
-    r"i (?:want to|wish to|would like to|d like to) (?:opt out|unsubscribe)",
+    r"(?:i want to|i wish to|i would like to|i ?d like to) (?:opt out|unsubscribe)",
     r"no more (?:phone )?calls (?:please|from you|to this number)",
     # German
     r"rufen sie (?:mich|uns|hier) (?:bitte )?(?:nie|nicht|nie ?mehr|nicht mehr) (?:wieder|mehr|an)\b",

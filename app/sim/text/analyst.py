@@ -3,11 +3,11 @@ would, and answers with quotes that occur. English only. Pure.
 """
 
 import re
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
-from app.sim.text.mind import TextAnswer, TextQuestion, encoded
+from app.sim.text.mind import MinimalMind, TextAnswer, TextQuestion, encoded
 
 _STOP = re.compile(r"\b(?:stop calling|not call me|don't call|never call|remove me|take me off)\b", re.IGNORECASE)
 _REFUSED = re.compile(r"\b(?:not interested|no thank|leave me alone)\b", re.IGNORECASE)
@@ -25,13 +25,22 @@ _CASES = (
 )
 
 
+class _Shown(msgspec.Struct):
+    transcript: list[dict[str, Any]]
+
+
 class PlausibleAnalyst:
     """Judges what it is shown; the same transcript gets the same judgement."""
 
     def answer(self, question: TextQuestion) -> TextAnswer:
         first = next((text for role, text in question.history if role == "user"), "{}")
-        shown = cast("dict[str, Any]", msgspec.json.decode(first))
-        said = [turn for turn in shown["transcript"] if turn["speaker"] == "callee"]
+        try:
+            shown = msgspec.json.decode(first, type=_Shown)
+        except msgspec.DecodeError:
+            return MinimalMind().answer(question)
+        said = [turn for turn in shown.transcript if turn["speaker"] == "callee"]
+        if not said:
+            return MinimalMind().answer(question)
         for pattern, action, outcome, summary in _CASES:
             for turn in said:
                 if pattern.search(turn["text"]) is not None:
