@@ -123,7 +123,7 @@ def case_text(task: CallTask, facts: Facts) -> str:
     reach = facts.reach
     keys = reach.zones.keys if isinstance(reach.zones, Zones) else ()
     local = {
-        key: f"{local_time(reach.now_ms, zone):%A %Y-%m-%dT%H:%M}"
+        key: f"{local_time(facts.ended_ms, zone):%A %Y-%m-%dT%H:%M}"
         for key in keys
         if (zone := zone_named(key)) is not None
     }
@@ -131,7 +131,7 @@ def case_text(task: CallTask, facts: Facts) -> str:
     case = {
         "task": {"objective": task.objective, "callee_name": task.callee_name},
         "call": {
-            "ended_at": told(reach.now_ms),
+            "ended_at": told(facts.ended_ms),
             "callee_local_time": local,
             "outcome_of_line": str(attempt.outcome),
             "ended_by": str(attempt.ended_by),

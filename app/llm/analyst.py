@@ -33,7 +33,9 @@ log = structlog.get_logger()
 BATCH = 8
 LONGEST_TRY_S = ASKS * 3 * (TIMEOUT_S + 10)
 LEASE_MS = round((LONGEST_TRY_S + 60) * 1000)
-"""A claim outlasts the longest examination; after a crash its call waits this long at most."""
+"""A claim outlasts the longest examination. After a crash its call waits for the next process of the same name, or
+this long for another one.
+"""
 FIRST_DEFER_MS = 15_000
 LONGEST_DEFER_MS = 15 * 60_000
 LOOK_S = 30.0
@@ -63,10 +65,14 @@ class Analyst:
         self._packs = tuple(packs)
 
     async def run(self) -> None:
-        """Work until cancelled: what is not done then is found again."""
+        """Work until cancelled: what is not done then is found again by the next process of this name."""
+        first = True
         with self._bus.subscribe("tasks") as messages:
             while True:
                 try:
+                    if first:
+                        await analyses.let_go(self._db, self._settings.node_name)
+                        first = False
                     if await self.look():
                         continue
                 except StoreError as error:

@@ -18,10 +18,11 @@ from app.llm.responses_api import ResponsesModel
 async def text_model(settings: Settings) -> AsyncGenerator[TextModel]:
     """Open the connection; nothing is sent yet.
 
-    The SDK builds its types when the first answer comes, which takes up to a second; in a thread of its own it does
-    not keep living calls waiting.
+    The SDK builds its types when the first answer comes, which takes up to a second; in a thread of its own it
+    does not keep living calls waiting.
     """
-    await asyncio.to_thread(Response.model_rebuild if settings.text_api == "responses" else ChatCompletion.model_rebuild)
+    answer = Response if settings.text_api == "responses" else ChatCompletion
+    await asyncio.to_thread(answer.model_rebuild)
     async with TextConnection(
         settings.text_base_url, settings.text_key, concurrency=settings.text_concurrency
     ) as connection:

@@ -27,7 +27,9 @@ def facts_of(
         window=window_of(task.number, zones, packs),
         hold_s=settings.ring_timeout_s,
     )
-    return Facts(attempt=retry.attempt_of(task, call), turns=tuple(turns), reach=reach)
+    return Facts(
+        ended_ms=call.ended_ms or now_ms, attempt=retry.attempt_of(task, call), turns=tuple(turns), reach=reach
+    )
 
 
 def window_of(number: str, zones: Zones | ZonesUnknown, packs: Sequence[Pack]) -> CallingWindow | None:

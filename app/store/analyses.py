@@ -73,6 +73,11 @@ _CLAIM = with_columns(
     """,
     CallTask,
 )
+_LET_GO = """
+    UPDATE tasks SET lease_owner = NULL, lease_until = NULL
+    WHERE state = 'analyzing' AND lease_owner = :owner
+        AND id IN (SELECT task_id FROM analyses WHERE state = 'waiting')
+"""
 _NEXT_TRY = "SELECT min(next_try_ms) FROM analyses WHERE state = 'waiting'"
 _DEFER = """
     UPDATE analyses SET tries = tries + 1, next_try_ms = :next_try_ms, last_error = :error
@@ -118,6 +123,11 @@ async def claim_due(sql: Writer, now_ms: int, owner: str, lease_ms: int, limit: 
     """Claim tasks whose examination is due, longest waiting first; each goes to one caller only."""
     params = {"owner": owner, "now_ms": now_ms, "lease_until": now_ms + lease_ms, "limit": limit}
     return [to_struct(CallTask, row) for row in await sql.change(_CLAIM, params)]
+
+
+async def let_go(sql: Writer, owner: str) -> int:
+    """Give back what a former process of this name held when it stopped; answers how many that were."""
+    return await sql.execute(_LET_GO, {"owner": owner})
 
 
 async def next_try_ms(sql: Reader) -> int | None:

@@ -45,8 +45,11 @@ DEFAULT_DELAY_MS = 4 * HOUR_MS
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about the ended call beside the judgement."""
+    """What is known about the ended call beside the judgement. `ended_ms`: what "tomorrow" is counted from; the
+    decision may be made much later, at `reach.now_ms`.
+    """
 
+    ended_ms: int
     attempt: Attempt
     turns: tuple[Turn, ...]
     reach: Reach

@@ -1,4 +1,4 @@
-"""Quotes: spelling is forgiven, invention is not; opt-outs: plain ones are heard, times are not mistaken for them."""
+"""Quotes: spelling is forgiven, invention is not; plain opt-outs are heard, times are not mistaken for one."""
 
 import pytest
 from hypothesis import given
@@ -54,7 +54,11 @@ def test_normalizing_twice_changes_nothing(text: str) -> None:
 
 
 def test_a_quote_is_found_where_it_is_and_for_whom() -> None:
-    turns = [turn(1, "agent", "It is done."), turn(2, "callee", "It is done?"), turn(3, "callee", "Yes, it is done.")]
+    turns = [
+        turn(1, "agent", "It is done."),
+        turn(2, "callee", "It is done?"),
+        turn(3, "callee", "Yes, it is done."),
+    ]
     found = prove("it is done", 3, turns)
     assert found is not None
     assert (found.turn, found.item_id, found.audio_ms) == (3, "item3", 3000)

@@ -1,4 +1,4 @@
-"""Times a callee named: exactly the wall clock that was said, inside the window, or a question. Over clock changes."""
+"""Times a callee named: the wall clock that was said, inside the window, or a question; over clock changes."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,8 +1,9 @@
-"""The queue of ended calls: nothing is lost while the model is away, nothing is decided twice, what is wrong is seen."""
+"""The queue of ended calls: nothing is lost while the model is away, nothing is decided twice."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def judgement(action: str = "MARK_JOB_COMPLETED_SUCCESS", **changes: Any) -> Tex
 class World:
     """A store, a model behind HTTP, a clock that stands still, and the analyst."""
 
-    def __init__(self, db: SqliteDatabase, sim: SimText, made: Settings, analyst: Analyst, clock: ManualClock) -> None:
+    def __init__(
+        self, db: SqliteDatabase, sim: SimText, made: Settings, analyst: Analyst, clock: ManualClock
+    ) -> None:
         self.db = db
         self.sim = sim
         self.settings = made
@@ -73,7 +76,8 @@ class World:
             turn = Turn(speaker=speaker, item_id=f"i{n}", text=text, start_audio_ms=n * 1000)
             await transcripts.add(self.db, TENANT, call.id, turn, NOW)
         closed = CallEnd(
-            call_id=call.id, **{"outcome": "completed", "ended_by": "callee", "dialed": True, "answered_ms": NOW, **end}
+            call_id=call.id,
+            **{"outcome": "completed", "ended_by": "callee", "dialed": True, "answered_ms": NOW, **end},
         )
         async with self.db.tx() as tx:
             task = await attempts.finish_call(tx, TENANT, closed, NOW, token=task.lease_token)
@@ -161,6 +165,39 @@ async def test_a_process_that_dies_in_the_middle_leaves_the_call_to_the_next_one
     done = await world.task(task)
     assert done.state is TaskState.COMPLETED
     assert done.lease_token > dead.lease_token
+
+
+async def test_the_next_process_of_the_same_name_need_not_wait(world: World) -> None:
+    task, call = await world.talked()
+    await analyses.claim_due(world.db, NOW, world.settings.node_name, LEASE_MS, 10)
+    world.thinks(judgement())
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(world.analyst.run())
+        async with asyncio.timeout(10):
+            while (await world.row(call)).state == "waiting":  # noqa: ASYNC110 - a changed row wakes nobody
+                await asyncio.sleep(0.01)
+        running.cancel()
+    assert (await world.task(task)).state is TaskState.COMPLETED
+
+
+async def test_tomorrow_is_counted_from_the_call_not_from_its_late_analysis(world: World) -> None:
+    """NOW is Friday 15 January 2027, 03:00 in New York; the model comes back on Saturday."""
+    task, _ = await world.talked("Call me tomorrow at four.", ended_ms=NOW)
+    world.sim.faults.always = DOWN
+    await world.analyst.look()
+    world.clock.advance(26 * HOUR_S)
+    world.sim.faults.always = None
+    wish = {"local_time": "2027-01-16T16:00", "zone": "America/New_York", "turn": 2, "quote": "tomorrow at four"}
+    evidence = [{"turn": 2, "quote": "Call me tomorrow at four"}]
+    mind = world.thinks(
+        judgement("SCHEDULE_JOB_RETRY", outcome="callback_requested", evidence=evidence, retry=wish)
+    )
+    await world.analyst.look()
+    shown = json.loads(mind.asked[0].last_user_text)["call"]
+    assert shown["callee_local_time"] == {"America/New_York": "Friday 2027-01-15T03:00"}
+    done = await world.task(task)
+    assert done.state is TaskState.PENDING
+    assert datetime.fromtimestamp(done.next_action_time / 1000, UTC) == datetime(2027, 1, 16, 21, tzinfo=UTC)
 
 
 async def test_the_late_answer_of_a_lost_claim_writes_nothing(world: World) -> None:
@@ -311,7 +348,9 @@ async def test_a_wish_of_the_operator_outweighs_the_model_but_no_opt_out(world: 
 async def test_notes_replace_those_of_the_attempt_before(world: World) -> None:
     task, _ = await world.talked("Not now.")
     again = judgement("SCHEDULE_JOB_RETRY", outcome="not_available", evidence=[{"turn": 2, "quote": "Not now"}])
-    first = TextAnswer(text=again.text.replace('"revised_instructions": ""', '"revised_instructions": "First note."'))
+    first = TextAnswer(
+        text=again.text.replace('"revised_instructions": ""', '"revised_instructions": "First note."')
+    )
     world.thinks(first)
     await world.analyst.look()
     done = await world.task(task)

@@ -1,4 +1,4 @@
-"""Both adapters against SimText: answers, tools, streams, each way of failing, retries, cost, nothing in the logs."""
+"""Both adapters against SimText: answers, tools, streams, ways of failing, retries, cost, nothing in the logs."""
 
 import asyncio
 import logging
@@ -178,8 +178,8 @@ async def test_no_more_questions_at_once_than_allowed() -> None:
         async with asyncio.TaskGroup() as group:
             asking = [group.create_task(model.ask(msgspec.structs.replace(ASK, timeout_s=30))) for _ in range(6)]
             async with asyncio.timeout(5):
-                while len(sim.journal) < 2:
-                    await asyncio.sleep(0.01)  # noqa: ASYNC110 - the server's list wakes nobody
+                while len(sim.journal) < 2:  # noqa: ASYNC110 - the server's list wakes nobody
+                    await asyncio.sleep(0.01)
             for _ in range(20):
                 await asyncio.sleep(0)
             assert len(sim.journal) == 2
@@ -197,7 +197,11 @@ async def test_no_more_questions_at_once_than_allowed() -> None:
         ("responses", {"model": "nobody", "input": "x"}, "model_not_found"),
         ("chat/completions", {"model": "gpt-6-luna", "input": "x"}, "unknown_parameter"),
         ("chat/completions", {"model": "gpt-6-luna", "messages": []}, "empty_array"),
-        ("chat/completions", {"model": "gpt-6-luna", "messages": [{"role": "robot", "content": "x"}]}, "invalid_type"),
+        (
+            "chat/completions",
+            {"model": "gpt-6-luna", "messages": [{"role": "robot", "content": "x"}]},
+            "invalid_type",
+        ),
     ],
 )
 async def test_the_simulator_refuses_what_the_api_refuses(path: str, body: dict[str, Any], code: str) -> None:
