@@ -27,8 +27,9 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
         attempt = retry.attempt_of(task, last)
         if board.settings.analysis == "model" and retry.needs_judgement(attempt):
             tasks.check_token(task, token)
+            await _list_opt_out(tx, task, last, now_ms)  # at once: the model may be away for hours
             return await analyses.queue(tx, task, last.id, now_ms)
-        conclusion = await _listed(tx, task, last, now_ms)
+        conclusion = await _list_opt_out(tx, task, last, now_ms)
         if conclusion is None:
             conclusion = retry.conclude(attempt, now_ms)
             if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
@@ -36,8 +37,11 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
         return await tasks.conclude(tx, task.tenant_id, task.id, token, conclusion, now_ms=now_ms)
 
 
-async def _listed(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
-    """Without a text model too: who plainly asked for no more calls is listed, and the task is over."""
+async def _list_opt_out(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
+    """Who plainly asked for no more calls is listed, and what waits for that number is suppressed.
+
+    The conclusion is for when no text model is asked; None: nothing of the kind was said.
+    """
     heard = opt_out(await transcripts.list_turns(tx, task.tenant_id, call.id))
     if heard is None:
         return None

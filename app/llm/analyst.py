@@ -104,7 +104,12 @@ class Analyst:
         return min(max((due_ms - self._clock.unix_ms()) / 1000, 1.0), LOOK_S)
 
     async def _examine_safely(self, task: CallTask) -> None:
-        last = (await calls.of_task(self._db, task.tenant_id, task.id))[-1]
+        """Examine one call; whatever happens, the others go on."""
+        try:
+            last = (await calls.of_task(self._db, task.tenant_id, task.id))[-1]
+        except StoreError as error:  # the lease runs out and it is examined again
+            log.error("call of a task not read", task_id=task.id, error=error.message)
+            return
         try:
             await self._examine(task, last)
         except LeaseLost:

@@ -12,6 +12,7 @@ import pytest
 
 from app.bus import MemoryBus
 from app.calls.conclude import conclude_task
+from app.cli.follow import Follower
 from app.clock import ManualClock
 from app.config import Settings
 from app.config.packs import enabled_packs, load_packs
@@ -201,7 +202,7 @@ async def test_tomorrow_is_counted_from_the_call_not_from_its_late_analysis(worl
 
 
 async def test_the_late_answer_of_a_lost_claim_writes_nothing(world: World) -> None:
-    task, call = await world.talked("Stop calling me.")
+    task, call = await world.talked("This number is off limits.")
 
     class Thief:
         """While the model thinks, another process takes the task over."""
@@ -214,7 +215,8 @@ async def test_the_late_answer_of_a_lost_claim_writes_nothing(world: World) -> N
             assert await analyses.claim_due(world.db, late, "thief", LEASE_MS, 1)
             return await self._inner.ask(ask)
 
-    world.thinks(judgement())
+    off_limits = [{"turn": 2, "quote": "off limits"}]
+    world.thinks(judgement("MARK_NUMBER_DO_NOT_CALL", evidence=off_limits))
     world.analyst._model = Thief(world.analyst._model)  # type: ignore[assignment]
     await world.analyst.look()
     assert (await world.task(task)).lease_owner == "thief"
@@ -224,11 +226,12 @@ async def test_the_late_answer_of_a_lost_claim_writes_nothing(world: World) -> N
     assert cost.entries == 0
 
 
-async def test_an_opt_out_lists_the_number_and_clears_its_queue_at_once(world: World) -> None:
-    task, call = await world.talked("No. Take me off your list.")
+async def test_an_opt_out_lists_the_number_and_clears_its_queue(world: World) -> None:
+    task, call = await world.talked("No. This number is off limits.")
     queued = await tasks.create(world.db, TENANT, new_task(next_action_time=NOW + 10**9), NOW)
     other = await tasks.create(world.db, TENANT, new_task("+12025550199", next_action_time=NOW + 10**9), NOW)
-    world.thinks(judgement("SCHEDULE_JOB_RETRY"))
+    off_limits = [{"turn": 2, "quote": "This number is off limits"}]
+    world.thinks(judgement("MARK_NUMBER_DO_NOT_CALL", evidence=off_limits))
     await world.analyst.look()
     assert (await world.task(task)).state is TaskState.SUPPRESSED
     assert (await world.task(queued)).state is TaskState.SUPPRESSED
@@ -238,15 +241,49 @@ async def test_an_opt_out_lists_the_number_and_clears_its_queue_at_once(world: W
     assert entry.evidence_item_id == "i1"
 
 
+async def test_a_plain_opt_out_does_not_wait_for_the_model(world: World) -> None:
+    queued = await tasks.create(world.db, TENANT, new_task(next_action_time=NOW + 10**9), NOW)
+    task, _ = await world.talked("Never call me again!")
+    assert task.state is TaskState.ANALYZING
+    assert await dnd.is_listed(world.db, TENANT, [NUMBER])
+    assert (await world.task(queued)).state is TaskState.SUPPRESSED
+
+
+async def test_the_terminal_shows_decision_proof_and_values(world: World) -> None:
+    task, _ = await world.talked()
+    world.sim.faults.always = DOWN
+    await world.analyst.look()
+    lines: list[str] = []
+    follower = Follower(world.db, task, lines.append)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(follower.until_settled())
+        async with asyncio.timeout(10):
+            while not any("waits" in line for line in lines):  # noqa: ASYNC110 - a printed line wakes nobody
+                await asyncio.sleep(0.01)
+        world.sim.faults.always = None
+        world.clock.advance(HOUR_S)
+        value = {"field": "day", "value": "Friday", "turn": 2, "quote": "Friday"}
+        world.thinks(judgement(collected=[value]))
+        await world.analyst.look()
+        await following
+    shown = "\n".join(lines)
+    assert "waits: 127.0.0.1" in shown
+    assert "analysis       success, MARK_JOB_COMPLETED_SUCCESS (gpt-6-luna, 0.0" in shown
+    assert "00:01  evidence       callee: 'Friday is fine'" in shown
+    assert "00:01  collected      day = Friday ('Friday')" in shown
+
+
 async def test_an_opt_out_that_cannot_be_listed_decides_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, call = await world.talked("Stop calling me.")
+    task, call = await world.talked("This number is off limits.")
 
     async def fails(*_: Any) -> list[str]:
         raise StoreError("disk full")
 
-    world.thinks(judgement("MARK_NUMBER_DO_NOT_CALL", evidence=[{"turn": 2, "quote": "Stop calling me"}]))
+    world.thinks(
+        judgement("MARK_NUMBER_DO_NOT_CALL", evidence=[{"turn": 2, "quote": "This number is off limits"}])
+    )
     with monkeypatch.context() as patch:
         patch.setattr(dnd, "add", fails)
         await world.analyst.look()
