@@ -62,13 +62,14 @@ _QUEUE = with_values("INSERT INTO analyses ($columns) VALUES ($values) ON CONFLI
 _GET = with_columns("SELECT $columns FROM analyses WHERE tenant_id = :tenant_id AND call_id = :call_id", Analysis)
 _CLAIM = with_columns(
     """
-    UPDATE tasks SET lease_owner = :owner, lease_token = lease_token + 1, lease_until = :lease_until,
-        updated_ms = :now_ms
-    WHERE state = 'analyzing' AND (lease_until IS NULL OR lease_until < :now_ms) AND id IN (
-        SELECT a.task_id FROM analyses a JOIN tasks t ON t.id = a.task_id
+    WITH waiting AS MATERIALIZED (
+        SELECT t.id FROM tasks t JOIN analyses a ON a.task_id = t.id
         WHERE a.state = 'waiting' AND a.next_try_ms <= :now_ms AND t.state = 'analyzing'
             AND (t.lease_until IS NULL OR t.lease_until < :now_ms)
-        ORDER BY a.next_try_ms, a.call_id LIMIT :limit)
+        ORDER BY a.next_try_ms, a.call_id LIMIT :limit FOR UPDATE OF t SKIP LOCKED)
+    UPDATE tasks SET lease_owner = :owner, lease_token = lease_token + 1, lease_until = :lease_until,
+        updated_ms = :now_ms
+    WHERE state = 'analyzing' AND id IN (SELECT id FROM waiting)
     RETURNING $columns
     """,
     CallTask,
