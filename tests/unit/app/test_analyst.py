@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,8 +25,9 @@ from app.llm.connect import text_model
 from app.llm.record import NOTES_MARK
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, TextFaultKind
 from app.store import analyses, attempts, commands, dnd, leases, tasks, transcripts, usage
-from app.store.sqlite import SqliteDatabase
+from app.store.db import Database
 from tests.unit.app.call_world import START, settings, switchboard
+from tests.unit.app.conftest import Opener
 from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent, begun_call, claimed_task, new_task
 
 pytestmark = pytest.mark.anyio
@@ -53,9 +53,7 @@ def judgement(action: str = "MARK_JOB_COMPLETED_SUCCESS", **changes: Any) -> Tex
 class World:
     """A store, a model behind HTTP, a clock that stands still, and the analyst."""
 
-    def __init__(
-        self, db: SqliteDatabase, sim: SimText, made: Settings, analyst: Analyst, clock: ManualClock
-    ) -> None:
+    def __init__(self, db: Database, sim: SimText, made: Settings, analyst: Analyst, clock: ManualClock) -> None:
         self.db = db
         self.sim = sim
         self.settings = made
@@ -94,9 +92,9 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
+async def world(opener: Opener, anyio_backend: str) -> AsyncIterator[World]:
     del anyio_backend
-    async with SqliteDatabase(tmp_path / "test.db") as db, SimText() as sim:
+    async with opener() as db, SimText() as sim:
         await add_agent(db)
         made = settings(analysis="model", text_base_url=sim.base_url)
         async with text_model(made) as model:
