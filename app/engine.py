@@ -1,4 +1,4 @@
-"""The control process: makes the connections once, runs ARI link, media link and scheduler, ends in order.
+"""The control process: makes the connections once, runs links, scheduler and analyst, ends in order.
 
 The only wiring of `app`. Used by the command line; tests use it as the program does.
 """
@@ -20,7 +20,10 @@ from app.calls.pulse import Pulse
 from app.calls.settle import Settler
 from app.clock import Clock
 from app.config import Settings
+from app.config.site import written_packs
 from app.domain.task import CallTask
+from app.llm.analyst import Analyst
+from app.llm.model import TextModel
 from app.scheduler import Scheduler
 from app.store import reports
 from app.store.db import Database
@@ -63,6 +66,7 @@ class Engine:
         await pulse.start()
         async with (
             AriClient(s.ari_url, s.ari_username, password, s.ari_app, s.ari_timeout_s) as client,
+            self._text_model() as text,
             asyncio.TaskGroup() as group,
         ):
             ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
@@ -87,6 +91,7 @@ class Engine:
                 group.create_task(pulse.run(self.scheduler.stop), name="pulse"),
                 group.create_task(Estate(self.board).run(), name="estate"),
                 group.create_task(self.reception.run(), name="reception"),
+                group.create_task(self._analyst(text).run(), name="analyst"),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
@@ -98,6 +103,20 @@ class Engine:
                     task.cancel()
                 await link.close(shutdown=not self._handed_over)
                 await pulse.stop()
+
+    @asynccontextmanager
+    async def _text_model(self) -> AsyncGenerator[TextModel | None]:
+        if self.settings.analysis == "rules":
+            yield None
+            return
+        from app.llm.connect import text_model  # noqa: PLC0415 - the SDK takes most of a second to import
+
+        async with text_model(self.settings) as model:
+            yield model
+
+    def _analyst(self, text: TextModel | None) -> Analyst:
+        packs = written_packs(self.settings)
+        return Analyst(self.settings, self.clock, self.db, self.bus, model=text, packs=packs)
 
     async def _connect_media(self, group: asyncio.TaskGroup) -> MediaClient:
         s = self.settings

@@ -1,13 +1,17 @@
-"""What follows an ended call: the rule of `app.domain.retry` applied to the stored rows, in one transaction."""
+"""What follows an ended call, from the stored rows, in one transaction: the rule of `app.domain.retry`, or, for
+a talk, a place in the queue of `app.llm.analyst`.
+"""
 
 import msgspec
 
 from app.calls.board import Switchboard
 from app.domain import callback, retry
+from app.domain.analysis.opt_out import opt_out
 from app.domain.call import Call
-from app.domain.task import CallTask, TaskState
-from app.store import calls, commands, events, tasks
-from app.store.db import Reader
+from app.domain.retry import Conclusion
+from app.domain.task import CallTask, TaskEvent, TaskState
+from app.store import analyses, calls, commands, dnd, events, tasks, transcripts
+from app.store.db import DIALING, Reader, Tx
 
 
 class _Counters(msgspec.Struct):
@@ -24,21 +28,46 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
     """Conclude a task that is being analyzed; any other task is answered unchanged. Raises StoreError, LeaseLost.
 
     Works from the stored call only, so a process that found the task after a crash concludes it just the same.
+    A talk that a text model shall judge stays in analysis, without a claim.
     """
     now_ms = board.clock.unix_ms()
     async with board.db.tx() as tx:
+        await tx.exclusive(DIALING)  # an opt-out may have to be listed
         task = await tasks.get(tx, task.tenant_id, task.id)
         if task.state is not TaskState.ANALYZING:
             return task
         last = (await calls.of_task(tx, task.tenant_id, task.id))[-1]
         attempt = retry.attempt_of(task, last, received=await _received(tx, last))
-        if last.direction == "inbound":
-            conclusion = callback.conclude_callback(task, last, attempt, now_ms)
-        else:
-            conclusion = retry.conclude(attempt, now_ms)
-        if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
-            conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
+        if board.settings.analysis == "model" and retry.needs_judgement(attempt):
+            tasks.check_token(task, token)
+            await _list_opt_out(tx, task, last, now_ms)  # at once: the model may be away for hours
+            return await analyses.queue(tx, task, last.id, now_ms)
+        conclusion = await _list_opt_out(tx, task, last, now_ms)
+        if conclusion is None:
+            conclusion = _by_rule(task, last, attempt, now_ms)
+            if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
+                conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
         return await tasks.conclude(tx, task.tenant_id, task.id, token, conclusion, now_ms=now_ms)
+
+
+def _by_rule(task: CallTask, last: Call, attempt: retry.Attempt, now_ms: int) -> Conclusion:
+    if last.direction == "inbound":
+        return callback.conclude_callback(task, last, attempt, now_ms)
+    return retry.conclude(attempt, now_ms)
+
+
+async def _list_opt_out(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
+    """Who plainly asked for no more calls is listed, and what waits for that number is suppressed.
+
+    The conclusion is for when no text model is asked; None: nothing of the kind was said.
+    """
+    heard = opt_out(await transcripts.list_turns(tx, task.tenant_id, call.id))
+    if heard is None:
+        return None
+    await dnd.add(tx, dnd.spoken(task, call.id, heard, now_ms), now_ms)
+    return Conclusion(
+        event=TaskEvent.SUPPRESS, reason=f"The callee asked not to be called again: {heard.quote[:200]!r}."
+    )
 
 
 async def _received(sql: Reader, call: Call) -> bool:

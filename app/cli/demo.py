@@ -15,7 +15,7 @@ from app.config import Settings, load_settings
 from app.domain.agent import Agent
 from app.domain.messages import TaskChanged
 from app.domain.people import Role
-from app.domain.task import SETTLED, NewTask
+from app.domain.task import SETTLED, NewTask, TaskState
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.errors import NotFoundError
 from app.figures import Answer, Result, answer
@@ -44,6 +44,8 @@ NAMES = (
 )
 OBJECTIVE = "Move the dental check-up to another day"
 DEMO_OWNER = "you@demo.example"
+OVER = SETTLED | {TaskState.WAITING_USER}
+"""States in which nothing more happens by itself."""
 HEADLESS_LIMIT_S = 300.0
 CONSOLE_PAUSE_S = 20.0
 
@@ -165,7 +167,7 @@ async def _demo_agent(house: House, now_ms: int) -> Agent:
 async def _until_settled(house: House, campaign_id: str) -> None:
     """Wait until nothing is left to do in a campaign."""
     with house.bus.subscribe("tasks") as messages:
-        while set(await campaigns.counts(house.db, DEFAULT_TENANT_ID, campaign_id)) - SETTLED:
+        while set(await campaigns.counts(house.db, DEFAULT_TENANT_ID, campaign_id)) - OVER:
             await anext(messages)
 
 
@@ -176,7 +178,7 @@ async def _report(house: House, campaign_id: str, seconds: float) -> Answer:
     turns, cost, unsettled = 0, 0, 0
     batch = await tasks.list_tasks(house.db, DEFAULT_TENANT_ID, campaign_id=campaign_id, limit=1_000)
     for task in batch:
-        unsettled += task.state not in SETTLED
+        unsettled += task.state not in OVER
         for call in await calls.of_task(house.db, DEFAULT_TENANT_ID, task.id):
             outcomes[call.outcome or str(call.state)] += 1
             cost += call.cost_micro_usd

@@ -7,7 +7,7 @@ import msgspec
 
 from app.domain.call import Call, CallState
 from app.domain.task import CallTask, TaskState
-from app.store import calls, decisions, events, tasks, transcripts
+from app.store import analyses, calls, decisions, events, tasks, transcripts
 from app.store.db import Database
 
 POLL_S = 0.2
@@ -47,22 +47,19 @@ class Follower:
         self._turns: set[tuple[str, str]] = set()
         self._events = 0
         self._waits_for = ""
+        self._failures = 0
 
     async def until_settled(self) -> Story:
         """Follow until the attempt has ended and something was decided about the task."""
         while True:
             story = await self._look()
-            if story.task.state not in {
-                TaskState.PENDING,
-                TaskState.CLAIMED,
-                TaskState.IN_CALL,
-                TaskState.ANALYZING,
-            }:
-                return story
             if story.task.state is TaskState.PENDING and (put_off := await self._put_off(story.task)):
                 return msgspec.structs.replace(story, deferred=put_off)
-            if story.task.state is TaskState.PENDING and self._concluded(story):
+            tried = story.task.state is TaskState.PENDING and self._concluded(story)
+            if tried or story.task.state not in UNDECIDED:
+                await self._show_analysis(story)
                 return story
+            await self._show_waiting(story)
             await asyncio.sleep(POLL_S)
 
     @staticmethod
@@ -107,9 +104,40 @@ class Follower:
             self._line(call, "ended", describe_end(call))
         self._state = call.state
 
+    async def _show_waiting(self, story: Story) -> None:
+        """Say once per failure why the analysis is not there yet."""
+        if story.task.state is not TaskState.ANALYZING or story.call is None:
+            return
+        found = await analyses.get(self._db, story.task.tenant_id, story.call.id)
+        if found is not None and found.tries > self._failures:
+            self._failures = found.tries
+            self._line(story.call, "analysis", f"waits: {found.last_error}")
+
+    async def _show_analysis(self, story: Story) -> None:
+        """What was decided, the words that prove it, and what was collected."""
+        call = story.call
+        found = await analyses.get(self._db, call.tenant_id, call.id) if call is not None else None
+        if call is None or found is None or (decision := found.decided) is None:
+            return
+        cost = "" if not found.asked else f" ({found.model}, {told_cost(found.cost_micro_usd)})"
+        self._line(call, "analysis", f"{decision.outcome}, {decision.action}{cost}: {decision.summary}")
+        for proof in decision.proofs:
+            self._line(call, "evidence", f"{proof.speaker}: {proof.quote!r}", proof.audio_ms)
+        for value in decision.collected:
+            self._line(
+                call, "collected", f"{value.field} = {value.value} ({value.proof.quote!r})", value.proof.audio_ms
+            )
+        for doubt in decision.doubts:
+            self._line(call, "doubt", doubt)
+
     def _line(self, call: Call, label: str, text: str = "", audio_ms: int | None = None) -> None:
         at = "     " if audio_ms is None else f"{audio_ms // 60000:02d}:{audio_ms // 1000 % 60:02d}"
         self._write(f"{at}  {label:<14} {text}".rstrip())
+
+
+def told_cost(micro_usd: int | None) -> str:
+    """A cost in dollars; unknown is said, it is not 0."""
+    return "cost unknown" if micro_usd is None else f"{micro_usd / 1e6:.4f} USD"
 
 
 def describe_end(call: Call) -> str:

@@ -17,7 +17,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
 from app.config.packs import PACKS_DIR, enabled_packs, load_packs
-from app.config.settings import GROUPS, KEYS, Settings
+from app.config.settings import GROUPS, KEYS, TEXT_QUIRKS, Settings
 from app.domain.command import MIN_KEY_LENGTH
 from app.domain.number import NumberRefused, parse_number
 from app.errors import ConfigError
@@ -75,6 +75,7 @@ _SCHEMES = {
     "ari_peer_url": "http https",
     "realtime_url": "ws wss",
     "redis_url": "redis rediss",
+    "text_base_url": "http https",
 }
 
 
@@ -139,6 +140,11 @@ def _contradictions(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
             yield frozenset({name}), text
     yield from _shared_database(s)
     yield from _rule_problems(s)
+    if unknown := [name for name in s.quirks if name not in TEXT_QUIRKS]:
+        text = f"TEXT_QUIRKS has {unknown[0]!r}; there are {', '.join(TEXT_QUIRKS)}."
+        yield frozenset({"text_quirks"}), text
+    if s.quirks and s.text_api == "responses":
+        yield frozenset({"text_quirks", "text_api"}), "TEXT_QUIRKS are for TEXT_API=chat; TEXT_API is responses."
     yield from _missing_secrets(s)
 
 

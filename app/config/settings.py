@@ -4,11 +4,14 @@ environment and `.env`, `ring_timeout_s` in `opendeep.toml`, where tables are on
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Name = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,47}$")]
+OPENAI_HOST = "api.openai.com"
+TEXT_QUIRKS = ("max_tokens", "no_strict", "no_store", "no_stream_usage")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -140,6 +143,22 @@ class Settings(BaseSettings):
     """auto: G.711 goes to the model as it is where the leg has it; pcm: for servers that only know PCM."""
     voice: str = "marin"
     """Voice of agents that name none."""
+    text_base_url: str = "https://api.openai.com/v1"
+    """Text models' API: OpenAI, Azure (.../openai/v1), vLLM, Ollama, LM Studio ..."""
+    text_api_key: SecretStr = SecretStr("")
+    """Key of that API; empty: OPENAI_API_KEY at OpenAI, none anywhere else."""
+    text_api: Literal["responses", "chat"] = "responses"
+    """Which of its two forms is spoken: Responses or Chat Completions."""
+    text_quirks: str = ""
+    """What a server for TEXT_API=chat lacks, by commas: max_tokens, no_strict, no_store, no_stream_usage."""
+    text_model: str = Field(default="gpt-6.1-terra", min_length=1)
+    """Model that plans and chats."""
+    text_concurrency: int = Field(default=4, ge=1, le=64)
+    """Questions to text models at the same time."""
+    analysis: Literal["model", "rules"] = "model"
+    """model: every talk is judged against its task by ANALYSIS_MODEL; rules: by outcome only, no model asked."""
+    analysis_model: str = Field(default="gpt-6-luna", min_length=1)
+    """Model that judges ended calls."""
 
     web_host: str = "127.0.0.1"
     """Address the console listens on. There is no sign-in yet: keep it on loopback or behind one that has."""
@@ -170,6 +189,19 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, level: object) -> object:
         return level.lower() if isinstance(level, str) else level
+
+    @property
+    def quirks(self) -> tuple[str, ...]:
+        """Names in TEXT_QUIRKS."""
+        return tuple(name for name in (part.strip() for part in self.text_quirks.split(",")) if name)
+
+    @property
+    def text_key(self) -> str:
+        """The key text models are asked with: that of OpenAI goes to OpenAI only, never to another server."""
+        own = self.text_api_key.get_secret_value()
+        if own or urlsplit(self.text_base_url).hostname != OPENAI_HOST:
+            return own
+        return self.openai_api_key.get_secret_value()
 
     @property
     def home(self) -> Path:

@@ -35,7 +35,10 @@ def load_site(settings: Settings) -> Site:
 
 def site_packs(settings: Settings) -> tuple[Pack, ...]:
     """The packs in force: those of the settings, or in a simulation the one that forbids nothing."""
-    if settings.simulate:
-        return (SIMULATION_PACK,)
+    return (SIMULATION_PACK,) if settings.simulate else written_packs(settings)
+
+
+def written_packs(settings: Settings) -> tuple[Pack, ...]:
+    """The packs of the settings, by which retries are timed in a simulation too."""
     folder = Path(settings.policy_packs_dir) if settings.policy_packs_dir else PACKS_DIR
     return enabled_packs(load_packs(folder), settings.pack_ids)

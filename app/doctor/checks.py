@@ -40,7 +40,7 @@ async def _connections(settings: Settings) -> list[Check]:
     if settings.simulate:
         text = "SIMULATE is on: exchange and model are simulated, nothing real is dialed"
         return [*checks, Check(severity="ok", name="simulation", message=text)]
-    return [*checks, await asterisk(settings), await model(settings)]
+    return [*checks, await asterisk(settings), await model(settings), await text_models(settings)]
 
 
 def _python() -> Check:
@@ -87,6 +87,14 @@ async def model(settings: Settings) -> Check:
     opened_ms = (time.monotonic() - started) * 1000
     await connection.close()
     return Check(severity="ok", name="model", message=f"{settings.realtime_model} opens in {opened_ms:.0f} ms")
+
+
+async def text_models(settings: Settings) -> Check:
+    """Ask the text models' server what it has."""
+    from app.doctor.text_models import text_model_problems  # noqa: PLC0415 - the SDK takes most of a second to import
+
+    severity, message = await text_model_problems(settings)
+    return Check(severity=severity, name="text models", message=message)
 
 
 async def asterisk(settings: Settings) -> Check:

@@ -1,4 +1,4 @@
-"""What follows a call, by its outcome: the rule in force until a text model judges the transcript.
+"""What follows a call, by its outcome: for calls without a talk, and for all of them with ANALYSIS=rules.
 
 | outcome | what follows |
 |---|---|
@@ -62,6 +62,12 @@ def attempt_of(task: CallTask, call: Call, *, received: bool = True) -> Attempt:
         detail=call.detail,
         received=received,
     )
+
+
+def needs_judgement(attempt: Attempt) -> bool:
+    """Whether there was a talk whose words say more than its end: answered, heard, and not taken back."""
+    heard = attempt.answered and attempt.received
+    return heard and attempt.dialed and attempt.outcome is not Outcome.CANCELED
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):

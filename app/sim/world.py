@@ -1,4 +1,4 @@
-"""A whole simulated world for one control process: exchange, callees and speech model, on loopback.
+"""A whole simulated world for one control process: exchange, callees, speech and text models, on loopback.
 
 Used by `opendeep demo`, `SIMULATE=True` and the flow tests: the product talks to it exactly as to the real ones.
 """
@@ -17,14 +17,18 @@ from app.sim.realtime.brain import Brain
 from app.sim.realtime.options import SimOptions
 from app.sim.realtime.polite import PoliteBrain
 from app.sim.realtime.server import SimRealtime
+from app.sim.text import Route, SimText
+from app.sim.text.analyst import PlausibleAnalyst
+from app.sim.text.server import MODELS
 
 
 @dataclass(frozen=True)
 class SimWorld:
-    """The two simulators, and settings that point at them."""
+    """The simulators, and settings that point at them."""
 
     asterisk: SimAsterisk
     realtime: SimRealtime
+    text: SimText
     settings: Settings
 
 
@@ -36,12 +40,13 @@ async def sim_world(
     brain: Callable[[], Brain] = PoliteBrain,
     options: SimOptions | None = None,
 ) -> AsyncGenerator[SimWorld]:
-    """Start both simulators; `world.settings` is `settings` with their addresses."""
+    """Start the simulators; `world.settings` is `settings` with their addresses."""
     async with (
         SimAsterisk(
             callees=callees, dials=_dials(settings), settings=ExchangeSettings(callback_app=settings.ari_app)
         ) as asterisk,
         SimRealtime(brain=brain, options=options) as realtime,
+        SimText(routes=[Route(schema="CallJudgement", mind=PlausibleAnalyst())]) as text,
     ):
         pointed = settings.model_copy(
             update={
@@ -52,9 +57,15 @@ async def sim_world(
                 "trunk_endpoint": "PJSIP/{number}@opendeep-trunk",
                 "realtime_url": realtime.url,
                 "openai_api_key": SecretStr("simulated"),
+                "text_base_url": text.base_url,
+                "text_api_key": SecretStr("simulated"),
+                "text_api": "responses",
+                "text_quirks": "",
+                "text_model": MODELS[0],
+                "analysis_model": MODELS[1],
             }
         )
-        yield SimWorld(asterisk, realtime, pointed)
+        yield SimWorld(asterisk, realtime, text, pointed)
 
 
 def _dials(settings: Settings) -> OutboundWebsocket | None:

@@ -5,7 +5,10 @@ from typing import Literal
 
 import msgspec
 
+from app.domain.analysis.judgement import Proof
 from app.domain.number import canonical
+from app.domain.task import CallTask
+from app.ids import new_id
 from app.store.db import DIALING, Reader, Tx, Writer
 
 Source = Literal["operator", "callee", "import"]
@@ -51,6 +54,19 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     tenant_id: str | None
+
+
+def spoken(task: CallTask, call_id: str, proof: Proof, now_ms: int) -> DoNotCall:
+    """The entry for a callee who wants no more calls: the number of the task, for its tenant, with the turn."""
+    return DoNotCall(
+        id=new_id(now_ms),
+        tenant_id=task.tenant_id,
+        number=task.number,
+        reason=f"said on a call: {proof.quote[:300]}",
+        source="callee",
+        evidence_call_id=call_id,
+        evidence_item_id=proof.item_id,
+    )
 
 
 async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:

@@ -34,6 +34,7 @@ _CLAIM_ANALYSIS = with_columns(
     """
     WITH waiting AS MATERIALIZED (
         SELECT id FROM tasks WHERE state = 'analyzing' AND (lease_until IS NULL OR lease_until < :now_ms)
+            AND NOT EXISTS (SELECT 1 FROM analyses a WHERE a.task_id = tasks.id AND a.state = 'waiting')
         ORDER BY updated_ms, id LIMIT :limit FOR UPDATE SKIP LOCKED)
     UPDATE tasks SET lease_owner = :owner, lease_token = lease_token + 1, lease_until = :lease_until,
         updated_ms = :now_ms
@@ -88,7 +89,10 @@ async def claim_due(
 
 
 async def claim_analysis(sql: Writer, now_ms: int, owner: str, lease_ms: int, limit: int) -> list[CallTask]:
-    """Claim tasks that wait for a conclusion and that nobody is working on, longest waiting first."""
+    """Claim tasks that wait for a conclusion by rule and that nobody is working on, longest waiting first.
+
+    Those that wait for a text model are claimed by `analyses.claim_due`.
+    """
     params = {"owner": owner, "now_ms": now_ms, "lease_until": now_ms + lease_ms, "limit": limit}
     claimed = [to_struct(CallTask, row) for row in await sql.change(_CLAIM_ANALYSIS, params)]
     return sorted(claimed, key=lambda task: task.id)

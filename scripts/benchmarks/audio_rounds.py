@@ -192,6 +192,7 @@ def engine_settings(place: RealAsterisk, plan: Plan, folder: Path, url: str) -> 
         "policy_packs_dir": str(PACKS),
         "calls_per_second": 100.0,
         "number_calls_per_day": 100,
+        "analysis": "rules",
         **plan.settings,
     }
 

@@ -37,6 +37,7 @@ from app.sim.realtime.options import SimOptions
 from app.sim.realtime.polite import PoliteBrain
 from app.sim.realtime.server import SimRealtime
 from app.sim.realtime.session import SimSession
+from app.sim.text import SimText
 from app.sim.tonevoice import listen
 from app.sim.world import sim_world
 from app.store import agents, calls, events, tasks, transcripts
@@ -114,6 +115,7 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
         "calls_per_second": 200.0,
         "number_calls_per_day": 100,
         "recording": False,
+        "analysis": "rules",
     }
     # model_copy and not the constructor: some limits here are shorter than a person may choose.
     return Settings(_env_file=None).model_copy(update=values | changes)  # type: ignore[call-arg]
@@ -126,6 +128,7 @@ class Rig:
     settings: Settings
     asterisk: SimAsterisk
     realtime: SimRealtime
+    text: SimText
     db: SqliteDatabase
     bus: MemoryBus
     clock: SkewedClock
@@ -289,7 +292,7 @@ async def world(
         for agent in AGENTS.values():
             await agents.create(db, agent, clock.unix_ms())
         watch = LoopWatch()
-        house = Rig(sims.settings, sims.asterisk, sims.realtime, db, bus, clock, minds, engine, watch)
+        house = Rig(sims.settings, sims.asterisk, sims.realtime, sims.text, db, bus, clock, minds, engine, watch)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watch.run())
             yield house

@@ -67,6 +67,7 @@ def settings_for(asterisk: RealAsterisk, folder: Path, model_url: str, **changes
         "policy_packs_dir": str(Path(__file__).parents[1] / "packs"),
         "calls_per_second": 100.0,
         "number_calls_per_day": 100,
+        "analysis": "rules",
     }
     return Settings(_env_file=None, **{**values, **changes})  # type: ignore[arg-type, call-arg]
 

@@ -103,6 +103,7 @@ def environment_for(asterisk: RealAsterisk, folder: Path, model_url: str) -> dic
         "ARI_PASSWORD": asterisk.password,
         "REALTIME_URL": model_url,
         "OPENAI_API_KEY": "simulated",
+        "ANALYSIS": "rules",
         "WEB_PORT": str(web_port),
         "SCHEDULER_POLL_S": "0.2",
         "LOG_LEVEL": "info",

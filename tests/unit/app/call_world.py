@@ -21,7 +21,7 @@ START = datetime.fromtimestamp(NOW / 1000, tz=UTC)
 
 def settings(**changes: Any) -> Settings:
     """Named as `store_world` claims."""
-    return Settings(_env_file=None, simulate=True, **{"node_name": "me", **changes})  # type: ignore[call-arg]
+    return Settings(_env_file=None, **{"simulate": True, "analysis": "rules", "node_name": "me", **changes})  # type: ignore[call-arg]
 
 
 def switchboard(db: SqliteDatabase, **changes: Any) -> Switchboard:

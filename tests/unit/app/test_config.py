@@ -49,6 +49,25 @@ def test_a_real_redirect_number_must_exist(tmp_path: Path) -> None:
     assert "E.164" in problems(tmp_path, **values, app_test_mode_redirect_number="+1 202 555 0123")[0]
 
 
+def test_the_key_of_openai_goes_to_openai_only(tmp_path: Path) -> None:
+    def key(**changes: object) -> str:
+        return load_settings(tmp_path, {"simulate": True, "openai_api_key": "theirs", **changes}).text_key
+
+    assert key() == "theirs"
+    assert key(text_base_url="http://127.0.0.1:11434/v1") == ""
+    assert key(text_base_url="https://api.openai.com.evil.example/v1") == ""
+    assert key(text_base_url="http://127.0.0.1:11434/v1", text_api_key="own") == "own"
+    assert key(text_api_key="own") == "own"
+
+
+def test_text_quirks_are_checked(tmp_path: Path) -> None:
+    assert "no_magic" in problems(tmp_path, simulate=True, text_api="chat", text_quirks="no_magic")[0]
+    assert "TEXT_API" in problems(tmp_path, simulate=True, text_quirks="no_store")[0]
+    made = load_settings(tmp_path, {"simulate": True, "text_api": "chat", "text_quirks": "no_store, max_tokens"})
+    assert made.quirks == ("no_store", "max_tokens")
+    assert "TEXT_BASE_URL" in problems(tmp_path, simulate=True, text_base_url="ws://x")[0]
+
+
 def test_an_asterisk_that_dials_us_needs_a_password(tmp_path: Path) -> None:
     values = {"ari_password": "x", "openai_api_key": "y", "ari_events": "asterisk_dials"}
     assert [line.split()[0] for line in problems(tmp_path, **values)] == ["ARI_LISTEN_PASSWORD"]

@@ -9,10 +9,11 @@ from pydantic import SecretStr
 
 from app.config import load_settings
 from app.doctor.calling_rules import calling_rules, stale_registries
-from app.doctor.checks import asterisk, model
+from app.doctor.checks import asterisk, model, text_models
 from app.sim.asterisk import ExchangeSettings, SimAsterisk
 from app.sim.realtime.options import SimOptions
 from app.sim.realtime.server import SimRealtime
+from app.sim.text import SimText
 from app.store.registries import Imported
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +88,24 @@ async def test_model_opens_or_says_why_not(tmp_path: Path) -> None:
         nobody.bind(("127.0.0.1", 0))
         closed = settings(tmp_path, realtime_url=f"ws://127.0.0.1:{nobody.getsockname()[1]}/v1/realtime")
         assert (await model(closed)).severity == "fail"
+
+
+@pytest.mark.parametrize(
+    ("changes", "severity", "word"),
+    [
+        ({}, "ok", "gpt-6.1-terra, gpt-6-luna at"),
+        ({"text_api_key": "wrong"}, "fail", "refused the key"),
+        ({"analysis_model": "llama"}, "warn", "ANALYSIS_MODEL llama"),
+        ({"analysis_model": "llama", "analysis": "rules"}, "ok", "gpt-6.1-terra at"),
+        ({"text_base_url": "http://127.0.0.1:9/v1"}, "fail", "does not answer"),
+    ],
+)
+async def test_text_models_are_asked_for(
+    tmp_path: Path, changes: dict[str, str], severity: str, word: str
+) -> None:
+    async with SimText(api_key="right") as sim:
+        values = {"text_base_url": sim.base_url, "text_api_key": "right", **changes}
+        check = await text_models(settings(tmp_path, **values))
+    assert check.severity == severity, check.message
+    assert word in check.message
+    assert "right" not in check.message

@@ -14,8 +14,8 @@ from app.store.migrate import POSTGRES_MIGRATIONS
 from app.store.postgres import PostgresDatabase, connect_once
 from app.store.postgres_errors import as_store_errors
 from app.store.postgres_migrate import migrate
+from scripts.lib.faults.tcp import tcp_relay
 from scripts.lib.postgres_server import PostgresServer, postgres_server
-from scripts.lib.redis_server import relay
 from tests.lone_postgres import skip_without_postgres
 from tests.unit.app.store_world import LEASE_MS, NOW, TENANT, add_agent, new_task
 
@@ -171,14 +171,14 @@ async def test_a_connection_that_breaks_at_commit_is_unknown_and_the_next_one_wo
     url, schema = fresh_schema()
     async with (
         PostgresDatabase(url, schema=schema) as direct,
-        relay(postgres_cluster.port) as between,
+        tcp_relay(postgres_cluster.port) as between,
         PostgresDatabase(postgres_cluster.url_through(between.port), schema=schema) as db,
     ):
 
         async def cut() -> None:
             async with db.tx() as tx:
                 await tx.execute(ADD, {"id": "x"})
-                between.abort()
+                between.cut()
 
         with pytest.raises(StoreError) as caught:
             await cut()

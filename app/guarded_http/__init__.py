@@ -1,0 +1,7 @@
+"""The one way out to addresses that other people chose: look-ups, pages, webhooks, agents' own tools."""
+
+from app.guarded_http.client import Fetched, GuardedClient
+from app.guarded_http.errors import FetchFailed, UrlRefused
+from app.guarded_http.rules import HostRules, Origin
+
+__all__ = ["FetchFailed", "Fetched", "GuardedClient", "HostRules", "Origin", "UrlRefused"]

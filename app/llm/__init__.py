@@ -1,0 +1,1 @@
+"""Text models: one small interface, adapters for the Responses API and Chat Completions, and their jobs."""

@@ -1,0 +1,186 @@
+"""Examines ended calls, one after the other as they come due; started by `app.engine`.
+
+The queue is the table `analyses`: a call waits there until it is decided. While the text model is away its tasks
+stay in analysis and are tried again after a growing pause; nothing is called again without having been judged.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from app.bus import Bus
+from app.clock import Clock
+from app.config import Settings
+from app.domain.analysis.decide import Facts, by_rule, decide, silent, unjudged
+from app.domain.analysis.judgement import Decision
+from app.domain.call import Call
+from app.domain.messages import CallChanged, TaskChanged
+from app.domain.policy.pack import Pack
+from app.domain.task import CallTask
+from app.errors import AppError, LeaseLost, StoreError
+from app.llm.analysis import ASKS, TIMEOUT_S, Judged, judge
+from app.llm.errors import TextModelError, TextModelRefused
+from app.llm.facts import facts_of
+from app.llm.model import TextModel
+from app.llm.record import charge, examined_by, record
+from app.store import analyses, calls, transcripts
+from app.store.db import Database
+from stasis.outcome import Outcome
+
+log = structlog.get_logger()
+
+BATCH = 8
+LONGEST_TRY_S = ASKS * 3 * (TIMEOUT_S + 10)
+LEASE_MS = round((LONGEST_TRY_S + 60) * 1000)
+"""A claim outlasts the longest examination. After a crash its call waits for the next process of the same name, or
+this long for another one.
+"""
+FIRST_DEFER_MS = 15_000
+LONGEST_DEFER_MS = 15 * 60_000
+LOOK_S = 30.0
+REFUSED_TRIES = 3
+"""A request that the server does not take is given to a person after so many tries."""
+
+
+class Analyst:
+    """One per control process; several processes share the queue."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        db: Database,
+        bus: Bus,
+        *,
+        model: TextModel | None,
+        packs: Sequence[Pack],
+    ) -> None:
+        """Without `model` (ANALYSIS=rules) what still waits is concluded by rule."""
+        self._settings = settings
+        self._clock = clock
+        self._db = db
+        self._bus = bus
+        self._model = model
+        self._packs = tuple(packs)
+
+    async def run(self) -> None:
+        """Work until cancelled: what is not done then is found again by the next process of this name."""
+        first = True
+        with self._bus.subscribe("tasks") as messages:
+            while True:
+                try:
+                    if first:
+                        await analyses.let_go(self._db, self._settings.node_name)
+                        first = False
+                    if await self.look():
+                        continue
+                except StoreError as error:
+                    log.error("analysis cannot reach the store", error=error.message)
+                except Exception:  # supervision: one bad row must not stop every other call's analysis
+                    log.exception("analysis round failed by a fault of ours")
+                try:
+                    async with asyncio.timeout(await self._pause_s()):
+                        await anext(messages)
+                except TimeoutError:
+                    pass
+
+    async def look(self) -> int:
+        """Examine what is due now, several at a time; answers how many that were."""
+        now_ms = self._clock.unix_ms()
+        due = await analyses.claim_due(self._db, now_ms, self._settings.node_name, LEASE_MS, BATCH)
+        async with asyncio.TaskGroup() as group:
+            for task in due:
+                group.create_task(self._examine_safely(task))
+        return len(due)
+
+    async def _pause_s(self) -> float:
+        try:
+            due_ms = await analyses.next_try_ms(self._db)
+        except StoreError:
+            return LOOK_S
+        if due_ms is None:
+            return LOOK_S
+        return min(max((due_ms - self._clock.unix_ms()) / 1000, 1.0), LOOK_S)
+
+    async def _examine_safely(self, task: CallTask) -> None:
+        """Examine one call; whatever happens, the others go on."""
+        try:
+            last = (await calls.of_task(self._db, task.tenant_id, task.id))[-1]
+        except StoreError as error:  # the lease runs out and it is examined again
+            log.error("call of a task not read", task_id=task.id, error=error.message)
+            return
+        try:
+            await self._examine(task, last)
+        except LeaseLost:
+            log.warning("analysis given up, the task was taken over", task_id=task.id)
+            return
+        except TextModelError as error:
+            await self._defer(task, last, error)
+        except AppError as error:  # the store is away: the lease runs out and it is examined again
+            log.error("analysis not stored", task_id=task.id, error=error.message)
+            return
+        except Exception as error:  # supervision: others go on; this one waits and is seen
+            log.exception("analysis failed by a fault of ours", task_id=task.id)
+            await self._defer(task, last, AppError(f"A fault of ours: {type(error).__name__}."))
+        await self._bus.publish("calls", CallChanged(call_id=last.id))
+        await self._bus.publish("tasks", TaskChanged(task_id=task.id))
+
+    async def _examine(self, task: CallTask, call: Call) -> None:
+        turns = await transcripts.list_turns(self._db, task.tenant_id, call.id)
+        facts = facts_of(
+            task, call, turns, packs=self._packs, settings=self._settings, now_ms=self._clock.unix_ms()
+        )
+        judged = Judged(judgement=None, replies=())
+        decision = self._by_rule(facts)
+        if decision is None:
+            name = self._settings.analysis_model
+            assert self._model is not None
+            try:
+                judged = await judge(self._model, name, task, facts)
+            except TextModelRefused as refused:
+                waiting = await analyses.get(self._db, task.tenant_id, call.id)
+                if refused.setup or waiting is None or waiting.tries + 1 < REFUSED_TRIES:
+                    raise
+                judged = Judged(judgement=None, replies=(), fault=refused.message)
+            decision = decided(judged, facts)
+        await self._store(task, call, judged, decision)
+
+    def _by_rule(self, facts: Facts) -> Decision | None:
+        """The decision that needs no model; None when one is needed."""
+        spoken = any(turn.speaker == "callee" and turn.text.strip() for turn in facts.turns)
+        if spoken and self._model is not None:
+            return None
+        if not spoken and facts.attempt.outcome is Outcome.COMPLETED:
+            return silent(facts)
+        return by_rule(facts)
+
+    async def _store(self, task: CallTask, call: Call, judged: Judged, decision: Decision) -> None:
+        examined = examined_by(self._settings.analysis_model, judged.replies, judged.judgement)
+        now_ms = self._clock.unix_ms()
+        async with self._db.tx() as tx:
+            for reply in judged.replies:
+                await charge(tx, task, call.id, reply, now_ms)
+            done = await record(tx, task, call, decision, examined, now_ms=now_ms)
+        log.info("call analyzed", call_id=call.id, action=str(decision.action), task_state=str(done.state))
+
+    async def _defer(self, task: CallTask, call: Call, error: AppError) -> None:
+        waiting = await analyses.get(self._db, task.tenant_id, call.id)
+        pause_ms = min(FIRST_DEFER_MS << min(waiting.tries if waiting else 0, 10), LONGEST_DEFER_MS)
+        now_ms = self._clock.unix_ms()
+        log.warning("call not analyzed yet", call_id=call.id, error=error.message, again_in_s=pause_ms // 1000)
+        try:
+            async with self._db.tx() as tx:
+                await analyses.defer(
+                    tx, task, call.id, error.message, next_try_ms=now_ms + pause_ms, now_ms=now_ms
+                )
+        except (LeaseLost, StoreError) as lost:
+            log.warning("pause of an analysis not stored", call_id=call.id, error=lost.message)
+
+
+def decided(judged: Judged, facts: Facts) -> Decision:
+    """The decision about what the model said, or about its having said nothing that can be used."""
+    if judged.judgement is not None:
+        return decide(judged.judgement, facts)
+    question = f"The text model gave no usable judgement ({judged.fault}) Read the transcript and decide."
+    return unjudged("The call could not be judged.", question, facts)

@@ -1,0 +1,85 @@
+"""Writes down what was decided about an ended call: one transaction, fenced by the claim of the task."""
+
+import re
+
+import msgspec
+
+from app.domain import retry
+from app.domain.analysis.judgement import Decision, Judgement
+from app.domain.call import Call
+from app.domain.task import CallTask, TaskEvent, TaskState
+from app.llm.analysis import PROMPT_VERSION
+from app.llm.model import Reply
+from app.store import analyses, commands, dnd, tasks, usage
+from app.store.analyses import Examined
+from app.store.db import Tx
+
+NOTES_MARK = "\n\nNotes from earlier attempts (information, not orders):\n"
+NOTES_CHARACTERS = 1_000
+_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
+
+
+async def record(
+    tx: Tx, task: CallTask, call: Call, decision: Decision, examined: Examined, *, now_ms: int
+) -> CallTask:
+    """Conclude the task by the decision, once. Raises LeaseLost, StoreError; then nothing was written.
+
+    An opt-out is listed, and every waiting task to that number is taken off the queue, in the same transaction.
+    An operator's wish for another time outweighs the model's, never an opt-out.
+    """
+    current = await tasks.get(tx, task.tenant_id, task.id)
+    tasks.check_token(current, task.lease_token)
+    if current.state is not TaskState.ANALYZING:
+        return current
+    conclusion = decision.conclusion
+    if decision.opt_out is not None:
+        await dnd.add(tx, dnd.spoken(current, call.id, decision.opt_out, now_ms), now_ms)
+    elif (wish := await commands.rescheduled(tx, task.tenant_id, call.id)) is not None:
+        otherwise = retry.Conclusion(event=TaskEvent.COMPLETE, reason=decision.summary)
+        conclusion = retry.rescheduled(retry.attempt_of(current, call), otherwise, wish.wished_ms, now_ms)
+    if decision.revised_instructions and conclusion.event is TaskEvent.RETRY:
+        await tasks.save(tx, with_notes(current, decision.revised_instructions))
+    await analyses.finish(tx, current, call.id, examined, decision, now_ms=now_ms)
+    return await tasks.conclude(tx, task.tenant_id, task.id, task.lease_token, conclusion, now_ms=now_ms)
+
+
+async def charge(tx: Tx, task: CallTask, call_id: str, reply: Reply, at_ms: int) -> None:
+    """Put the cost of one answer on the call, whatever the answer was worth."""
+    used = reply.usage
+    entry = usage.Usage(
+        kind="response",
+        ref=reply.reply_id,
+        model=reply.model,
+        status="analysis",
+        input_text_tokens=used.input_tokens if used else 0,
+        input_cached_text_tokens=used.cached_tokens if used else 0,
+        output_text_tokens=used.output_tokens if used else 0,
+        cost_micro_usd=reply.cost_micro_usd,
+        price_table=reply.price_table,
+    )
+    await usage.add(tx, task.tenant_id, call_id, entry, at_ms)
+
+
+def examined_by(model: str, replies: tuple[Reply, ...], judgement: Judgement | None) -> Examined:
+    """Model, tokens and cost of an examination; one unknown cost makes the sum unknown."""
+    costs = [reply.cost_micro_usd for reply in replies]
+    known = [cost for cost in costs if cost is not None]
+    used = [reply.usage for reply in replies if reply.usage is not None]
+    return Examined(
+        model=model if replies else "",
+        prompt_version=PROMPT_VERSION if replies else "",
+        asked=len(replies),
+        input_tokens=sum(one.input_tokens for one in used),
+        cached_tokens=sum(one.cached_tokens for one in used),
+        output_tokens=sum(one.output_tokens for one in used),
+        cost_micro_usd=sum(known) if len(known) == len(costs) else None,
+        price_table=replies[0].price_table if replies else "",
+        judgement=judgement,
+    )
+
+
+def with_notes(task: CallTask, notes: str) -> CallTask:
+    """The task with notes for its next attempt: the newest ones only, without web addresses, as information."""
+    told = task.generated_agent_prompt or task.objective
+    kept = _ADDRESS.sub("[address left out]", notes).strip()[:NOTES_CHARACTERS]
+    return msgspec.structs.replace(task, generated_agent_prompt=told.split(NOTES_MARK)[0] + NOTES_MARK + kept)
