@@ -1,0 +1,96 @@
+"""Rows of `feedback_requests`: questions of agents to people, and their answers."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.domain.feedback import FeedbackRequest, FeedbackState, answered
+from app.errors import NotFoundError
+from app.store.db import Reader, Row, Tx, Writer
+from app.store.rows import to_params, with_columns, with_values
+
+_INSERT = with_values("INSERT INTO feedback_requests ($columns) VALUES ($values)", FeedbackRequest)
+_SELECT = with_columns("SELECT $columns FROM feedback_requests WHERE tenant_id = :tenant_id", FeedbackRequest)
+_OF_CALL = f"{_SELECT} AND call_id = :call_id ORDER BY created_ms, id"
+_OF_TASK = f"{_SELECT} AND task_id = :task_id ORDER BY created_ms, id"
+_PARKED = "EXISTS (SELECT 1 FROM tasks t WHERE t.id = feedback_requests.task_id AND t.state = 'waiting_user')"
+_WAITING = (
+    f"{_SELECT} AND (state = 'open' OR (state = 'timed_out' AND {_PARKED})) ORDER BY deadline_ms, id LIMIT :limit"
+)
+_ANSWER = """
+    UPDATE feedback_requests SET state = 'answered', answer = :answer, answered_by = :answered_by,
+        answered_ms = :answered_ms
+    WHERE tenant_id = :tenant_id AND id = :id AND state <> 'answered'
+"""
+_TIME_OUT = """
+    UPDATE feedback_requests SET state = 'timed_out'
+    WHERE tenant_id = :tenant_id AND id = :id AND state = 'open'
+"""
+
+
+async def ask(sql: Writer, request: FeedbackRequest) -> None:
+    """Store a question."""
+    suggestions = msgspec.json.encode(request.suggestions).decode()
+    await sql.execute(_INSERT, to_params(request) | {"suggestions": suggestions, "state": str(request.state)})
+
+
+async def get(sql: Reader, tenant_id: str, request_id: str) -> FeedbackRequest:
+    """One question. Raises NotFoundError."""
+    row = await sql.one(f"{_SELECT} AND id = :id", {"tenant_id": tenant_id, "id": request_id})
+    if row is None:
+        raise NotFoundError("There is no such question.")
+    return _request(row)
+
+
+async def answer(
+    tx: Tx, tenant_id: str, request_id: str, text: str, *, by: str | None, now_ms: int
+) -> FeedbackRequest:
+    """Take the answer, the first one that comes. Raises NotFoundError, ConflictError, ValidationFailed."""
+    done = answered(await get(tx, tenant_id, request_id), text, by, now_ms)
+    changed = await tx.execute(
+        _ANSWER,
+        {
+            "tenant_id": tenant_id,
+            "id": request_id,
+            "answer": done.answer,
+            "answered_by": by,
+            "answered_ms": now_ms,
+        },
+    )
+    if not changed:  # somebody else's answer came between reading and writing
+        return answered(await get(tx, tenant_id, request_id), text, by, now_ms)
+    return done
+
+
+async def time_out(sql: Writer, tenant_id: str, request_id: str) -> bool:
+    """Nobody answered in time; False when somebody has."""
+    return await sql.execute(_TIME_OUT, {"tenant_id": tenant_id, "id": request_id}) == 1
+
+
+async def of_call(sql: Reader, tenant_id: str, call_id: str) -> list[FeedbackRequest]:
+    """The questions of one call, oldest first."""
+    return _requests(await sql.fetch(_OF_CALL, {"tenant_id": tenant_id, "call_id": call_id}))
+
+
+async def of_task(sql: Reader, tenant_id: str, task_id: str) -> list[FeedbackRequest]:
+    """The questions of all calls of a task, oldest first."""
+    return _requests(await sql.fetch(_OF_TASK, {"tenant_id": tenant_id, "task_id": task_id}))
+
+
+async def waiting(sql: Reader, tenant_id: str, limit: int = 200) -> list[FeedbackRequest]:
+    """What waits for a person: open questions, and unanswered ones of parked tasks; the most urgent first."""
+    return _requests(await sql.fetch(_WAITING, {"tenant_id": tenant_id, "limit": limit}))
+
+
+def open_until(requests: Sequence[FeedbackRequest]) -> int | None:
+    """Deadline of the question that is open, UTC epoch milliseconds; None when none is."""
+    return next((one.deadline_ms for one in requests if one.state is FeedbackState.OPEN), None)
+
+
+def _requests(rows: Sequence[Row]) -> list[FeedbackRequest]:
+    return [_request(row) for row in rows]
+
+
+def _request(row: Row) -> FeedbackRequest:
+    fields = dict(zip(FeedbackRequest.__struct_fields__, row, strict=True))
+    return msgspec.convert(fields | {"suggestions": msgspec.json.decode(fields["suggestions"])}, FeedbackRequest)
