@@ -183,6 +183,9 @@ class LegStatistics(msgspec.Struct, frozen=True, kw_only=True):
     model_events_malformed: int = 0
     model_reconnects: int = 0
     model_input_dropped_ms: int = 0
+    fillers_played: int = 0
+    backchannels_ignored: int = 0
+    echoes_ignored: int = 0
     recording_dropped_ms: int = 0
 
 

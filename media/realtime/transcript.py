@@ -54,6 +54,7 @@ class CalleeItem:
         self.item_id = item_id
         self.start_ms = start_ms
         self.end_ms = start_ms
+        self.over = False
         self.text = ""
         self.reported = False
         self.partial_at = float("-inf")
