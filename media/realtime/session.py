@@ -75,11 +75,7 @@ class RealtimeSession:
         """When a `Tick` is due at the latest (monotonic seconds), None if only inputs matter."""
         times = [self._filler.next_deadline, self._configure_by]
         if self._configure_by is None and self._talk.live:
-            times += [
-                self._talk.next_deadline,
-                self._silent_at(),
-                self._life.rotate_at if self._talk.quiet else None,
-            ]
+            times += [self._talk.next_deadline, self._life.rotate_at if self._talk.quiet else None]
         return min((time for time in times if time is not None), default=None)
 
     # --- what the engine calls ----------------------------------------------------------------------------------
