@@ -11,6 +11,8 @@ PROTECTED_S = 0.6
 UNHEARD_S = 0.25
 """The server hears speech and the local gate nothing for so long: the server is right."""
 DOUBT_LIMIT_S = 1.5
+SPURN_S = 1.0
+"""The server's own answer to "mm-hm" comes within this, or never."""
 VERDICT_S = 3.0
 """A transcript that has not come by then is not waited for."""
 ANSWER_TAIL_MS = 1_000

@@ -279,6 +279,9 @@ class RealtimeSession:
 
     def _end(self, now: float, failure: Failed | None = None, unplayed: tuple[sm.HeardItem, ...] = ()) -> None:
         """Report what is open, then why it ends (nothing for a plain `Close`), then let the socket go."""
+        if failure is not None and self._settings.apology and self._audio.answered:
+            self._outbox.put(sm.Play(item_id="apology", content_index=0, audio=self._settings.apology))
+            self._outbox.put(sm.FinishItem(item_id="apology"))
         self._talk.close(now, unplayed)
         self._configure_by = None
         if failure is not None:

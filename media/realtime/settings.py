@@ -56,6 +56,8 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_ms: int = 10_000
     filler: bytes = b""
     """Played, in `audio_format`, to a callee who waits too long for an answer; empty: silence."""
+    apology: bytes = b""
+    """Played when the model is lost for good in the middle of a talk."""
     path_ms: int = 0
     """Assumed way from our socket to the callee's ear; taken off when an interrupted item is truncated."""
     priming: str = ""

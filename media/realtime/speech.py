@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from media.realtime.client_events import ConversationItemTruncate
 from media.realtime.events import OutputAudioDelta, OutputTranscriptDelta, OutputTranscriptDone
-from media.realtime.notifications import AgentSpeaking, BargeIn, Drained, Turn
+from media.realtime.notifications import AgentSpeaking, BargeIn, Drained, Turn, TurnLatency
 from media.realtime.outbox import Outbox
 from media.realtime.session_model import (
     FinishItem,
@@ -127,6 +127,12 @@ class AgentSpeech:
             speech_stop_to_rtp_ms=None if stopped_at is None else _ms(now - stopped_at),
         )
         self._outbox.notify(report)
+        item.latency = TurnLatency(
+            response_id=item.response_id,
+            stop_to_response_ms=None if stopped_at is None else _ms(item.response_created_at - stopped_at),
+            response_to_delta_ms=report.response_to_first_delta_ms,
+            delta_to_rtp_ms=report.first_delta_to_rtp_ms,
+        )
         return True
 
     def finished(self, event: PlaybackFinished) -> None:

@@ -4,8 +4,7 @@ Three ears disagree: the server's turn detection (sure, but hears "mm-hm" and ec
 (at once, but deaf to meaning) and the transcript (late, but knows the words). While the agent speaks a sound is
 first only doubted: `server` mode pauses playing within a frame, `guarded` mode ducks it, then pauses. A burst that
 lasts becomes an interruption: queue thrown away, model truncated to what was heard. A short one lets the agent go
-on where it stopped, and the transcript decides later whether it was a sign of listening or words that count.
-Called by `media.realtime.conversation`.
+on where it stopped, and the transcript decides later whether the words count. Used by the conversation.
 """
 
 from media.realtime import events as ev
@@ -17,6 +16,7 @@ from media.realtime.floor import (
     DOUBT_LIMIT_S,
     PROTECTED_S,
     REPLY_TIMEOUT_S,
+    SPURN_S,
     UNHEARD_S,
     VERDICT_S,
     Floor,
@@ -60,6 +60,7 @@ class TurnTaking:
         self._since = 0.0
         self._deadline: float | None = None
         self._server_cut = False
+        self._spurn_until = float("-inf")
         self._answers_end = False
         self._ducked = False
         self._doubted = DoubtedTurns(outbox, callee, speech)
@@ -72,10 +73,7 @@ class TurnTaking:
     @property
     def next_deadline(self) -> float | None:
         """When `advance` has something to do."""
-        times = [at for at in (self.reply_due, self._deadline) if at is not None]
-        if self.floor is Floor.WATCHED and (at := self._protected_until()) is not None:
-            times.append(at)
-        return min(times, default=None)
+        return min((at for at in (self.reply_due, self._deadline) if at is not None), default=None)
 
     def lost(self) -> bool:
         """The session is gone. True if the callee waits for an answer, or was speaking."""
@@ -93,7 +91,8 @@ class TurnTaking:
         if self._guarded:
             self._guarded_start(event, now)
             return
-        if not self._gate_heard or self._speech.speaking_since is None or self.floor is Floor.BRIEF:
+        speaking_since = self._speech.speaking_since
+        if not self._gate_heard or speaking_since is None or self.floor is Floor.BRIEF:
             self._sequencer.speech_started()
             self._yield()
             self._callee.event(event, now)
@@ -104,7 +103,7 @@ class TurnTaking:
         if self._burst.just_over(now):
             self._brief(now)  # it was over before the server noticed
         elif self._protected(now):
-            self.floor, self._deadline = Floor.WATCHED, now + DOUBT_LIMIT_S
+            self.floor, self._deadline = Floor.WATCHED, speaking_since + PROTECTED_S
         else:
             self._pause(now)
 
@@ -160,7 +159,8 @@ class TurnTaking:
     def begun(self, response: ActiveResponse, now: float) -> None:
         """A response came, announced or not: nobody else has to reply to the turn before it."""
         answers_brief = response.request is None and response.created_at >= self._since
-        if self.floor is Floor.BRIEF and answers_brief and self._speech.playing and not self._server_cut:
+        listening = self.floor is Floor.BRIEF or now < self._spurn_until
+        if listening and answers_brief and self._speech.playing and not self._server_cut:
             self._sequencer.cancel(now)  # an answer to "mm-hm" in the middle of a sentence
             return
         if self.reply_due is not None and response.created_at >= self.reply_due - REPLY_TIMEOUT_S:
@@ -181,10 +181,13 @@ class TurnTaking:
             self._outbox.fault("no_reply", "the server left a callee turn unanswered", now)
             self._responses.owe(now)
         if self._deadline is not None and now >= self._deadline:
-            if self.floor is Floor.BRIEF:
-                self._settle(None, now)
-            else:
-                self._interrupt(now)
+            match self.floor:
+                case Floor.BRIEF:
+                    self._settle(None, now)
+                case Floor.WATCHED:
+                    self._pause(now)
+                case Floor.PAUSED | Floor.FREE:
+                    self._interrupt(now)
         self._reconsider(now)
 
     # --- inside -------------------------------------------------------------------------------------------------
@@ -243,15 +246,16 @@ class TurnTaking:
         self._free()
         if verdict != "speech":
             self._outbox.counters.backchannels += 1
-        elif playing:
+            self._spurn_until = now + SPURN_S
+            return
+        if playing:
             self._sequencer.cancel(now)
             self._yield()
-            self._responses.owe(now)
-        elif self._sequencer.idle:
+        if self._sequencer.active is None or self._sequencer.active.muted:
             self._responses.owe(now)
 
     def _played_out(self) -> None:
-        """The agent had said all before anything was decided; what was brief is still judged by its words."""
+        """The agent had said all before anything was decided; brief words are still judged."""
         if self.floor is Floor.PAUSED:
             self._outbox.put(ResumePlayback())
         if self.floor is not Floor.BRIEF:
@@ -291,10 +295,6 @@ class TurnTaking:
         self._duck(on=False)
         self.floor, self._deadline, self._item_id, self._server_cut = Floor.FREE, None, None, False
 
-    def _protected_until(self) -> float | None:
-        since = self._speech.speaking_since
-        return None if since is None else since + PROTECTED_S
-
     def _protected(self, now: float) -> bool:
-        until = self._protected_until()
-        return until is not None and now < until
+        since = self._speech.speaking_since
+        return since is not None and now < since + PROTECTED_S
