@@ -26,7 +26,9 @@ BACKCHANNELS = frozenset(_SIGNS.split())
 """Signs of listening in the languages agents speak most; accents and case are folded away."""
 
 _PHRASES = ("i see", "got it", "of course", "all right", "i understand", "that is right", "that's right", "uh huh")
-_LISTENING_WORDS = frozenset({"i", "got", "it", "of", "course", "all", "understand", "that", "is", "s", "i'm"})
+_LISTENING_WORDS = frozenset(
+    {"i", "got", "it", "of", "course", "all", "understand", "that", "is", "that's", "see"}
+)
 
 
 def judge(text: str, agent_text: str) -> Verdict:
@@ -47,12 +49,10 @@ def folded(text: str) -> str:
 
 
 def is_echo(spoken: str, agent_spoken: str) -> bool:
-    """Most of `spoken` (two words or more, folded) is found in a row in what the agent said."""
-    if len(spoken.split()) < 2 or not agent_spoken:
-        return False
-    match = SequenceMatcher(None, spoken, agent_spoken, autojunk=False)
-    longest = match.find_longest_match(0, len(spoken), 0, len(agent_spoken))
-    return longest.size >= ECHO_LIKENESS * len(spoken)
+    """Most words of `spoken` (two or more, folded) are found in a row in what the agent said."""
+    heard, said = spoken.split(), agent_spoken.split()
+    match = SequenceMatcher(None, heard, said, autojunk=False).find_longest_match(0, len(heard), 0, len(said))
+    return match.size >= max(2, ECHO_LIKENESS * len(heard))
 
 
 def _is_listening(spoken: str) -> bool:
