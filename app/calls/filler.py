@@ -49,6 +49,6 @@ def _clip(path: Path, rate_hz: int) -> Int16Array:
             f"The clip {path} cannot be played: {error}. It must be a 16 bit mono WAV file."
         ) from error
     if header.channels != 1 or header.duration_ms > LONGEST_MS:
-        raise ConfigError(f"The clip {path} must be mono and at most {LONGEST_MS // 1000} s long.")
+        raise ConfigError([f"The clip {path} must be mono and at most {LONGEST_MS // 1000} s long."])
     samples = np.frombuffer(data[HEADER_BYTES : HEADER_BYTES + header.data_bytes], np.int16)
     return samples if header.rate_hz == rate_hz else resample_file(samples, header.rate_hz, rate_hz)
