@@ -45,9 +45,7 @@ def _clip(path: Path, rate_hz: int) -> Int16Array:
         data = path.read_bytes()
         header = decode_header(data)
     except (OSError, MediaError) as error:
-        raise ConfigError(
-            f"The clip {path} cannot be played: {error}. It must be a 16 bit mono WAV file."
-        ) from error
+        raise ConfigError([f"The clip {path} is no 16 bit mono WAV file that can be read: {error}"]) from error
     if header.channels != 1 or header.duration_ms > LONGEST_MS:
         raise ConfigError([f"The clip {path} must be mono and at most {LONGEST_MS // 1000} s long."])
     samples = np.frombuffer(data[HEADER_BYTES : HEADER_BYTES + header.data_bytes], np.int16)

@@ -1,4 +1,7 @@
-"""Short form of `scripts/prove session`, and proof that it would notice a product that breaks the promise."""
+"""Short form of `scripts/prove session`, and proof that it would notice a product that breaks the promise.
+
+All mutants: `scripts/prove session --mutant NAME`.
+"""
 
 import pytest
 
@@ -11,6 +14,6 @@ def test_calls_outlive_their_model() -> None:
     assert done.n >= 10, done
 
 
-@pytest.mark.parametrize("mutant", sorted(session.MUTANTS))
+@pytest.mark.parametrize("mutant", ["asked_twice", "forgetful"])
 def test_a_wrong_product_is_noticed(mutant: str) -> None:
-    assert session.run(seed=20261126, mutant=mutant, cuts=60).violations > 0
+    assert session.run(seed=20261126, mutant=mutant, cuts=40).violations > 0
