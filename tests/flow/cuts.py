@@ -27,6 +27,8 @@ FRUITS = ("apricot", "cherimoya", "banana", "grape", "lemon", "mulberry")
 GREETING = "hello who is there"
 FAREWELL = "farewell"
 PATIENCE_S = 12.0
+SETTLED_S = 170.0
+"""Longer than the longest call, even on a machine that has other things to do."""
 QUICK_LIFE_S = 5.5
 """Cuts of one call lie further apart than what counts as a session that dies at once."""
 LENGTH_S = 17.0
@@ -98,7 +100,8 @@ class Keeper:
         return Step(say=rest, faults=(fault,) if fault else ())
 
     def _other(self, asked: str, view: SessionView) -> Step:
-        if "bye" in asked and view.offers("end_call"):
+        leaving = max((SequenceMatcher(None, word, "goodbye").ratio() for word in asked.split()), default=0.0)
+        if leaving > ALIKE and view.offers("end_call"):
             return Step(say=FAREWELL, call=(ToolCall(name="end_call", arguments={"reason": "done"}),))
         return Step(say="what was that")
 
@@ -142,14 +145,17 @@ async def one(house: Rig, number: str, key: str, plan: Cuts) -> Verdict:
     callee = await _answered(house, number)
     done = 0
     async with asyncio.TaskGroup() as group:
-        settled = group.create_task(house.settled(task, 120.0))
+        settled = group.create_task(house.settled(task, SETTLED_S))
         for at_s, how in zip(plan.at_s, plan.how, strict=True):
             await asyncio.sleep(max(0.0, (callee.answered_s or 0.0) + at_s - asyncio.get_running_loop().time()))
             living = [one for one in house.realtime.sessions if f"{key} talk" in one.instructions]
             if not callee.over and living and not living[-1].closed.is_set():
                 _cut(living[-1], how)
                 done += 1
-        task = await settled
+        try:
+            task = await settled
+        except TimeoutError:
+            task = await house.task(task)  # judged as it is: not continued
     call = await house.call(task)
     return judge(
         task, call, await house.turns(call), callee, plan=plan, cuts=done, counted=await house.statistics(call)
