@@ -31,7 +31,8 @@ from media.protocol import (
 )
 from media.recording import Recorder, RecordingResult, RecordingWriter
 from media.reports import unnumbered
-from media.taps import TapBatch
+from media.speech_gate import SpeechGate
+from media.taps import Measured, TapBatch
 from media.udp import Address, RtpSocket
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class Leg:
             audio_ms=lambda: self.audio_ms,
             guard=self.guard,
         )
+        self._gate = SpeechGate()
+        self._audio.tap.on_levels = functools.partial(self.guard, self._measured)
 
     # --- life -------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -228,6 +231,14 @@ class Leg:
     def _to_peer(self, datagram: bytes) -> None:
         if self._peer is not None:
             self._shared.socket.send(datagram, self._peer)
+
+    def _measured(self, callee: Measured, agent: Measured) -> None:
+        """The levels of one slot: what the local gate makes of them goes to the session."""
+        if self._answered_at is None or self._ended_at is not None:
+            return
+        square = 0.0 if self._deaf else callee.square
+        for event in self._gate.slot(square, callee.ms, agent.square):
+            self._session.gate(event)
 
     def _dtmf(self, presses: list[DtmfPress]) -> None:
         for press in presses:

@@ -93,7 +93,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "WorkerMessage",
 ]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 

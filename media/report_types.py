@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from media.realtime.notifications import TurnLatency
+
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What every numbered report carries."""
@@ -68,6 +70,7 @@ class TurnSpoken(Report, frozen=True, kw_only=True, tag="turn_spoken"):
     interrupted: bool = False
     heard_ms: int = 0
     generated_ms: int = 0
+    latency: TurnLatency | None = None
 
 
 class AgentSpeaking(Report, frozen=True, kw_only=True, tag="agent_speaking"):
@@ -183,6 +186,9 @@ class LegStatistics(msgspec.Struct, frozen=True, kw_only=True):
     model_events_malformed: int = 0
     model_reconnects: int = 0
     model_input_dropped_ms: int = 0
+    fillers_played: int = 0
+    backchannels_ignored: int = 0
+    echoes_ignored: int = 0
     recording_dropped_ms: int = 0
 
 

@@ -9,16 +9,16 @@ from enum import StrEnum
 import msgspec
 
 from app.calls.keys import KeysToPress
+from app.calls.phrases import ASK_IF_PRESENT, SAY_GOODBYE, SAY_GOODBYE_SILENT, SAY_GOODBYE_TIME
+from app.calls.talk_effects import Note, PressKeys, TalkEffect, ToMedia, WantHangUp
 from app.calls.tools import EndCall, RefusedTool, SendDtmf, read_tool_call
 from media import protocol as media
 from stasis.outcome import EndedBy
 
-ASK_IF_PRESENT = "The callee has been silent. Ask in one short sentence whether they are still there."
-SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anything."
-SAY_GOODBYE_SILENT = "Nobody is answering. Say in one sentence that you will end the call now, and goodbye."
-SAY_GOODBYE_TIME = "The time for this call is over. Apologize briefly, say goodbye in one sentence."
 FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
+APOLOGY_S = 2.5
+"""A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
 KEY_PAUSE_S = 1.5
 
 
@@ -45,35 +45,7 @@ class TalkLimits(msgspec.Struct, frozen=True, kw_only=True):
     no_input_s: float = 6.0
     no_input_prompts: int = 2
     max_talk_s: float = 600.0
-
-
-class ToMedia(msgspec.Struct, frozen=True):
-    """Send this to the media worker."""
-
-    command: media.Command
-
-
-class PressKeys(msgspec.Struct, frozen=True):
-    """Send DTMF on the callee's channel."""
-
-    digits: str
-
-
-class WantHangUp(msgspec.Struct, frozen=True):
-    """The talk is over."""
-
-    ended_by: EndedBy
-    reason: str
-
-
-class Note(msgspec.Struct, frozen=True):
-    """Something worth a row in the call's events."""
-
-    kind: str
-    detail: str
-
-
-TalkEffect = ToMedia | PressKeys | WantHangUp | Note
+    max_cost_micro_usd: int | None = None
 
 
 class Conversation:
@@ -94,6 +66,7 @@ class Conversation:
         self._keys_until: float | None = None
         self._to_press = KeysToPress()
         self.muted = False  # by an operator: the agent is not heard
+        self._cost_micro_usd = 0
         self._close_until = float("inf")
         self._end = WantHangUp(EndedBy.AGENT, "")
 
@@ -163,7 +136,11 @@ class Conversation:
             case media.ToolCalled():
                 return self._tool_called(report, now)
             case media.LegFailed():
-                return self._finish(WantHangUp(EndedBy.SYSTEM_FAILURE, f"{report.code}: {report.message}"))
+                return self._model_gone(
+                    WantHangUp(EndedBy.SYSTEM_FAILURE, f"{report.code}: {report.message}"), now
+                )
+            case media.ResponseUsed() | media.TranscriptionUsed():
+                return self._spent(report.cost_micro_usd or 0, now)
             case _:
                 pass
         return []
@@ -242,6 +219,23 @@ class Conversation:
                 if not self._agent_spoke_last or self.muted:
                     return [note, done, *self._close(end, SAY_GOODBYE, now)]
                 return [note, done, *self._close_after_speech(end, now)]
+
+    def _spent(self, cost_micro_usd: int, now: float) -> list[TalkEffect]:
+        """Say goodbye once the talk has cost what it may."""
+        self._cost_micro_usd += cost_micro_usd
+        limit = self.limits.max_cost_micro_usd
+        if limit is None or self._cost_micro_usd < limit or self.state is not TalkState.TALKING:
+            return []
+        end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "cost limit reached")
+        return [Note("cost_limit", f"{self._cost_micro_usd} micro-USD"), *self._close(end, SAY_GOODBYE_TIME, now)]
+
+    def _model_gone(self, end: WantHangUp, now: float) -> list[TalkEffect]:
+        if self.state in {TalkState.WAITING, TalkState.DONE}:
+            return self._finish(end)
+        if self.state is TalkState.TALKING:
+            self._enter(TalkState.CLOSING)
+        self._end, self._close_until = end, now + APOLOGY_S
+        return []
 
     def _no_input(self, now: float) -> list[TalkEffect]:
         self._quiet_since = now

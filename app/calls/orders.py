@@ -7,7 +7,8 @@ from typing import assert_never
 
 import msgspec
 
-from app.calls.conversation import SAY_GOODBYE, Conversation, Note, TalkEffect, TalkState, ToMedia, WantHangUp
+from app.calls.conversation import Conversation, Note, TalkEffect, TalkState, ToMedia, WantHangUp
+from app.calls.phrases import SAY_GOODBYE
 from app.domain import command as cmd
 from media import protocol as media
 from stasis.outcome import EndedBy

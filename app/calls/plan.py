@@ -1,10 +1,12 @@
 """Pure: from settings and an order to what the channel machine and the media worker are asked for."""
 
 from app.calls.board import CallOrder
+from app.calls.filler import FALLING_HZ, RISING_HZ, sound
 from app.calls.instructions import session_instructions
 from app.calls.tools import TOOL_SPECS
 from app.config import Settings
 from media import protocol as media
+from media.realtime.presets import PRESETS
 from media.realtime.settings import AudioFormat, RealtimeSettings
 from stasis.call_model import CallPlan
 from stasis.ids import CallIds
@@ -49,6 +51,8 @@ def realtime_settings(settings: Settings, order: CallOrder) -> RealtimeSettings:
     """The model session of one call. A G.711 leg passes G.711 to the model unless the server only takes PCM."""
     agent = order.agent
     only_pcm = settings.realtime_audio == "pcm"
+    audio_format: AudioFormat = "audio/pcm" if only_pcm else _AUDIO_FORMATS[settings.leg_codec]
+    preset = PRESETS[agent.turn_preset or settings.turn_preset]
     return RealtimeSettings(
         url=settings.realtime_url,
         api_key=settings.openai_api_key.get_secret_value(),
@@ -62,8 +66,14 @@ def realtime_settings(settings: Settings, order: CallOrder) -> RealtimeSettings:
         voice=agent.voice or settings.voice,
         greeting=agent.greeting,
         opening=agent.opening,
+        greet_after_silence_ms=round(settings.greet_after_silence_s * 1000),
+        turn_detection=preset.turn_detection,
+        noise_reduction=preset.noise_reduction,
+        barge_in=settings.barge_in,
+        filler=sound(settings.filler_clip, RISING_HZ, audio_format),
+        apology=sound(settings.apology_clip, FALLING_HZ, audio_format),
         language=agent.language,
-        audio_format="audio/pcm" if only_pcm else _AUDIO_FORMATS[settings.leg_codec],
+        audio_format=audio_format,
         transcription_model=settings.transcription_model,
         tools=tuple(tool for tool in TOOL_SPECS if tool.name in agent.tools),
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from app.domain.call import Call, CallState
+from app.domain.call import Call, CallState, Turn
 from app.domain.task import CallTask, TaskState
 from app.store import calls, events, tasks, transcripts
 from app.store.db import Database
@@ -83,11 +83,27 @@ class Follower:
                     self._line(call, label, str(event.data.get("detail") or event.data.get("message", "")))
         if call.state is CallState.ENDED and self._state is not CallState.ENDED:
             self._line(call, "ended", describe_end(call))
+            if delays := describe_delays(await transcripts.list_turns(self._db, call.tenant_id, call.id)):
+                self._line(call, "answers", delays)
         self._state = call.state
 
     def _line(self, call: Call, label: str, text: str = "", audio_ms: int | None = None) -> None:
         at = "     " if audio_ms is None else f"{audio_ms // 60000:02d}:{audio_ms // 1000 % 60:02d}"
         self._write(f"{at}  {label:<14} {text}".rstrip())
+
+
+def describe_delays(turns: list[Turn]) -> str:
+    """How long the callee waited for an answer, and where the time went; empty when it waited for none."""
+    answers = sorted(turn.delay_ms for turn in turns if turn.delay_ms is not None)
+    if not answers:
+        return ""
+
+    def at(share: float, values: list[int]) -> int:
+        return values[min(len(values) - 1, int(share * len(values)))]
+
+    model = sorted(turn.response_to_delta_ms or 0 for turn in turns if turn.delay_ms is not None)
+    whole = f"after {at(0.5, answers)} ms (p50), {at(0.95, answers)} ms (p95) of silence, {len(answers)} answers"
+    return f"{whole}; of that the model's first sound {at(0.5, model)} ms (p50), {at(0.95, model)} ms (p95)"
 
 
 def describe_end(call: Call) -> str:

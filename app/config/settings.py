@@ -81,6 +81,18 @@ class Settings(BaseSettings):
     """Seconds of silence after which the agent asks whether the callee is still there."""
     no_input_prompts: int = Field(default=2, ge=0, le=10)
     """How often it asks before it ends the call."""
+    max_call_cost_usd: float = Field(default=0.0, ge=0, le=1000)
+    """Model cost of one call, USD, at which the agent says goodbye; 0: no limit."""
+    greet_after_silence_s: float = Field(default=2.0, ge=0.5, le=15)
+    """Seconds an agent that waits for a hello waits before it greets."""
+    turn_preset: Literal["natural", "phone", "noisy", "digits"] = "phone"
+    """How agents take turns that name no preset: by meaning, by loudness, for noisy lines, for long numbers."""
+    barge_in: Literal["server", "guarded"] = "server"
+    """Who decides that the callee interrupts; guarded, for lines with echo: our gate that knows what we sent."""
+    filler_clip: str = ""
+    """WAV file (16 bit mono, 5 s at most) for a callee who waits, "one moment, please"; empty: two soft notes."""
+    apology_clip: str = ""
+    """WAV file for the end of a call whose model is gone, "sorry, goodbye"; empty: two falling notes."""
     max_attempts: int = Field(default=3, ge=1, le=20)
     """Attempts per task unless the task says otherwise."""
     default_region: str = Field(default="", pattern=r"^([A-Z]{2})?$")

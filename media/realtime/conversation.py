@@ -13,31 +13,36 @@ from media.realtime.input_audio import InputAudio
 from media.realtime.outbox import Outbox
 from media.realtime.priming import opening, system_item
 from media.realtime.responses import Responses
-from media.realtime.sequencer import ActiveResponse, Sequencer, Want
+from media.realtime.sequencer import Sequencer
 from media.realtime.session_model import (
     EngineInput,
     FlushPlayback,
     HeardItem,
     HoldPlayback,
     InjectText,
+    LocalGate,
     MuteAgent,
     PlaybackFinished,
     PlaybackFlushed,
     PlaybackStarted,
     ReleasePlayback,
     SayNow,
+    SessionState,
     ToolResult,
 )
 from media.realtime.settings import RealtimeSettings
 from media.realtime.speech import AgentSpeech
 from media.realtime.tool_calls import ToolCalls, call_item, output_item
 from media.realtime.transcript import TurnLedger
+from media.realtime.turn_taking import TurnTaking
+from media.realtime.wants import ActiveResponse, Want
+from media.speech_gate import Onset
 
-REPLY_TIMEOUT_S = 4.0
-"""A callee turn that gets no response from the server's turn detection within this gets one from us."""
 AFTER_OUTAGE_S = 1.0
 """A callee cut off in the middle of a sentence may still be speaking: listen this long before answering."""
 
+BEFORE_ONSET_MS = 400
+"""Audio before the gate noticed a word spoken in an outage."""
 INJECTED_KEPT = 6
 """What the model was told behind the callee's back and a session that takes over must know too."""
 
@@ -56,12 +61,18 @@ class Conversation:
         self._settings = settings
         self._outbox = outbox
         self._audio = audio
-        self._callee = CalleeTurns(outbox, self.ledger, audio, settings.transcription_model)
+        self.callee = CalleeTurns(outbox, self.ledger, audio, settings.transcription_model)
         self._answered_at: float | None = None
         self._greeted = False
         self._greet_at: float | None = None
-        self._reply_due: float | None = None
-        self._stopped_at: float | None = None
+        self.turns = TurnTaking(
+            settings.barge_in,
+            outbox,
+            self.sequencer,
+            speech=self.speech,
+            responses=self.responses,
+            callee=self.callee,
+        )
         self._muted = False
 
     @property
@@ -72,12 +83,28 @@ class Conversation:
     @property
     def quiet(self) -> bool:
         """Settled, nobody speaks, waits for an answer or for a tool: a good moment to change sessions."""
-        return self.settled and self._heard_out and not self.tools.pending
+        return self.settled and self.turns.heard_out and not self.tools.pending
+
+    @property
+    def state(self) -> SessionState:
+        """Which of the live states this is."""
+        if self.sequencer.user_speaking:
+            return SessionState.USER_SPEAKING
+        if self.sequencer.busy or self.speech.playing:
+            return SessionState.RESPONDING
+        return SessionState.TOOL_PENDING if self.tools.pending else SessionState.LISTENING
+
+    @property
+    def waited_for(self) -> bool:
+        """The callee is there, nobody speaks, and it is the agent's turn (in an outage: whatever it said last)."""
+        if self._answered_at is None or self._muted or self.speech.playing or self.sequencer.user_speaking:
+            return False
+        return not self.live or not self.sequencer.idle or self.tools.pending or self.turns.reply_due is not None
 
     @property
     def next_deadline(self) -> float | None:
         """When `advance` has something to do without an input; only of use while live."""
-        times = (self._greet_at, self._reply_due, self.sequencer.next_deadline)
+        times = (self._greet_at, self.turns.next_deadline, self.sequencer.next_deadline)
         return min((time for time in times if time is not None), default=None)
 
     # --- life of a session --------------------------------------------------------------------------------------
@@ -89,16 +116,15 @@ class Conversation:
 
     def ended(self, now: float) -> None:
         """The session is gone; what the callee is owed is asked for in the next one."""
+        self.callee.lost()
         if not self.live:
             return
         self.live = False
         speaking = self.sequencer.user_speaking
-        owed = speaking or self._reply_due is not None
+        owed = self.turns.lost()
         owed = self.tools.new_session() or owed
         owed = (self.sequencer.reset() and not self.tools.pending) or owed
         self.speech.new_session()
-        self._callee.abandon(now)
-        self._reply_due = None
         if self._answered_at is None:
             self._greeted = False
             if self.speech.playing:
@@ -111,7 +137,7 @@ class Conversation:
         self.live = False
         self.speech.close_items(lambda _: False)
         self.speech.close(unplayed, 0 if self._answered_at is None else round((now - self._answered_at) * 1_000))
-        self._callee.abandon(now)
+        self.callee.abandon(now)
 
     # --- what the engine says -----------------------------------------------------------------------------------
     def engine_input(self, event: EngineInput, now: float) -> None:
@@ -125,6 +151,8 @@ class Conversation:
                 self._inject(event, now)
             case MuteAgent(on=on):
                 self._mute(now, on=on)
+            case LocalGate():
+                self._gate(event, now)
             case PlaybackStarted():
                 self._playback_started(event, now)
             case PlaybackFinished():
@@ -154,6 +182,11 @@ class Conversation:
         if event.respond:
             self.responses.owe(now)
 
+    def _gate(self, event: LocalGate, now: float) -> None:
+        if not self.live and isinstance(event.event, Onset):
+            self._audio.keep_from(self._audio.position_ms - BEFORE_ONSET_MS)
+        self.turns.gate(event, now)
+
     def _mute(self, now: float, *, on: bool) -> None:
         """Muted speech waits in the playout; it is never heard, so that the model's memory stays true."""
         if on == self._muted or self._answered_at is None:
@@ -180,8 +213,8 @@ class Conversation:
 
     def _playback_started(self, event: PlaybackStarted, now: float) -> None:
         answered_at = now if self._answered_at is None else self._answered_at
-        if self.speech.started(event, now, answered_at=answered_at, stopped_at=self._stopped_at):
-            self._stopped_at = None
+        if self.speech.started(event, now, answered_at=answered_at, stopped_at=self.turns.stopped_at):
+            self.turns.stopped_at = None
 
     # --- what the server says -----------------------------------------------------------------------------------
     def server_event(self, event: ev.TypedServerEvent, now: float) -> None:
@@ -191,13 +224,12 @@ class Conversation:
                 self._speech_started(event, now)
             case ev.InputSpeechStopped():
                 self._speech_stopped(event, now)
-            case (
-                ev.InputCommitted()
-                | ev.TranscriptionDelta()
-                | ev.TranscriptionCompleted()
-                | ev.TranscriptionFailed()
-            ):
-                self._callee.event(event, now)
+            case ev.InputCommitted():
+                self.turns.committed(event, now)
+            case ev.TranscriptionDelta():
+                self.callee.event(event, now)
+            case ev.TranscriptionCompleted() | ev.TranscriptionFailed():
+                self.turns.transcribed(event, now)
             case ev.ItemAdded():
                 self.tools.acknowledge(event.item)
             case ev.ErrorEvent():
@@ -205,30 +237,25 @@ class Conversation:
             case ev.SessionCreated() | ev.SessionUpdated():
                 pass
             case _:
-                self._begun(self.responses.event(event, now))
+                over = self.responses.event(event, now)
+                if isinstance(event, ev.ResponseDone):
+                    self.turns.over(event)
+                self._begun(over, now)
 
     # --- time ---------------------------------------------------------------------------------------------------
     def advance(self, now: float) -> None:
         """Do what is due: the end of every step while live."""
-        self._begun(self.sequencer.active)
+        self._begun(self.sequencer.active, now)
         if self._greet_at is not None and now >= self._greet_at:
             self._greet(now)
-        if self._reply_due is not None and now >= self._reply_due:
-            self._reply_due = None
-            self._outbox.fault("no_reply", "the server left a callee turn unanswered", now)
-            self.responses.owe(now)
+        self.turns.advance(now)
         self.responses.follow_up_tools(now)
         self.sequencer.pump(now)
         self.speech.close_items(self.sequencer.is_active)
-        if self.settled and self._heard_out:
+        if self.settled and self.turns.heard_out:
             self.speech.tell_drained()
 
     # --- inside -------------------------------------------------------------------------------------------------
-    @property
-    def _heard_out(self) -> bool:
-        """The callee does not speak and waits for no answer."""
-        return not self.sequencer.user_speaking and self._reply_due is None
-
     def _owe_again(self, now: float, pause_s: float) -> None:
         if self.ledger.callee or self.ledger.recent(1):
             self.responses.owe(now, pause_s)
@@ -238,29 +265,22 @@ class Conversation:
     def _speech_started(self, event: ev.InputSpeechStarted, now: float) -> None:
         if self._answered_at is None:
             return
-        self._greet_at = self._reply_due = None
+        self._greet_at = None
         self._greeted = True
-        self.sequencer.speech_started()
-        self._outbox.put(FlushPlayback(fade=True))
-        self._callee.event(event, now)
+        self.turns.speech_started(event, now)
 
     def _speech_stopped(self, event: ev.InputSpeechStopped, now: float) -> None:
-        if self._answered_at is None:
-            return
-        self._stopped_at = now
-        self._reply_due = now + REPLY_TIMEOUT_S
-        self.sequencer.speech_stopped(now)
-        self._callee.event(event, now)
+        if self._answered_at is not None:
+            self.turns.speech_stopped(event, now)
 
-    def _begun(self, response: ActiveResponse | None) -> None:
-        """A response came, announced or not: nobody else has to greet, or to reply to the turn before it."""
+    def _begun(self, response: ActiveResponse | None, now: float) -> None:
+        """A response came: nobody else has to greet."""
         if response is None or response.muted:
             return
         if response.request is None:
             self._greet_at = None
             self._greeted = True
-        if self._reply_due is not None and response.created_at >= self._reply_due - REPLY_TIMEOUT_S:
-            self._reply_due = None
+        self.turns.begun(response, now)
 
     def _greet(self, now: float) -> None:
         self._greet_at = None

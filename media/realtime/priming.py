@@ -44,11 +44,13 @@ def resume_items(turns: Sequence[Turn], tools: ToolCalls, priming: str) -> list[
     told = [(turn, text) for turn, text in told if text]
     items: list[ConversationItem] = [system_item(_summary(told, priming))]
     items += tools.answered_pairs(PAIRS_PRIMED)
-    items += [_message(turn, text) for turn, text in told[-TURNS_PRIMED:]]
+    items += [message(turn) for turn, _ in told[-TURNS_PRIMED:]]
     return items
 
 
-def _message(turn: Turn, text: str) -> MessageItem:
+def message(turn: Turn) -> MessageItem:
+    """One turn, as far as it was heard."""
+    text = heard_text(turn)
     if turn.speaker == "agent":
         return MessageItem(role="assistant", content=(TextPart(type="output_text", text=text),))
     return MessageItem(role="user", content=(TextPart(type="input_text", text=text),))

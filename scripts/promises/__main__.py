@@ -5,9 +5,9 @@ import sys
 import click
 
 from app.figures import Result, answer
-from scripts.promises import commands, windows
+from scripts.promises import commands, session, windows
 
-PROMISES = {"commands": commands, "windows": windows}
+PROMISES = {"commands": commands, "session": session, "windows": windows}
 SEED = 20261121
 
 
