@@ -7,6 +7,8 @@ with a flux below 0.3, music mostly more than 40 %; within 1.5 s speech spans 20
 
 from bisect import bisect_left, insort
 from collections import deque
+from itertools import islice
+from math import log2
 from typing import Final
 
 from media.answer.features import FRAME_MS, FrameFeatures
@@ -17,17 +19,25 @@ FLOOR_RANK: Final = 0.1
 LOWEST_FLOOR_DBOV: Final = -66.0
 ABOVE_FLOOR_DB: Final = 9.0
 QUIETEST_SPEECH_DBOV: Final = -54.0
-BRIDGE_MS: Final = 300
+BRIDGE_MS: Final = 220
 """Shorter gaps belong to the utterance."""
 FALL_DB: Final = 8.0
 """An utterance ends in a fall; a sound the noise floor rose up to was noise."""
 NOISE_FLATNESS: Final = 0.36
-SHORTEST_MS: Final = 120
+SHORTEST_MS: Final = 160
 """Clicks are shorter than any word."""
 
 LOUD_DBOV: Final = -50.0
+BELOW_PEAK_DB: Final = 15.0
+PEAK_FALLS_DB: Final = 0.1
+"""Loud is near the recent peak, which falls by 5 dB a second: hum under a voice is not."""
+NOTES: Final = 3
+NOTES_FRAMES: Final = 400
+NOTE_FRAMES: Final = 4
+"""Music has had three notes of 80 ms within 8 s; hum and busy tones have one or two."""
 STEADY_FLUX: Final = 0.3
 MUSIC_STEADY_SHARE: Final = 0.40
+MUSIC_PART_SHARE: Final = 0.3
 MUSIC_LOUD_SHARE: Final = 0.5
 SPEECH_STEADY_SHARE: Final = 0.22
 SPEECH_FLUX: Final = 0.6
@@ -144,27 +154,29 @@ class MusicTracker:
     """Whether the last seconds were music, and whether the last moment was speech in spite of it."""
 
     def __init__(self, window_ms: int, wake_ms: int) -> None:
-        self._frames: deque[tuple[bool, bool, int]] = deque(maxlen=window_ms // FRAME_MS)
+        self._frames: deque[tuple[bool, bool]] = deque(maxlen=window_ms // FRAME_MS)
         self._moment: deque[tuple[bool, float]] = deque(maxlen=wake_ms // FRAME_MS)
         self._loud = self._steady = 0
+        self._peak_dbov = LOUD_DBOV
+        self._melody: deque[int] = deque(maxlen=NOTES_FRAMES)
         self._notes: dict[int, int] = {}
         self._moment_loud = self._moment_steady = 0
         self._moment_flux = 0.0
 
     def hear(self, frame: FrameFeatures) -> None:
         """The next frame."""
-        loud = frame.level_dbov > LOUD_DBOV
+        self._peak_dbov = max(frame.level_dbov, self._peak_dbov - PEAK_FALLS_DB)
+        loud = frame.level_dbov > max(LOUD_DBOV, self._peak_dbov - BELOW_PEAK_DB)
         steady = loud and frame.flux < STEADY_FLUX
-        note = round(frame.tone_hz / 12) if steady else 0
         if len(self._frames) == self._frames.maxlen:
-            old_loud, old_steady, old_note = self._frames[0]
+            old_loud, old_steady = self._frames[0]
             self._loud -= old_loud
             self._steady -= old_steady
-            self._count(old_note, -1)
-        self._frames.append((loud, steady, note))
+        self._frames.append((loud, steady))
         self._loud += loud
         self._steady += steady
-        self._count(note, 1)
+        if steady:
+            self._note(round(12 * log2(frame.tone_hz / 200)) + 1)
         if len(self._moment) == self._moment.maxlen:
             old_loud, old_flux = self._moment[0]
             self._moment_loud -= old_loud
@@ -181,8 +193,17 @@ class MusicTracker:
         size = self._frames.maxlen or 1
         if len(self._frames) < size or self._loud < MUSIC_LOUD_SHARE * size:
             return False
-        held = sum(1 for count in self._notes.values() if count >= 4)
-        return self._steady >= MUSIC_STEADY_SHARE * self._loud and held >= 2
+        if self._steady < MUSIC_STEADY_SHARE * self._loud:
+            return False
+        if sum(1 for count in self._notes.values() if count >= NOTE_FRAMES) < NOTES:
+            return False
+        return all(self._steady_part(part, size // 3) for part in range(3))
+
+    def _steady_part(self, part: int, size: int) -> bool:
+        """Speech and then a beep are steady on the whole, music in every third of the window."""
+        frames = list(islice(self._frames, part * size, (part + 1) * size))
+        loud = sum(loud for loud, _ in frames)
+        return loud >= 10 and sum(steady for _, steady in frames) >= MUSIC_PART_SHARE * loud
 
     @property
     def speech_like(self) -> bool:
@@ -192,10 +213,8 @@ class MusicTracker:
             return False
         return self._moment_steady < SPEECH_STEADY_SHARE * loud and self._moment_flux / loud > SPEECH_FLUX
 
-    def _count(self, note: int, step: int) -> None:
-        if note:
-            left = self._notes.get(note, 0) + step
-            if left:
-                self._notes[note] = left
-            else:
-                del self._notes[note]
+    def _note(self, semitone: int) -> None:
+        if len(self._melody) == NOTES_FRAMES:
+            self._notes[self._melody[0]] -= 1
+        self._melody.append(semitone)
+        self._notes[semitone] = self._notes.get(semitone, 0) + 1

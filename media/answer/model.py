@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 ENDS = frozenset({Verdict.BEEP, Verdict.FAX, Verdict.NETWORK_TONE})
 """Nothing follows these."""
-_PASSED_ON = frozenset({Verdict.HUMAN, Verdict.MACHINE, Verdict.BEEP, Verdict.NETWORK_TONE})
+_PASSED_ON = frozenset({Verdict.HUMAN, Verdict.MACHINE, Verdict.NETWORK_TONE})
 UNDECIDED = frozenset({Verdict.LISTENING, Verdict.SILENCE, Verdict.UNCERTAIN})
 
 PROGRESS: dict[Verdict, frozenset[Verdict]] = {
@@ -45,13 +45,15 @@ PROGRESS: dict[Verdict, frozenset[Verdict]] = {
 class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds and treatment. The defaults were tuned on two thirds of `scripts/bench answer`'s clips."""
 
-    human_pause_ms: int = 460
+    human_pause_ms: int = 240
     """Silence after a short utterance (`short_speech_ms`) that makes it a person's answer."""
     short_speech_ms: int = 1_300
-    sentence_pause_ms: int = 800
+    sentence_pause_ms: int = 400
     """The same after a longer one: greetings of machines pause between sentences."""
-    long_pause_ms: int = 1_200
+    company_pause_ms: int = 800
     """The same after more than `sentence_ms` of speech, typical of a company's telephone."""
+    long_pause_ms: int = 1_200
+    """A longer pause ends a greeting; shorter ones are part of it."""
     sentence_ms: int = 2_600
     long_speech_ms: int = 4_800
     """Speech without a long pause, before anybody has spoken with it: a recorded greeting."""

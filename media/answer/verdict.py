@@ -29,6 +29,8 @@ from media.answer.tones import ToneHeard, ToneRun, ToneTracker
 
 GREETING_MS = 700
 """Less speech before a beep is no greeting."""
+NO_MESSAGE = frozenset({Verdict.HOLD_MUSIC, Verdict.IVR, Verdict.CALL_SCREENING})
+"""Whoever is there does not record a message after a beep."""
 RINGBACK_PERIOD_MS = 6_000
 TURNS_JOINED = 4
 """A greeting with pauses arrives as several turns; what they say together counts."""
@@ -76,8 +78,8 @@ class AnswerMachine:
             return []
         match event:
             case Heard(features=features):
-                self._music.hear(features)
                 tone = self._tones.hear(features, self._now_ms)
+                self._music.hear(features)
                 self._speech.hear(features, self._now_ms, tonal=self._tones.sounding)
                 if tone is not None:
                     self._tone(tone)
@@ -104,6 +106,8 @@ class AnswerMachine:
 
     # --- sound --------------------------------------------------------------------------------------------------
     def _tone(self, heard: ToneHeard) -> None:
+        if self.verdict is Verdict.HOLD_MUSIC and not self.awake:
+            return  # notes
         nobody_spoke = self._speech.spoken_ms < GREETING_MS
         match heard.kind:
             case "ced":
@@ -114,11 +118,15 @@ class AnswerMachine:
                 self._enter(Verdict.NETWORK_TONE, heard.kind, final=True)
             case "ringback":
                 self._ringing_until_ms = self._now_ms + RINGBACK_PERIOD_MS
-            case "beep" | "cng":
-                self._beep = None if nobody_spoke and self.verdict is not Verdict.MACHINE else heard.run
+            case "beep" | "cng" if not nobody_spoke or self.verdict is Verdict.MACHINE:
+                self._beep = heard.run
+            case _:
+                pass
 
     def _by_sound(self) -> None:
-        if self._beep is not None:
+        if self.verdict in NO_MESSAGE:
+            self._beep = None
+        elif self._beep is not None:
             self._after_beep(self._beep)
         if self.verdict is Verdict.HOLD_MUSIC:
             self._during_hold()
@@ -149,7 +157,7 @@ class AnswerMachine:
         settings = self._settings
         if stretch_ms <= settings.short_speech_ms:
             return settings.human_pause_ms
-        return settings.sentence_pause_ms if stretch_ms <= settings.sentence_ms else settings.long_pause_ms
+        return settings.sentence_pause_ms if stretch_ms <= settings.sentence_ms else settings.company_pause_ms
 
     def _during_hold(self) -> None:
         if not self.awake:
@@ -158,6 +166,7 @@ class AnswerMachine:
         elif self._music.playing and self._now_ms > self._awake_ms + self._settings.music_ms:
             self.awake = False
         elif not self._music.playing and self._now_ms > self._awake_ms + self._settings.music_ms:
+            self._agent_heard = True  # whoever speaks after a hold says more than a greeting
             self._enter(Verdict.HUMAN, "speech after hold music")
 
     # --- words --------------------------------------------------------------------------------------------------
