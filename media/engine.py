@@ -210,6 +210,7 @@ class MediaEngine:
             self._shared.downlink.run()
             self._shared.taps.run()
         self._shared.uplink.run()
+        self._shared.ears.run()
         if now >= self._load_at:
             self._load_at = now + LOAD_PERIOD_S
             self._report_load(clock)

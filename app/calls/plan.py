@@ -5,6 +5,7 @@ from app.calls.instructions import session_instructions
 from app.calls.tools import TOOL_SPECS
 from app.config import Settings
 from media import protocol as media
+from media.answer.model import AnswerSettings
 from media.realtime.settings import AudioFormat, RealtimeSettings
 from stasis.call_model import CallPlan
 from stasis.ids import CallIds
@@ -42,6 +43,7 @@ def open_leg(settings: Settings, order: CallOrder) -> media.OpenLeg:
         recording_path=str(recording) if settings.recording else None,
         max_duration_ms=limit_s * 1000,
         resampler=settings.resampler,
+        answer=AnswerSettings() if settings.answer_supervision else None,
     )
 
 

@@ -5,7 +5,6 @@ listening any more costs nothing. `Ear` belongs to a leg: it turns effects into 
 must happen at once (a model that hears nothing during hold music, one that listens without answering).
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
@@ -16,9 +15,8 @@ from media.answer.model import (
     ENDS,
     AgentHeard,
     AnswerSettings,
-    Decided,
     Deafen,
-    Effect,
+    Decided,
     HangUp,
     Heard,
     Input,
@@ -37,8 +35,8 @@ from media.report_types import AnswerTreatment, AnswerVerdict, DtmfHeard, ToolCa
 ROWS = 128
 RUN_EVERY_TICKS = 8
 """Of 5 ms."""
-KEPT_MS = 1_400
-"""Speech ends a hold after `AnswerSettings.wake_ms`; the model must hear its beginning too."""
+LATE_MS = 200
+"""Audio that comes brings its own time; when it is this late there is none."""
 HEARD_MS = 700
 """An agent turn of which less was heard changed nothing."""
 REPORT_VOICEMAIL = "report_voicemail"
@@ -46,46 +44,16 @@ REPORT_VOICEMAIL = "report_voicemail"
 Tell = Callable[..., None]
 
 
-class HoldGate:
-    """The way to the model: open, or silence instead of the callee; opening again hands on the last moments.
-
-    What goes through is as long as what comes in, only later by up to `KEPT_MS` while it is shut.
-    """
-
-    def __init__(self, silence: bytes, bytes_per_ms: int) -> None:
-        self.shut = False
-        self._silence = silence
-        self._limit = KEPT_MS * bytes_per_ms
-        self._kept: deque[bytes] = deque()
-        self._size = 0
-
-    def feed(self, audio: bytes) -> bytes:
-        """What the model gets now for this audio; empty while the last moments are being collected."""
-        if not self.shut:
-            return audio
-        self._kept.append(audio)
-        self._size += len(audio)
-        passed = 0
-        while self._size > self._limit:
-            oldest = len(self._kept.popleft())
-            self._size -= oldest
-            passed += oldest
-        return self._silence * passed if len(self._silence) == 1 else bytes(passed)
-
-    def open(self) -> bytes:
-        """Real audio from now on; the answer is the last moments."""
-        self.shut = False
-        kept = b"".join(self._kept)
-        self._kept.clear()
-        self._size = 0
-        return kept
-
-
 class Ear:
     """One supervised leg. `act` is told of `ListenOnly` and `Deafen`, `tell` makes reports of this leg."""
 
     def __init__(
-        self, settings: AnswerSettings, law: G711Law | None, *, act: Callable[[Effect], None], tell: Tell
+        self,
+        settings: AnswerSettings,
+        law: G711Law | None,
+        *,
+        act: Callable[[Deafen | ListenOnly], None],
+        tell: Tell,
     ) -> None:
         self.row = -1
         self._law = law
@@ -100,10 +68,11 @@ class Ear:
         """Sound can still change something."""
         return self._supervision.verdict not in ENDS
 
-    def feed(self, audio: bytes) -> None:
-        """Callee audio in the leg's codec form (law bytes, or 16 kHz PCM), since the answer."""
+    def feed(self, passed: list[bytes], audio_ms: int) -> None:
+        """Callee audio of one slot as it passed (law bytes, or 16 kHz PCM); `audio_ms` since the answer."""
         if self.listening:
-            self._audio += audio
+            self._audio += b"".join(passed)
+            self._tick(audio_ms)
 
     def take(self) -> Int16Array | None:
         """Whole frames at 8 kHz collected since the last take."""
@@ -131,7 +100,9 @@ class Ear:
                 self._put(Words(text))
             case TurnPartial(speaker="callee", text=text):
                 self._put(Words(text, final=False))
-            case TurnSpoken(speaker="agent", heard_ms=heard_ms, interrupted=interrupted, generated_ms=generated_ms):
+            case TurnSpoken(
+                speaker="agent", heard_ms=heard_ms, interrupted=interrupted, generated_ms=generated_ms
+            ):
                 if (heard_ms if interrupted else max(heard_ms, generated_ms)) >= HEARD_MS:
                     self._put(AgentHeard())
             case ToolCalled(name=name) if name == REPORT_VOICEMAIL:
@@ -141,10 +112,10 @@ class Ear:
             case _:
                 pass
 
-    def tick(self, audio_ms: int) -> None:
-        """Time passes though no audio comes (`audio_ms` since the answer)."""
+    def _tick(self, audio_ms: int) -> None:
+        """Time passes though no audio comes."""
         deadline = self._supervision.next_deadline_ms
-        if deadline is not None and audio_ms >= deadline:
+        if deadline is not None and audio_ms >= deadline + LATE_MS:
             self._heard_ms = max(self._heard_ms, deadline)
             self._put(Tick())
 

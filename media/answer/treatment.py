@@ -6,8 +6,8 @@ times ends the call, a screening robot gets one sentence, fax and network announ
 
 from media.answer.model import (
     AnswerSettings,
-    Decided,
     Deafen,
+    Decided,
     Effect,
     HangUp,
     LeaveMessage,

@@ -193,7 +193,11 @@ class AnswerMachine:
             self._enter(Verdict.HUMAN, "a person's words", final=waited or self._agent_heard)
 
     def _robot_words(self, told: TextVerdict, *, final: bool) -> None:
-        if told.verdict is Verdict.IVR and self.verdict in {Verdict.MACHINE, Verdict.CALL_SCREENING} and self.final:
+        if (
+            told.verdict is Verdict.IVR
+            and self.verdict in {Verdict.MACHINE, Verdict.CALL_SCREENING}
+            and self.final
+        ):
             return
         self._enter(told.verdict, f"words: {told.words}", final=final)
 

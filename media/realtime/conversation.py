@@ -10,6 +10,7 @@ from media.realtime import events as ev
 from media.realtime.callee import CalleeTurns
 from media.realtime.client_events import ConversationItem, ConversationItemCreate, ResponseConfig
 from media.realtime.input_audio import InputAudio
+from media.realtime.listening import Listening
 from media.realtime.outbox import Outbox
 from media.realtime.priming import opening, system_item
 from media.realtime.responses import Responses
@@ -20,6 +21,7 @@ from media.realtime.session_model import (
     HeardItem,
     HoldPlayback,
     InjectText,
+    ListenOnly,
     MuteAgent,
     PlaybackFinished,
     PlaybackFlushed,
@@ -45,7 +47,9 @@ INJECTED_KEPT = 6
 class Conversation:
     """State of one call's conversation; `live` from the configuring of a session to its loss."""
 
-    def __init__(self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio) -> None:
+    def __init__(
+        self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio, listening: Listening
+    ) -> None:
         self.live = False
         self.injected: tuple[str, ...] = ()
         self.ledger = TurnLedger(audio.bytes_per_ms)
@@ -53,6 +57,7 @@ class Conversation:
         self.sequencer = Sequencer(outbox)
         self.speech = AgentSpeech(outbox, self.ledger, settings.path_ms)
         self.responses = Responses(settings.model, outbox, self.sequencer, self.speech, self.tools)
+        self._listening = listening
         self._settings = settings
         self._outbox = outbox
         self._audio = audio
@@ -84,6 +89,7 @@ class Conversation:
     def began(self, now: float) -> None:
         """A session is configured."""
         self.live = True
+        self._listening.confirmed()
         if self._answered_at is None and self._settings.opening == "greet_first" and not self._greeted:
             self._greet(now)
 
@@ -125,6 +131,8 @@ class Conversation:
                 self._inject(event, now)
             case MuteAgent(on=on):
                 self._mute(now, on=on)
+            case ListenOnly(on=on):
+                self._listen_only(now, on=on)
             case PlaybackStarted():
                 self._playback_started(event, now)
             case PlaybackFinished():
@@ -165,6 +173,14 @@ class Conversation:
         self.sequencer.cancel(now)
         self._outbox.put(FlushPlayback(fade=False))
         self._outbox.put(ReleasePlayback())
+
+    def _listen_only(self, now: float, *, on: bool) -> None:
+        if not self._listening.turn(only=on, live=self.live) or not on:
+            return
+        self._greet_at = self._reply_due = None
+        self.sequencer.wants = [want for want in self.sequencer.wants if want.kind == "say"]
+        self.sequencer.cancel(now)
+        self._outbox.put(FlushPlayback(fade=True))
 
     def _tool_result(self, event: ToolResult, now: float) -> None:
         call = self.tools.answer(event.tool_call_id, event.output, respond=event.respond)
@@ -230,6 +246,8 @@ class Conversation:
         return not self.sequencer.user_speaking and self._reply_due is None
 
     def _owe_again(self, now: float, pause_s: float) -> None:
+        if self._listening.only:
+            return
         if self.ledger.callee or self.ledger.recent(1):
             self.responses.owe(now, pause_s)
         else:
@@ -248,8 +266,9 @@ class Conversation:
         if self._answered_at is None:
             return
         self._stopped_at = now
-        self._reply_due = now + REPLY_TIMEOUT_S
-        self.sequencer.speech_stopped(now)
+        self.sequencer.speech_stopped(now, answers=not self._listening.only)
+        if not self._listening.only:
+            self._reply_due = now + REPLY_TIMEOUT_S
         self._callee.event(event, now)
 
     def _begun(self, response: ActiveResponse | None) -> None:

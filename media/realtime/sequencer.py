@@ -121,10 +121,11 @@ class Sequencer:
             self.requested = msgspec.structs.replace(self.requested, overtaken=True)
         self.wants = [want for want in self.wants if want.kind not in {"greeting", "owed"}]
 
-    def speech_stopped(self, now: float) -> None:
-        """The server will create a response by itself: leave it the slot."""
+    def speech_stopped(self, now: float, *, answers: bool = True) -> None:
+        """The server will create a response by itself, if it `answers`: leave it the slot."""
         self.user_speaking = False
-        self._auto_response_until = now + AUTO_RESPONSE_S
+        if answers:
+            self._auto_response_until = now + AUTO_RESPONSE_S
 
     def cancel(self, now: float) -> None:
         """Cancel the active response, once."""

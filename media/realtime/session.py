@@ -7,10 +7,11 @@ audio. Rules of the OpenAI Realtime API (GA form, WebSocket). Executed by the me
 from media.realtime import events as ev
 from media.realtime import session_model as sm
 from media.realtime.api_errors import FATAL_CODES, FATAL_STATUS, HOPELESS_STATUS, SESSION_EXPIRED
-from media.realtime.client_events import ConversationItemCreate, InputAudioBufferAppend, SessionUpdate
+from media.realtime.client_events import ConversationItemCreate, InputAudioBufferAppend
 from media.realtime.configure import format_problem, session_config
 from media.realtime.conversation import Conversation
 from media.realtime.input_audio import InputAudio
+from media.realtime.listening import Listening
 from media.realtime.notifications import Failed, Ready
 from media.realtime.outbox import CODE_LENGTH, MESSAGE_LENGTH, Outbox
 from media.realtime.priming import TURNS_PRIMED, resume_items, system_item
@@ -26,10 +27,10 @@ class RealtimeSession:
     def __init__(self, settings: RealtimeSettings) -> None:
         """Raises `MediaUsageError` when the settings hold a tool schema that is not JSON."""
         self._settings = settings
-        self._config = session_config(settings)
         self._outbox = Outbox()
         self._audio = InputAudio(settings.audio_format)
-        self._talk = Conversation(settings, self._outbox, self._audio)
+        self._listening = Listening(session_config(settings), self._outbox)
+        self._talk = Conversation(settings, self._outbox, self._audio, self._listening)
         self._plan = ReconnectPlan()
         self._life = SessionLife()
         self._state = sm.SessionState.CONNECTING
@@ -186,8 +187,7 @@ class RealtimeSession:
         if self._state is not sm.SessionState.CONFIGURING or self._update_id is not None:
             return
         self._life.announced(session.expires_at, now)
-        self._update_id = self._outbox.event_id()
-        self._outbox.send(SessionUpdate(event_id=self._update_id, session=self._config))
+        self._update_id = self._listening.configure()
 
     def _session_updated(self, session: ev.SessionInfo, now: float) -> None:
         if self._state is not sm.SessionState.CONFIGURING or self._update_id is None:

@@ -115,6 +115,12 @@ class MuteAgent(msgspec.Struct, frozen=True, kw_only=True):
     on: bool
 
 
+class ListenOnly(msgspec.Struct, frozen=True, kw_only=True):
+    """Make no responses to what is heard (`on`), or answer again; what was being said is cut and told as such."""
+
+    on: bool
+
+
 class HeardItem(msgspec.Struct, frozen=True, kw_only=True):
     """One item the playout held when it was flushed: `heard_ms` of the `received_ms` were sent to the callee.
 
@@ -163,7 +169,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SocketInput = Connected | ConnectFailed | Disconnected | ServerFrame
-EngineInput = ToolResult | SayNow | InjectText | MuteAgent | PlaybackFlushed | PlaybackStarted | PlaybackFinished
+PlaybackInput = PlaybackFlushed | PlaybackStarted | PlaybackFinished
+EngineInput = ToolResult | SayNow | InjectText | MuteAgent | ListenOnly | PlaybackInput
 Input = SocketInput | EngineInput | Answered | Close | Tick
 
 

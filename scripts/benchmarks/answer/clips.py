@@ -20,10 +20,20 @@ SEED: Final = 20_26
 TRUTHS: Final = ("human", "machine", "ivr", "call_screening", "hold_music", "silence", "fax", "network_tone")
 RECORDED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "machine": (
-        ("vm-theperson", "vm-isunavail", "vm-intro"), ("vm-intro",), ("vm-theperson", "vm-isonphone", "vm-intro"),
-        ("vm-nobodyavail", "vm-intro"), ("im-sorry", "vm-nobodyavail", "vm-leavemsg"),
+        ("vm-theperson", "vm-isunavail", "vm-intro"),
+        ("vm-intro",),
+        ("vm-theperson", "vm-isonphone", "vm-intro"),
+        ("vm-nobodyavail", "vm-intro"),
+        ("im-sorry", "vm-nobodyavail", "vm-leavemsg"),
     ),
-    "ivr": (("basic-pbx-ivr-main",), ("demo-instruct",), ("dir-intro",), ("conf-usermenu",), ("vm-advopts",), ("demo-moreinfo",)),
+    "ivr": (
+        ("basic-pbx-ivr-main",),
+        ("demo-instruct",),
+        ("dir-intro",),
+        ("conf-usermenu",),
+        ("vm-advopts",),
+        ("demo-moreinfo",),
+    ),
     "human": (("hello",), ("hello-world",), ("one-moment-please",)),
     "network_tone": (("ss-noservice",), ("cannot-complete-as-dialed",), ("all-circuits-busy-now",)),
 }
@@ -170,7 +180,11 @@ def _hold(tape: Tape, phrase: phrases.Phrase) -> None:
         tape.wait(100, 500)
         tape.person_at_ms = tape.ms
         spoken = {"en": "Hello, thanks for waiting, how can I help?", "de": "Guten Tag, was kann ich für Sie tun?"}
-        tape.say(spoken.get(tape.language, "Bonjour, je vous écoute." if tape.language == "fr" else "Hola, buenos días."))
+        tape.say(
+            spoken.get(
+                tape.language, "Bonjour, je vous écoute." if tape.language == "fr" else "Hola, buenos días."
+            )
+        )
         tape.wait(3000, 4000)
 
 
@@ -283,7 +297,9 @@ def _babble(rng: Rng) -> Sound:
     """Six voices at once, backwards, far away."""
     mixed = silence(9000)
     for voice in phrases.VOICES["en"][:6]:
-        words = "the quick brown fox jumps over the lazy dog while many people talk about other things in a big room "
+        words = (
+            "the quick brown fox jumps over the lazy dog while many people talk about other things in a big room "
+        )
         speech = np.resize(espeak(words, voice, *manner(rng))[::-1], mixed.size)
         mixed += np.roll(speech, int(rng.integers(0, mixed.size)))
     return levelled(mixed, -38)

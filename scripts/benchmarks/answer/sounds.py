@@ -63,7 +63,9 @@ def noise(kind: str, ms: float, rng: Rng) -> Sound:
         return (pink / (np.abs(pink).max() + 1e-9)).astype(np.float32)
     if kind == "hum":
         time = np.arange(size) / RATE_HZ
-        return (sum(np.sin(2 * np.pi * 50 * k * time) / k for k in range(1, 9)) / 2 + white / 10).astype(np.float32)
+        return (sum(np.sin(2 * np.pi * 50 * k * time) / k for k in range(1, 9)) / 2 + white / 10).astype(
+            np.float32
+        )
     if kind == "clicks":
         clicks = np.zeros(size, np.float32)
         for at in rng.integers(0, max(1, size - 200), max(1, int(ms / 700))):
@@ -80,7 +82,9 @@ def music(style: str, ms: float, rng: Rng) -> Sound:
     scale = [0, 2, 4, 5, 7, 9, 11]
     at, degree = 0.0, 0
     while at < ms / 1000:
-        degree = int(rng.choice([0, 3, 4, 5])) if style in {"pad", "strings"} else int(degree + rng.integers(-2, 3)) % 7
+        degree = (
+            int(rng.choice([0, 3, 4, 5])) if style in {"pad", "strings"} else int(degree + rng.integers(-2, 3)) % 7
+        )
         length_s = beat_s * (4 if style in {"pad", "strings"} else float(rng.choice([0.5, 1, 1, 2])))
         degrees = (degree, degree + 2, degree + 4) if style in {"pad", "strings", "piano"} else (degree,)
         for one in degrees:
@@ -97,12 +101,22 @@ def music(style: str, ms: float, rng: Rng) -> Sound:
 def _note(style: str, hz: float, length_s: float, rng: Rng) -> Sound:
     ring_s = {"piano": 1.4, "musicbox": 1.0, "beat": 0.5, "bass": 0.4}.get(style, length_s * 1.05)
     time = np.arange(int(min(ring_s, 2.9) * RATE_HZ)) / RATE_HZ
-    vibrato = 0.004 * np.sin(2 * np.pi * 5.5 * time) / (2 * np.pi * 5.5) * hz if style in {"strings", "flute"} else 0
+    vibrato = (
+        0.004 * np.sin(2 * np.pi * 5.5 * time) / (2 * np.pi * 5.5) * hz if style in {"strings", "flute"} else 0
+    )
     hz = hz * (2 if style in {"musicbox", "flute"} else 1)
     partials = {"pad": 4, "strings": 9, "musicbox": 2, "flute": 3}.get(style, 6)
-    wave = sum(np.sin(2 * np.pi * hz * k * (time + vibrato / hz)) / k**1.2 for k in range(1, partials + 1) if hz * k < 7000)
+    wave = sum(
+        np.sin(2 * np.pi * hz * k * (time + vibrato / hz)) / k**1.2
+        for k in range(1, partials + 1)
+        if hz * k < 7000
+    )
     struck = style in {"piano", "musicbox", "beat", "bass"}
-    shape = np.exp(-time * (3.5 / max(ring_s, 0.1))) if struck else np.minimum(1, np.minimum(time, time[-1] - time) / 0.08)
+    shape = (
+        np.exp(-time * (3.5 / max(ring_s, 0.1)))
+        if struck
+        else np.minimum(1, np.minimum(time, time[-1] - time) / 0.08)
+    )
     return np.asarray(wave * shape * rng.uniform(0.7, 1.0), np.float32)
 
 
