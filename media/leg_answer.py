@@ -1,4 +1,4 @@
-"""Answer supervision as one leg sees it: its ear, and the gate on the callee's way to the model. Owned by `media.leg`."""
+"""Answer supervision as a leg sees it: its ear, and the gate on the way to the model. Owned by `media.leg`."""
 
 from collections import deque
 from collections.abc import Callable

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     """How G.722 and PCM legs are resampled; soxr is the slower reference."""
     answer_supervision: bool = False
-    """True: who answered (person, machine, menu, hold music, fax) is told on each call, and the model is silent to machines."""
+    """True: each call tells who answered (person, machine, menu, music, fax); the model is silent to machines."""
     recording: bool = False
     """True: record both directions to WAV. Mind the law where you call."""
 

@@ -1,8 +1,9 @@
 """Speech, silence, noise and music in the callee's audio, frame by frame (pure).
 
 Speech rises above the noise floor and falls again, and its spectrum changes from frame to frame; music stands
-still between notes; noise does neither. Measured on `scripts/bench answer`'s clips: of loud frames, speech has at most 28 %
-with a flux below 0.3, music mostly more than 40 %; within 1.5 s speech spans 20 dB, noise at most 11 dB.
+still between notes; noise does neither. Measured on the tuning clips of `scripts/bench answer`: of loud frames,
+speech has at most 28 % with a flux below 0.3, music mostly more than 40 %; within 1.5 s speech spans 20 dB, noise
+at most 11 dB.
 """
 
 from bisect import bisect_left, insort

@@ -1,8 +1,8 @@
 """Answer supervision on a living leg: callee audio in, features of all legs in one go, effects carried out.
 
-`EarBatch` belongs to the engine and runs every 40 ms over what all ears have collected; an ear whose verdict needs no
-listening any more costs nothing. `Ear` belongs to a leg: it turns effects into reports and into the few things that
-must happen at once (a model that hears nothing during hold music, one that listens without answering).
+`EarBatch` belongs to the engine and runs every 40 ms over what all ears have collected; an ear whose verdict needs
+no listening any more costs nothing. `Ear` belongs to a leg: it turns effects into reports and into the few things
+that must happen at once (a model that hears nothing during hold music, one that listens without answering).
 """
 
 from collections.abc import Callable

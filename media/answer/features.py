@@ -1,4 +1,4 @@
-"""What one 20 ms frame of the callee's audio sounds like, for all calls at once: level, spectrum shape, pure tones.
+"""What one 20 ms frame of the callee sounds like, for all calls at once: level, spectrum shape, pure tones.
 
 Windows of 40 ms (the frame and the one before it, Hann) at 8 kHz, bins of 25 Hz, telephone band 200-3400 Hz. One
 FFT for all frames of all calls handed in together; numbers only, no decisions (`media.answer.tones`, `.activity`).
@@ -57,7 +57,7 @@ class FeatureBank:
         self._shape[row] = 0
 
     def process(self, rows: NDArray[np.intp], samples: Int16Array) -> Float32Array:
-        """Features of `samples[n, k * 160]` for n distinct rows: an array [n, k, 7] in the order of `FrameFeatures`."""
+        """Features of `samples[n, k * 160]` for n distinct rows: [n, k, 7] in the order of `FrameFeatures`."""
         count, frames = samples.shape[0], samples.shape[1] // FRAME_SAMPLES
         joined = np.concatenate((self._before[rows], samples), axis=1)
         self._before[rows] = samples[:, -FRAME_SAMPLES:]

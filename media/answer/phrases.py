@@ -1,8 +1,8 @@
 """What the words of a callee's turn say about who speaks: phrases in English, German, French and Spanish (pure).
 
-Text of a recognizer: lower case, accents and punctuation taken off, and words may be wrong, so a class needs either
-one telling phrase (1.0) or two hints (0.5). "He is not available" is a hint only: people say it too. Sources: carriers'
-and handset makers' announcements, livekit/agents#4906, bolna-ai/bolna#992.
+Text of a recognizer: lower case, accents and punctuation taken off; words may be wrong, so a class needs either
+one telling phrase (1.0) or two hints (0.5). "He is not available" is a hint only: people say it too. Sources:
+announcements of carriers and handset makers, livekit/agents#4906, bolna-ai/bolna#992.
 """
 
 import re
@@ -37,38 +37,50 @@ _PERSON: Final = (
     r"\bquien (es|habla)\b|\bdigame\b|\ben que puedo ayudar|\bquiere dejar(le)?\b|\ble digo\b",
 )
 _MACHINE_STRONG: Final = (
-    r"\b(after|at|following) the (tone|beep|signal)\b|\bvoice ?mail|\b(voice )?mailbox\b|\banswering (machine|service)\b",
+    r"\b(after|at|following) the (tone|beep|signal)\b|\bvoice ?mail|"
+    r"\b(voice )?mailbox\b|\banswering (machine|service)\b",
     r"\bleave (me |us )?(a|your|the) (short |brief |detailed )?(message|name)\b|\bleave your\b",
     r"\brecord (a|your|the) message\b|\bautomated voice\b|\bfinished recording\b|\bcall you back as soon\b",
     r"\bget back to you\b|\b(please|just) leave\b",
     r"\banrufbeantworter\b|\bmail ?box\b|\bmobilbox\b|\bnach dem (signal|ton|piep|signalton|pfeifton)",
     r"\bhinterlassen sie\b|\bsprechen sie (ihre nachricht )?(bitte )?nach\b|\b(eine|ihre) nachricht\b.*\bton\b",
     r"\bausserhalb unserer\b|\bnachricht (zu )?hinterlassen\b",
-    r"\bmessagerie\b|\brepondeur\b|\bapres le (bip|signal)|\blaisse[rz]?( moi| nous)? (un|votre|vos) (message|coordonnees|nom)\b",
-    r"\bbuzon\b|\bcontestador\b|\b(deje|dejame|dejenos|dejar) (su|un|tu) (mensaje|recado)\b|\bdespues de(l| la) (tono|senal)\b",
+    r"\bmessagerie\b|\brepondeur\b|\bapres le (bip|signal)|"
+    r"\blaisse[rz]?( moi| nous)? (un|votre|vos) (message|coordonnees|nom)\b",
+    r"\bbuzon\b|\bcontestador\b|\b(deje|dejame|dejenos|dejar) (su|un|tu) (mensaje|recado)\b|"
+    r"\bdespues de(l| la) (tono|senal)\b",
 )
 _MACHINE_HINT: Final = (
     r"\bcan ?(not|t) (come|get|take|answer)\b|\bunable to\b|\b(you|you ve|youve) (have )?(reached|got)\b",
-    r"\bnot available\b|\bunavailable\b|\bis not answering\b|\bnot (at )?home\b|\baway from\b|\bmissed (you|your call)\b",
-    r"\b(person|subscriber|customer|party|number) you\b|\bopening hours\b|\boffice hours\b|\bwe are (open|closed)\b|\bis closed\b",
+    r"\bnot available\b|\bunavailable\b|\bis not answering\b|"
+    r"\bnot (at )?home\b|\baway from\b|\bmissed (you|your call)\b",
+    r"\b(person|subscriber|customer|party|number) you\b|\bopening hours\b|"
+    r"\boffice hours\b|\bwe are (open|closed)\b|\bis closed\b",
     r"\bat the moment\b|\bsorry i\b|\bmessage\b|\bemergency\b|\bnobody is\b|\bbeep\b|\btry again later\b",
-    r"\bnicht erreichbar\b|\bnicht entgegennehmen\b|\bnicht zu hause\b|\bteilnehmer\b|\bgesprachspartner\b|\brufe sie\b",
+    r"\bnicht erreichbar\b|\bnicht entgegennehmen\b|\bnicht zu hause\b|"
+    r"\bteilnehmer\b|\bgesprachspartner\b|\brufe sie\b",
     r"\bsprechzeiten\b|\boffnungszeiten\b|\bnachricht\b|\bzuruck\b|\bim moment\b|\bsie rufen\b",
-    r"\bpas (disponible|vous repondre|la)\b|\bactuellement\b|\bcorrespondant\b|\bje vous rappel|\babsents?\b|\bmessage\b",
-    r"\bno (esta|puedo|podemos|estamos)\b|\bmensaje\b|\bte llamare\b|\bha llamado\b|\bnumero que ha marcado\b|\bnuestro horario\b",
+    r"\bpas (disponible|vous repondre|la)\b|\bactuellement\b|"
+    r"\bcorrespondant\b|\bje vous rappel|\babsents?\b|\bmessage\b",
+    r"\bno (esta|puedo|podemos|estamos)\b|\bmensaje\b|\bte llamare\b|"
+    r"\bha llamado\b|\bnumero que ha marcado\b|\bnuestro horario\b",
 )
 _IVR_STRONG: Final = (
     r"\b(press|dial|select|hit) (the )?(\d|one|two|three|four|five|six|seven|eight|nine|zero|star|pound|hash)\b",
-    r"\bmain menu\b|\bmenu options\b|\b(following|these) options\b|\b(pound|hash|star) key\b|\bparty s? ?extension\b",
+    r"\bmain menu\b|\bmenu options\b|\b(following|these) options\b|"
+    r"\b(pound|hash|star) key\b|\bparty s? ?extension\b",
     r"\byou can say things\b|\bsay or press\b|\btell me what you are calling about\b|\bin a few words\b",
     r"\b(drucken|wahlen|sagen) sie\b.*\b(die|bitte|eins|zwei|drei|null|\d)\b|\brautetaste\b|\bkundennummer ein\b",
     r"\b(tapez|appuyez sur|faites le|composez le) (la touche )?(un|deux|trois|quatre|zero|diese|etoile|\d)\b",
     r"\b(marque|presione|pulse|oprima) (el |la )?(uno|dos|tres|cuatro|cero|numero|tecla|almohadilla|\d)\b",
 )
 _IVR_HINT: Final = (
-    r"\bcalls? (may|will) be (recorded|monitored)\b|\bquality\b|\blisten carefully\b|\bthank you for calling\b|\bwelcome to\b",
-    r"\bfor (sales|support|english|billing|accounts)\b|\benter your\b|\bspeak to an? (agent|operator|representative)\b",
-    r"\bherzlich willkommen\b|\bfur fragen\b|\bmitarbeiter\b.*\bnull\b|\bbienvenue\b|\bbienvenid[oa]s?\b|\bgracias por llamar\b",
+    r"\bcalls? (may|will) be (recorded|monitored)\b|\bquality\b|"
+    r"\blisten carefully\b|\bthank you for calling\b|\bwelcome to\b",
+    r"\bfor (sales|support|english|billing|accounts)\b|\benter your\b|"
+    r"\bspeak to an? (agent|operator|representative)\b",
+    r"\bherzlich willkommen\b|\bfur fragen\b|\bmitarbeiter\b.*\bnull\b|"
+    r"\bbienvenue\b|\bbienvenid[oa]s?\b|\bgracias por llamar\b",
 )
 _SCREENING: Final = (
     r"\bscreen(ing|ed)\b|\bwho is calling and (what|why)\b|\btell me who you are\b",
@@ -79,7 +91,8 @@ _SCREENING: Final = (
     r"\bfiltrado\b|\b(nombre|quien llama)\b.*\bmotivo\b",
 )
 _QUEUE: Final = (
-    r"\b(please )?(hold|stay on|remain on) (the )?line\b|\bplease hold\b|\byour call is (very )?important\b|\bin the queue\b",
+    r"\b(please )?(hold|stay on|remain on) (the )?line\b|\bplease hold\b|"
+    r"\byour call is (very )?important\b|\bin the queue\b",
     r"\b(agents|representatives|operators) are (currently |all )?(busy|assisting)\b|\bnext available\b",
     r"\bbleiben sie (bitte )?(in|am)\b|\bmitarbeiter sind\b|\bmoment geduld\b|\bsie werden verbunden\b",
     r"\bne quittez pas\b|\bveuillez patienter\b|\bconseillers? sont\b",

@@ -1,9 +1,10 @@
-"""Pure tones in the callee's audio: voicemail beeps, fax tones, busy and special information tones, ringback (pure).
+"""Pure tones: voicemail beeps, fax tones, busy and special information tones, ringback (pure).
 
 A run is a tone, or two tones at once, that keeps its frequencies. Frequencies and cadences: ITU-T E.180 and Q.35
 (busy, ringback, special information), T.30 (CNG 1100 Hz 0.5 s on and 3 s off, CED 2100 Hz 2.6 to 4 s).
 """
 
+from itertools import pairwise
 from typing import Final, Literal
 
 import msgspec
@@ -150,7 +151,7 @@ class ToneTracker:
         if len(last) < BUSY_REPEATS or not all(_within(run.hz, BUSY_HZ) for run in last):
             return False
         on = [run.duration_ms for run in last]
-        off = [later.start_ms - run.end_ms for run, later in zip(last, last[1:], strict=False)]
+        off = [later.start_ms - run.end_ms for run, later in pairwise(last)]
         regular = max(on) - min(on) <= 80 and max(off) - min(off) <= 80
         return regular and BUSY_ON_MS[0] <= on[0] <= BUSY_ON_MS[1] and BUSY_ON_MS[0] <= off[0] <= BUSY_ON_MS[1]
 

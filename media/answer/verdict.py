@@ -1,8 +1,8 @@
 """Who answered: merges the sound, the callee's words, the model's tool and Asterisk's AMD into one verdict (pure).
 
 Every verdict is provisional until something confirms it; a final one is followed only along `model.PROGRESS`, when
-the call itself goes on. Uncertain means talk: nothing here waits for certainty before a person is answered. Treated
-by `media.answer.treatment`; both are run by `media.answer.supervision`.
+the call itself goes on. Uncertain means talk: nothing here waits for certainty before a person is answered.
+Treated by `media.answer.treatment`; both are run by `media.answer.supervision`.
 """
 
 from typing import assert_never

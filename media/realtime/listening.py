@@ -1,6 +1,6 @@
 """Listening without answering: a session whose turn detection makes no responses, and back (pure).
 
-While a machine speaks its greeting the model hears and transcribes, and nothing it would say is generated or billed.
+While a machine speaks its greeting the model hears and transcribes; nothing it would say is generated or billed.
 Called by `media.realtime.conversation`; a session that takes over is configured the same way.
 """
 

@@ -1,7 +1,7 @@
 """The clip set: made from one seed at run time, nothing of it is stored.
 
 A clip starts at the moment of the answer. Phrases and voices are split by hash: a held-out clip uses a phrase and a
-voice of which no tuning clip uses either. `turns` is what was said when, for the simulated transcripts.
+voice that no tuning clip uses. `turns` is what was said when, for the simulated transcripts.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,36 +18,6 @@ from scripts.benchmarks.answer.voices import espeak, manner, recording, third, t
 
 SEED: Final = 20_26
 TRUTHS: Final = ("human", "machine", "ivr", "call_screening", "hold_music", "silence", "fax", "network_tone")
-RECORDED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "machine": (
-        ("vm-theperson", "vm-isunavail", "vm-intro"),
-        ("vm-intro",),
-        ("vm-theperson", "vm-isonphone", "vm-intro"),
-        ("vm-nobodyavail", "vm-intro"),
-        ("im-sorry", "vm-nobodyavail", "vm-leavemsg"),
-    ),
-    "ivr": (
-        ("basic-pbx-ivr-main",),
-        ("demo-instruct",),
-        ("dir-intro",),
-        ("conf-usermenu",),
-        ("vm-advopts",),
-        ("demo-moreinfo",),
-    ),
-    "human": (("hello",), ("hello-world",), ("one-moment-please",)),
-    "network_tone": (("ss-noservice",), ("cannot-complete-as-dialed",), ("all-circuits-busy-now",)),
-}
-TEXTS: Final = {
-    "vm-theperson": "the person at extension", "vm-isunavail": "is unavailable",
-    "vm-intro": "please leave your message after the tone when done hang up or press the pound key",
-    "vm-isonphone": "is on the phone", "vm-nobodyavail": "nobody is available to take your call at the moment",
-    "im-sorry": "i'm sorry", "vm-leavemsg": "leave a message", "hello": "hello", "hello-world": "hello world",
-    "one-moment-please": "one moment please", "basic-pbx-ivr-main": "thank you for calling press one for sales press two",
-    "ss-noservice": "the number you have dialed is not in service", "demo-moreinfo": "press one for more information",
-    "cannot-complete-as-dialed": "your call cannot be completed as dialed", "dir-intro": "press the first letters",
-    "all-circuits-busy-now": "all circuits are busy now", "conf-usermenu": "press one to mute or unmute yourself",
-    "demo-instruct": "press one to dial", "vm-advopts": "press three for advanced options",
-}  # fmt: skip
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -99,7 +69,7 @@ class Tape:
     def play(self, name: str) -> None:
         sound = recording(name)
         if sound is not None:
-            self._spoken(trimmed(sound), TEXTS[name])
+            self._spoken(trimmed(sound), phrases.RECORDED_TEXTS[name])
 
     def _spoken(self, sound: Sound, text: str) -> None:
         start = self.ms
@@ -196,13 +166,13 @@ def _network(tape: Tape, phrase: phrases.Phrase) -> None:
     tape.wait(1000, 3000)
 
 
-STORIES: Final[tuple[tuple[str, dict[str, tuple[phrases.Phrase, ...]], Story, int], ...]] = (
+STORIES: Final[tuple[tuple[str, phrases.Texts, Story, int], ...]] = (
     ("human", phrases.HUMAN, _human, 216),
     ("machine", phrases.MACHINE, _machine, 162),
     ("ivr", phrases.IVR, _ivr, 66),
     ("call_screening", phrases.SCREENING, _screening, 48),
     ("hold_music", phrases.QUEUE, _hold, 60),
-    ("network_tone", {"en": phrases.NETWORK}, _network, 12),
+    ("network_tone", phrases.NETWORK, _network, 12),
 )
 
 
@@ -215,9 +185,7 @@ def clips() -> Iterator[Clip]:
     yield from _wordless()
 
 
-def _spoken(
-    truth: str, texts: dict[str, tuple[phrases.Phrase, ...]], story: Story, count: int, *, held: bool
-) -> Iterator[Clip]:
+def _spoken(truth: str, texts: phrases.Texts, story: Story, count: int, *, held: bool) -> Iterator[Clip]:
     pairs = [
         (language, tuple(joined.split("|")))
         for language, some in texts.items()
@@ -233,7 +201,7 @@ def _spoken(
 
 def _recorded() -> Iterator[Clip]:
     """A recorded voice, never used for tuning: 2 of each."""
-    for truth, programmes in RECORDED.items():
+    for truth, programmes in phrases.PROGRAMMES.items():
         for number, names in enumerate(programme for programme in programmes for _ in range(2)):
             if any(recording(name) is None for name in names):
                 continue

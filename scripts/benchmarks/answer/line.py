@@ -22,7 +22,7 @@ def levelled(sound: Sound, dbfs: float) -> Sound:
 
 
 def through(sound: Sound, codec: str, loss: float, rng: Rng) -> NDArray[np.int16]:
-    """What arrives at 8 kHz (G.722: 16 kHz, halved as the ear does): coded, with lost frames filled as a leg does."""
+    """What arrives at 8 kHz (G.722: 16 kHz, halved as the ear does): coded, lost frames filled as a leg does."""
     rate = 16_000 if codec == "g722" else 8_000
     wide = np.clip(sound, -0.99, 0.99)
     samples = (soxr.resample(wide, RATE_HZ, rate) if rate != RATE_HZ else wide) * 32767

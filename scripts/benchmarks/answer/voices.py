@@ -1,4 +1,4 @@
-"""Voices of the clips: espeak-ng with speed and pitch, and Asterisk's own recorded prompts where they are installed.
+"""Voices of the clips: espeak-ng with speed and pitch, and Asterisk's own prompts where they are installed.
 
 The recordings are a real woman's voice in GSM files; they are decoded by the libgsm that Asterisk's root brings.
 """
@@ -19,7 +19,7 @@ _FRAME_BYTES, _FRAME_SAMPLES = 33, 160
 
 
 def third(keys: tuple[str, ...], *, held: bool) -> list[str]:
-    """The third of these phrases or voices that is never used for tuning, or the other two: every third by hash."""
+    """The third of these that is never used for tuning, or the other two thirds: every third by hash."""
     ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
     return [key for rank, key in enumerate(ordered) if (rank % 3 == 0) is held]
 
