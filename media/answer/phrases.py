@@ -114,6 +114,11 @@ _RULES: Final = (
     (Verdict.IVR, _all(_IVR_STRONG), _all(_IVR_HINT)),
     (Verdict.MACHINE, _all(_MACHINE_STRONG), _all(_MACHINE_HINT)),
 )
+_ABOUT_OTHERS: Final = re.compile(
+    r"\b(he|she)( is| s)? (not|out|busy|away|gone|unavailable)\b|\b(he|she) (isn|can) ?t\b|\b(er|sie) ist\b"
+    r"|\b(il|elle) (n est|est)\b|\b(el|ella|ello) no\b"
+)
+"""Said of a third person: hints count for nothing."""
 PERSON_WORDS: Final = 7
 """A turn this short that no rule knows is a person's ("hello?", a name)."""
 
@@ -143,7 +148,7 @@ def judge(text: str) -> TextVerdict | None:
         verdict = Verdict.MACHINE if len(machine) >= len(menu) else Verdict.IVR
         return TextVerdict(verdict, " + ".join(told[verdict]))
     for verdict, _, hints in _RULES:
-        hinted = _found(hints, words)
+        hinted = [] if _ABOUT_OTHERS.search(words) else [m.group() for rule in hints for m in rule.finditer(words)]
         if len(hinted) * HINT >= STRONG and not person:
             return TextVerdict(verdict, " + ".join(hinted))
     if person:

@@ -1,4 +1,4 @@
-"""The baseline: the rule of Asterisk's AMD() (`apps/app_amd.c`), over 20 ms frames, with the defaults of `amd.conf`.
+"""The baseline: the rule of Asterisk's AMD() (`apps/app_amd.c`), over 20 ms frames, defaults of `amd.conf`.
 
 Initial silence 2500 ms, greeting 1500 ms, silence after it 800 ms, 5000 ms in all, words of 100 ms, 50 ms between
 words, at most 2 words, silence below a mean amplitude of 256.

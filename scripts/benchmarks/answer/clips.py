@@ -1,7 +1,7 @@
 """The clip set: made from one seed at run time, nothing of it is stored.
 
-A clip starts at the moment of the answer. Phrases and voices are split by hash: a held-out clip uses a phrase and a
-voice that no tuning clip uses. `turns` is what was said when, for the simulated transcripts.
+A clip starts at the moment of the answer. Phrases and voices are split by hash: a held-out clip uses a phrase and
+a voice that no tuning clip uses. `turns` is what was said when, for the simulated transcripts.
 """
 
 from collections.abc import Callable, Iterator
