@@ -26,6 +26,7 @@ from media.answer.model import (
     ModelSays,
     SayIdentity,
     Tick,
+    Verdict,
     Words,
 )
 from media.answer.supervision import Supervision
@@ -35,6 +36,7 @@ from media.report_types import AnswerTreatment, AnswerVerdict, DtmfHeard, ToolCa
 ROWS = 128
 RUN_EVERY_TICKS = 8
 """Of 5 ms."""
+WATCH_MS, REST = 4_000, 3
 LATE_MS = 200
 """Audio that comes brings its own time; when it is this late there is none."""
 HEARD_MS = 700
@@ -70,9 +72,19 @@ class Ear:
 
     def feed(self, passed: list[bytes], audio_ms: int) -> None:
         """Callee audio of one slot as it passed (law bytes, or 16 kHz PCM); `audio_ms` since the answer."""
-        if self.listening:
-            self._audio += b"".join(passed)
+        if not self.listening:
+            return
+        audio = b"".join(passed)
+        if self._supervision.final and self._supervision.verdict is Verdict.HUMAN and self._resting(audio_ms):
+            self._heard_ms += len(audio) // (8 if self._law is not None else 32)
+            return
+        self._audio += audio
+        if audio_ms >= self._heard_ms + LATE_MS:
             self._tick(audio_ms)
+
+    def _resting(self, audio_ms: int) -> bool:
+        """With a person on the line only hold music and busy tones are looked for, in 4 of every 12 seconds."""
+        return audio_ms // WATCH_MS % REST != 0
 
     def take(self) -> Int16Array | None:
         """Whole frames at 8 kHz collected since the last take."""
