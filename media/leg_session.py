@@ -117,6 +117,10 @@ class LegSession:
         """Something only the model shall know."""
         self._input(sm.InjectText(text=text, respond=respond))
 
+    def listen_only(self, *, on: bool) -> None:
+        """The model makes no responses, or again."""
+        self._input(sm.ListenOnly(on=on))
+
     def mute(self, *, on: bool) -> None:
         """The agent is not heard, or again."""
         self._input(sm.MuteAgent(on=on))

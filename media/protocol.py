@@ -28,6 +28,8 @@ from media.commands import (
 )
 from media.report_types import (
     AgentSpeaking,
+    AnswerTreatment,
+    AnswerVerdict,
     BargeIn,
     DtmfHeard,
     Fault,
@@ -54,6 +56,8 @@ __all__ = [  # one name space: the commands live in media.commands
     "PROTOCOL_VERSION",
     "Acknowledge",
     "AgentSpeaking",
+    "AnswerTreatment",
+    "AnswerVerdict",
     "Answered",
     "BargeIn",
     "CloseLeg",
@@ -148,6 +152,8 @@ NumberedReport = (
     | TranscriptionUsed
     | PlayoutDrained
     | DtmfHeard
+    | AnswerVerdict
+    | AnswerTreatment
     | Levels
     | Fault
     | WorkerLoad

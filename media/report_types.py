@@ -137,6 +137,31 @@ class DtmfHeard(Report, frozen=True, kw_only=True, tag="dtmf_heard"):
     duration_ms: int
 
 
+class AnswerVerdict(Report, frozen=True, kw_only=True, tag="answer_verdict"):
+    """Who answered (`media.answer.model.Verdict`), `decision_ms` after the answer.
+
+    A final verdict is followed only when the call goes on (machine -> beep, hold_music -> human); one that is not
+    final may turn out wrong: talk.
+    """
+
+    verdict: str
+    final: bool
+    decision_ms: int
+    evidence: str
+
+
+class AnswerTreatment(Report, frozen=True, kw_only=True, tag="answer_treatment"):
+    """What the treatment policy asks for. The worker has already done `listen_only`, `respond` (the model makes no
+    responses, or again), `wait` and `wake` (it hears nothing, or again); the rest is up to the control process:
+    say the message or the identity (`Say`), or hang up. `mark_number` says what the number is.
+    """
+
+    action: Literal["leave_message", "say_identity", "hang_up", "listen_only", "respond", "wait", "wake"]
+    reason: str
+    mark_number: Literal["fax"] | None
+    audio_ms: int
+
+
 class Levels(Report, frozen=True, kw_only=True, tag="levels"):
     """Once a second: loudness both ways (dBov, 0 = full scale) and what the receiver saw (RFC 3550)."""
 

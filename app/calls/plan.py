@@ -6,6 +6,7 @@ from app.calls.instructions import session_instructions
 from app.calls.tools import TOOL_SPECS
 from app.config import Settings
 from media import protocol as media
+from media.answer.model import AnswerSettings
 from media.realtime.presets import PRESETS
 from media.realtime.settings import AudioFormat, RealtimeSettings
 from stasis.call_model import CallPlan
@@ -44,6 +45,7 @@ def open_leg(settings: Settings, order: CallOrder) -> media.OpenLeg:
         recording_path=str(recording) if settings.recording else None,
         max_duration_ms=limit_s * 1000,
         resampler=settings.resampler,
+        answer=AnswerSettings() if settings.answer_supervision else None,
     )
 
 

@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     """process: a media worker of its own, which outlives a restart of this one; in_process: for tests."""
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     """How G.722 and PCM legs are resampled; soxr is the slower reference."""
+    answer_supervision: bool = False
+    """True: each call tells who answered (person, machine, menu, music, fax); the model is silent to machines."""
     recording: bool = False
     """True: record both directions to WAV. Mind the law where you call."""
 

@@ -87,6 +87,8 @@ async def _write(tx: Tx, tenant_id: str, report: media.NumberedReport) -> None:
             | media.AgentSpeaking()
             | media.BargeIn()
             | media.DtmfHeard()
+            | media.AnswerVerdict()
+            | media.AnswerTreatment()
             | media.Fault()
         ):
             await _event(tx, tenant_id, report)

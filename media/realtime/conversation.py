@@ -8,10 +8,13 @@ from typing import assert_never
 
 from media.realtime import events as ev
 from media.realtime.callee import CalleeTurns
-from media.realtime.client_events import ConversationItem, ConversationItemCreate, ResponseConfig
+from media.realtime.client_events import ConversationItem, ConversationItemCreate
+from media.realtime.greeting import Greeting
 from media.realtime.input_audio import InputAudio
+from media.realtime.listening import Listening
 from media.realtime.outbox import Outbox
-from media.realtime.priming import opening, system_item
+from media.realtime.priming import spoken_only, system_item
+from media.realtime.reply import Reply
 from media.realtime.responses import Responses
 from media.realtime.sequencer import Sequencer
 from media.realtime.session_model import (
@@ -20,6 +23,7 @@ from media.realtime.session_model import (
     HeardItem,
     HoldPlayback,
     InjectText,
+    ListenOnly,
     LocalGate,
     MuteAgent,
     PlaybackFinished,
@@ -50,7 +54,9 @@ INJECTED_KEPT = 6
 class Conversation:
     """State of one call's conversation; `live` from the configuring of a session to its loss."""
 
-    def __init__(self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio) -> None:
+    def __init__(
+        self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio, listening: Listening
+    ) -> None:
         self.live = False
         self.injected: tuple[str, ...] = ()
         self.ledger = TurnLedger(audio.bytes_per_ms)
@@ -58,19 +64,20 @@ class Conversation:
         self.sequencer = Sequencer(outbox)
         self.speech = AgentSpeech(outbox, self.ledger, settings.path_ms)
         self.responses = Responses(settings.model, outbox, self.sequencer, self.speech, self.tools)
+        self._listening = listening
         self._settings = settings
         self._outbox = outbox
         self._audio = audio
         self.callee = CalleeTurns(outbox, self.ledger, audio, settings.transcription_model)
         self._answered_at: float | None = None
-        self._greeted = False
-        self._greet_at: float | None = None
+        self._greeting = Greeting(settings, self.sequencer)
+        self.reply = Reply(outbox, self.responses, listening)
         self.turns = TurnTaking(
             settings.barge_in,
             outbox,
             self.sequencer,
             speech=self.speech,
-            responses=self.responses,
+            reply=self.reply,
             callee=self.callee,
         )
         self._muted = False
@@ -99,20 +106,21 @@ class Conversation:
         """The callee is there, nobody speaks, and it is the agent's turn (in an outage: whatever it said last)."""
         if self._answered_at is None or self._muted or self.speech.playing or self.sequencer.user_speaking:
             return False
-        return not self.live or not self.sequencer.idle or self.tools.pending or self.turns.reply_due is not None
+        return not self.live or not self.sequencer.idle or self.tools.pending or self.reply.due is not None
 
     @property
     def next_deadline(self) -> float | None:
         """When `advance` has something to do without an input; only of use while live."""
-        times = (self._greet_at, self.turns.next_deadline, self.sequencer.next_deadline)
+        times = (self._greeting.due, self.turns.next_deadline, self.sequencer.next_deadline)
         return min((time for time in times if time is not None), default=None)
 
     # --- life of a session --------------------------------------------------------------------------------------
     def began(self, now: float) -> None:
         """A session is configured."""
         self.live = True
-        if self._answered_at is None and self._settings.opening == "greet_first" and not self._greeted:
-            self._greet(now)
+        self._listening.confirmed()
+        if self._answered_at is None:
+            self._greeting.early(now)
 
     def ended(self, now: float) -> None:
         """The session is gone; what the callee is owed is asked for in the next one."""
@@ -126,7 +134,7 @@ class Conversation:
         owed = (self.sequencer.reset() and not self.tools.pending) or owed
         self.speech.new_session()
         if self._answered_at is None:
-            self._greeted = False
+            self._greeting.lost()
             if self.speech.playing:
                 self._outbox.put(FlushPlayback(fade=False))
         elif owed and not self.sequencer.wants:
@@ -153,6 +161,8 @@ class Conversation:
                 self._mute(now, on=on)
             case LocalGate():
                 self._gate(event, now)
+            case ListenOnly(on=on):
+                self._listen_only(now, on=on)
             case PlaybackStarted():
                 self._playback_started(event, now)
             case PlaybackFinished():
@@ -165,14 +175,11 @@ class Conversation:
     def answered(self, now: float) -> None:
         """Audio position 0. Who waits for a hello waits from here."""
         self._answered_at = now
-        if not self._greeted:
-            greet_first = self._settings.opening == "greet_first"
-            self._greet_at = now if greet_first else now + self._settings.greet_after_silence_ms / 1_000
+        self._greeting.answered(now)
 
     def _say(self, event: SayNow, now: float) -> None:
-        self._greet_at = None
-        self._greeted = True
-        config = self._spoken_only(event.instructions)
+        self._greeting.off()
+        config = spoken_only(self._settings.instructions, event.instructions)
         self.sequencer.ask(Want(kind="say", asked_at=now, config=config))
 
     def _inject(self, event: InjectText, now: float) -> None:
@@ -199,6 +206,13 @@ class Conversation:
         self._outbox.put(FlushPlayback(fade=False))
         self._outbox.put(ReleasePlayback())
 
+    def _listen_only(self, now: float, *, on: bool) -> None:
+        if not self._listening.turn(only=on, live=self.live) or not on:
+            return
+        self._greeting.wait()
+        self.sequencer.wants = [want for want in self.sequencer.wants if want.kind == "say"]
+        self.turns.fall_silent(now)
+
     def _tool_result(self, event: ToolResult, now: float) -> None:
         call = self.tools.answer(event.tool_call_id, event.output, respond=event.respond)
         if call is None:
@@ -213,8 +227,8 @@ class Conversation:
 
     def _playback_started(self, event: PlaybackStarted, now: float) -> None:
         answered_at = now if self._answered_at is None else self._answered_at
-        if self.speech.started(event, now, answered_at=answered_at, stopped_at=self.turns.stopped_at):
-            self.turns.stopped_at = None
+        if self.speech.started(event, now, answered_at=answered_at, stopped_at=self.reply.stopped_at):
+            self.reply.stopped_at = None
 
     # --- what the server says -----------------------------------------------------------------------------------
     def server_event(self, event: ev.TypedServerEvent, now: float) -> None:
@@ -246,8 +260,7 @@ class Conversation:
     def advance(self, now: float) -> None:
         """Do what is due: the end of every step while live."""
         self._begun(self.sequencer.active, now)
-        if self._greet_at is not None and now >= self._greet_at:
-            self._greet(now)
+        self._greeting.advance(now)
         self.turns.advance(now)
         self.responses.follow_up_tools(now)
         self.sequencer.pump(now)
@@ -257,16 +270,17 @@ class Conversation:
 
     # --- inside -------------------------------------------------------------------------------------------------
     def _owe_again(self, now: float, pause_s: float) -> None:
+        if self._listening.only:
+            return
         if self.ledger.callee or self.ledger.recent(1):
             self.responses.owe(now, pause_s)
         else:
-            self._greet_at = now
+            self._greeting.again(now)
 
     def _speech_started(self, event: ev.InputSpeechStarted, now: float) -> None:
         if self._answered_at is None:
             return
-        self._greet_at = None
-        self._greeted = True
+        self._greeting.off()
         self.turns.speech_started(event, now)
 
     def _speech_stopped(self, event: ev.InputSpeechStopped, now: float) -> None:
@@ -278,20 +292,8 @@ class Conversation:
         if response is None or response.muted:
             return
         if response.request is None:
-            self._greet_at = None
-            self._greeted = True
+            self._greeting.off()
         self.turns.begun(response, now)
-
-    def _greet(self, now: float) -> None:
-        self._greet_at = None
-        self._greeted = True
-        config = self._spoken_only(opening(self._settings.greeting))
-        self.sequencer.ask(Want(kind="greeting", asked_at=now, config=config))
-
-    def _spoken_only(self, addition: str) -> ResponseConfig:
-        """A response's instructions replace the session's, so the base text goes first."""
-        instructions = f"{self._settings.instructions}\n\n{addition}".strip()
-        return ResponseConfig(instructions=instructions, tool_choice="none")
 
     def _create_item(self, item: ConversationItem) -> None:
         self._outbox.send(ConversationItemCreate(event_id=self._outbox.event_id(), item=item))

@@ -6,7 +6,7 @@ make the model answer in text instead of speech. Called by `media.realtime.sessi
 
 from collections.abc import Sequence
 
-from media.realtime.client_events import ConversationItem, MessageItem, TextPart
+from media.realtime.client_events import ConversationItem, MessageItem, ResponseConfig, TextPart
 from media.realtime.notifications import Turn
 from media.realtime.tool_calls import ToolCalls
 
@@ -68,3 +68,8 @@ def _summary(told: Sequence[tuple[Turn, str]], priming: str) -> str:
         if last is not None:
             lines.append(f'{label}: "{last}"')
     return "\n".join(lines)
+
+
+def spoken_only(instructions: str, addition: str) -> ResponseConfig:
+    """A response that calls no tool. Its instructions replace the session's, so these go first."""
+    return ResponseConfig(instructions=f"{instructions}\n\n{addition}".strip(), tool_choice="none")

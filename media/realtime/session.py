@@ -7,10 +7,11 @@ audio. Rules of the OpenAI Realtime API (GA form, WebSocket). Executed by the me
 from media.realtime import events as ev
 from media.realtime import session_model as sm
 from media.realtime.api_errors import FATAL_CODES, FATAL_STATUS, HOPELESS_STATUS, SESSION_EXPIRED
-from media.realtime.configure import format_problem
+from media.realtime.configure import format_problem, session_config
 from media.realtime.conversation import Conversation
 from media.realtime.filler import Filler
 from media.realtime.input_audio import InputAudio
+from media.realtime.listening import Listening
 from media.realtime.notifications import Failed, Ready
 from media.realtime.outbox import CODE_LENGTH, MESSAGE_LENGTH, Outbox
 from media.realtime.reconnect import ReconnectPlan, SessionLife
@@ -28,8 +29,9 @@ class RealtimeSession:
         self._settings = settings
         self._outbox = Outbox()
         self._audio = InputAudio(settings.audio_format)
-        self._talk = Conversation(settings, self._outbox, self._audio)
-        self._takeover = Takeover(settings, self._outbox, self._audio, talk=self._talk)
+        self._listening = Listening(session_config(settings), self._outbox)
+        self._talk = Conversation(settings, self._outbox, self._audio, self._listening)
+        self._takeover = Takeover(settings, self._outbox, self._audio, talk=self._talk, listening=self._listening)
         self._filler = Filler(settings.filler, self._outbox)
         self._plan = ReconnectPlan()
         self._life = SessionLife()

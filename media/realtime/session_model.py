@@ -116,6 +116,12 @@ class MuteAgent(msgspec.Struct, frozen=True, kw_only=True):
     on: bool
 
 
+class ListenOnly(msgspec.Struct, frozen=True, kw_only=True):
+    """Make no responses to what is heard (`on`), or answer again; what was being said is cut and told as such."""
+
+    on: bool
+
+
 class LocalGate(msgspec.Struct, frozen=True, kw_only=True):
     """The leg's own ear on the callee; `queued_ms` of agent speech are still to be sent."""
 
@@ -171,9 +177,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SocketInput = Connected | ConnectFailed | Disconnected | ServerFrame
-EngineInput = (
-    ToolResult | SayNow | InjectText | MuteAgent | LocalGate | PlaybackFlushed | PlaybackStarted | PlaybackFinished
-)
+PlaybackInput = PlaybackFlushed | PlaybackStarted | PlaybackFinished
+EngineInput = ToolResult | SayNow | InjectText | MuteAgent | ListenOnly | LocalGate | PlaybackInput
 Input = SocketInput | EngineInput | Answered | Close | Tick
 
 

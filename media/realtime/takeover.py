@@ -5,19 +5,15 @@ turn detection and given the audio of those turns with a commit each; then every
 `media.realtime.session`.
 """
 
-from msgspec.structs import replace
-
 from media.realtime.client_events import (
     ConversationItem,
     ConversationItemCreate,
     InputAudioBufferAppend,
     InputAudioBufferCommit,
-    SessionConfig,
-    SessionUpdate,
 )
-from media.realtime.configure import session_config
 from media.realtime.conversation import Conversation
 from media.realtime.input_audio import InputAudio
+from media.realtime.listening import Listening
 from media.realtime.outbox import Outbox
 from media.realtime.priming import TURNS_PRIMED, message, resume_items, system_item
 from media.realtime.settings import RealtimeSettings
@@ -27,15 +23,20 @@ class Takeover:
     """One new session after the other; `update_id` is the id of the session.update that awaits its answer."""
 
     def __init__(
-        self, settings: RealtimeSettings, outbox: Outbox, audio: InputAudio, *, talk: Conversation
+        self,
+        settings: RealtimeSettings,
+        outbox: Outbox,
+        audio: InputAudio,
+        *,
+        talk: Conversation,
+        listening: Listening,
     ) -> None:
-        """Raises `MediaUsageError` when the settings hold a tool schema that is not JSON."""
         self.update_id: str | None = None
         self._settings = settings
-        self._config = session_config(settings)
         self._outbox = outbox
         self._audio = audio
         self._talk = talk
+        self._listening = listening
         self._deaf = False
         self._said_again_bytes = 0
 
@@ -43,7 +44,7 @@ class Takeover:
         """The server is there: configure it."""
         self._said_again_bytes = 0
         self._deaf = bool(self._talk.callee.untold)
-        self._update(_without_turns(self._config) if self._deaf else self._config)
+        self.update_id = self._listening.configure(deaf=self._deaf)
 
     def lost(self) -> None:
         """The socket is gone."""
@@ -54,7 +55,7 @@ class Takeover:
         if self._deaf:
             self._deaf = False
             self._prime()
-            self._update(self._config)
+            self.update_id = self._listening.configure()
             return False
         if not self._said_again_bytes:
             self._prime()
@@ -87,13 +88,3 @@ class Takeover:
 
     def _append(self, audio: bytes) -> None:
         self._outbox.send(InputAudioBufferAppend(event_id=self._outbox.event_id(), audio=audio))
-
-    def _update(self, config: SessionConfig) -> None:
-        self.update_id = self._outbox.event_id()
-        self._outbox.send(SessionUpdate(event_id=self.update_id, session=config))
-
-
-def _without_turns(config: SessionConfig) -> SessionConfig:
-    """Nothing is taken for a turn by itself, and nothing answered."""
-    listening = replace(config.audio.input, turn_detection=None)
-    return replace(config, audio=replace(config.audio, input=listening))

@@ -15,14 +15,13 @@ from media.realtime.floor import (
     ANSWER_TAIL_MS,
     DOUBT_LIMIT_S,
     PROTECTED_S,
-    REPLY_TIMEOUT_S,
     SPURN_S,
     UNHEARD_S,
     VERDICT_S,
     Floor,
 )
 from media.realtime.outbox import Outbox
-from media.realtime.responses import Responses
+from media.realtime.reply import Reply
 from media.realtime.sequencer import Sequencer
 from media.realtime.session_model import DuckPlayback, FlushPlayback, LocalGate, PausePlayback, ResumePlayback
 from media.realtime.settings import BargeIn
@@ -33,7 +32,7 @@ from media.speech_gate import Confirmed, Ended, Long, Onset
 
 
 class TurnTaking:
-    """One call's floor; `reply_due` and `stopped_at` tell what the callee waits for."""
+    """One call's floor."""
 
     def __init__(
         self,
@@ -42,17 +41,15 @@ class TurnTaking:
         sequencer: Sequencer,
         *,
         speech: AgentSpeech,
-        responses: Responses,
+        reply: Reply,
         callee: CalleeTurns,
     ) -> None:
         self.floor = Floor.FREE
-        self.reply_due: float | None = None
-        self.stopped_at: float | None = None
         self._guarded = mode == "guarded"
         self._outbox = outbox
         self._sequencer = sequencer
         self._speech = speech
-        self._responses = responses
+        self._reply = reply
         self._callee = callee
         self._gate_heard = False  # the leg has a gate; without one the server alone decides
         self._burst = Burst()
@@ -68,26 +65,32 @@ class TurnTaking:
     @property
     def heard_out(self) -> bool:
         """The callee does not speak and waits for no answer."""
-        return not self._sequencer.user_speaking and self.reply_due is None
+        return not self._sequencer.user_speaking and self._reply.due is None
 
     @property
     def next_deadline(self) -> float | None:
         """When `advance` has something to do."""
-        return min((at for at in (self.reply_due, self._deadline) if at is not None), default=None)
+        return min((at for at in (self._reply.due, self._deadline) if at is not None), default=None)
 
     def lost(self) -> bool:
         """The session is gone. True if the callee waits for an answer, or was speaking."""
-        owed = self._sequencer.user_speaking or self.reply_due is not None
-        self.reply_due = None
+        owed = self._reply.off() or self._sequencer.user_speaking
         if self.floor is Floor.BRIEF:
             self._free()
         self._doubted.clear()
         return owed
 
+    def fall_silent(self, now: float) -> None:
+        """From now on we only listen: what the agent was saying is cut, whatever was thought of the floor."""
+        self._reply.off()
+        self._doubted.clear()
+        self._sequencer.cancel(now)
+        self._yield()
+
     # --- the server's ear ---------------------------------------------------------------------------------------
     def speech_started(self, event: ev.InputSpeechStarted, now: float) -> None:
         """Its turn detection hears the callee."""
-        self.reply_due = None
+        self._reply.off()
         if self._guarded:
             self._guarded_start(event, now)
             return
@@ -113,12 +116,11 @@ class TurnTaking:
         if self._guarded:
             self._sequencer.speech_stopped(now, answered=False)
             return
-        self._sequencer.speech_stopped(now)
+        self._sequencer.speech_stopped(now, answered=self._reply.wanted)
         if self.floor in {Floor.WATCHED, Floor.PAUSED}:
             self._interrupt(now)
         if self.floor is not Floor.BRIEF or self._answers_end:
-            self.stopped_at = now
-            self.reply_due = now + REPLY_TIMEOUT_S
+            self._reply.expect(now)
 
     def committed(self, event: ev.InputCommitted, now: float) -> None:
         """The turn is an item of the conversation. In guarded mode we ask for its answer."""
@@ -128,8 +130,7 @@ class TurnTaking:
         if event.item_id in self._doubted and self._speech.speaking_since is not None:
             return  # said over our speech and not enough to stop it: its words decide
         self._doubted.drop(event.item_id)
-        self.stopped_at = now
-        self._responses.owe(now)
+        self._reply.owe_turn(now)
 
     def transcribed(self, event: ev.TranscriptionCompleted | ev.TranscriptionFailed, now: float) -> None:
         """The words of a turn, which may turn out to be none."""
@@ -163,8 +164,7 @@ class TurnTaking:
         if listening and answers_brief and self._speech.playing and not self._server_cut:
             self._sequencer.cancel(now)  # an answer to "mm-hm" in the middle of a sentence
             return
-        if self.reply_due is not None and response.created_at >= self.reply_due - REPLY_TIMEOUT_S:
-            self.reply_due = None
+        self._reply.came(response)
 
     def over(self, response: ev.ResponseDone) -> None:
         """A response ended; one that the server cut off at a sound needs a sequel."""
@@ -176,10 +176,7 @@ class TurnTaking:
         """Do what is due."""
         if self.floor is not Floor.FREE and not self._speech.playing:
             self._played_out()
-        if self.reply_due is not None and now >= self.reply_due:
-            self.reply_due = None
-            self._outbox.fault("no_reply", "the server left a callee turn unanswered", now)
-            self._responses.owe(now)
+        self._reply.advance(now)
         if self._deadline is not None and now >= self._deadline:
             match self.floor:
                 case Floor.BRIEF:
@@ -252,7 +249,7 @@ class TurnTaking:
             self._sequencer.cancel(now)
             self._yield()
         if self._sequencer.active is None or self._sequencer.active.muted:
-            self._responses.owe(now)
+            self._reply.owe(now)
 
     def _played_out(self) -> None:
         """The agent had said all before anything was decided; brief words are still judged."""
@@ -270,8 +267,7 @@ class TurnTaking:
         if playing:
             self._sequencer.cancel(now)
             self._yield()
-        self.stopped_at = now
-        self._responses.owe(now)
+        self._reply.owe_turn(now)
 
     def _interrupt(self, now: float) -> None:
         """The callee has the floor."""
