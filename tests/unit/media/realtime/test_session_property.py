@@ -100,6 +100,7 @@ engine_inputs = st.one_of(
     st.just(sm.SayNow(instructions="Bye.")),
     st.builds(sm.InjectText, text=st.just("Offer the window table."), respond=st.booleans()),
     st.builds(sm.MuteAgent, on=st.booleans()),
+    st.builds(sm.ListenOnly, on=st.booleans()),
     st.builds(sm.PlaybackStarted, item_id=item_ids, audio_ms=times_ms),
     st.builds(sm.PlaybackFinished, item_id=item_ids, audio_ms=times_ms),
     st.builds(
