@@ -253,7 +253,7 @@ class Conversation:
             case _:
                 over = self.responses.event(event, now)
                 if isinstance(event, ev.ResponseDone):
-                    self.turns.over(event)
+                    self.turns.over(event.response.status, over)
                 self._begun(over, now)
 
     # --- time ---------------------------------------------------------------------------------------------------

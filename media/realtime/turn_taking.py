@@ -1,25 +1,17 @@
-"""Who has the floor: what follows when the callee makes a sound, while the agent speaks and while not (pure).
+"""Who has the floor: what follows when the callee makes a sound (pure).
 
 Three ears disagree: the server's turn detection (sure, but hears "mm-hm" and echo as turns), the leg's local gate
 (at once, but deaf to meaning) and the transcript (late, but knows the words). While the agent speaks a sound is
-first only doubted: `server` mode pauses playing within a frame, `guarded` mode ducks it, then pauses. A burst that
-lasts becomes an interruption: queue thrown away, model truncated to what was heard. A short one lets the agent go
-on where it stopped, and the transcript decides later whether the words count. Used by the conversation.
+first only doubted: `server` mode pauses playing within a frame, `guarded` mode ducks it, then pauses. What lasts is
+an interruption: queue thrown away, model truncated to what was heard. After what is short the agent goes on where
+it stopped, and the words decide later. Used by the conversation.
 """
 
 from media.realtime import events as ev
 from media.realtime.burst import Burst
 from media.realtime.callee import CalleeTurns
 from media.realtime.doubts import DoubtedTurns, words_of
-from media.realtime.floor import (
-    ANSWER_TAIL_MS,
-    DOUBT_LIMIT_S,
-    PROTECTED_S,
-    SPURN_S,
-    UNHEARD_S,
-    VERDICT_S,
-    Floor,
-)
+from media.realtime.floor import ANSWER_TAIL_MS, DOUBT_LIMIT_S, PROTECTED_S, SPURN_S, UNHEARD_S, VERDICT_S, Floor
 from media.realtime.outbox import Outbox
 from media.realtime.reply import Reply
 from media.realtime.sequencer import Sequencer
@@ -76,6 +68,7 @@ class TurnTaking:
         """The session is gone. True if the callee waits for an answer, or was speaking."""
         owed = self._reply.off() or self._sequencer.user_speaking
         if self.floor is Floor.BRIEF:
+            owed = owed or self._server_cut
             self._free()
         self._doubted.clear()
         return owed
@@ -166,10 +159,10 @@ class TurnTaking:
             return
         self._reply.came(response)
 
-    def over(self, response: ev.ResponseDone) -> None:
-        """A response ended; one that the server cut off at a sound needs a sequel."""
-        if self.floor is not Floor.FREE and response.response.status == "cancelled":
-            self._server_cut = True
+    def over(self, status: str | None, response: ActiveResponse | None) -> None:
+        """A response ended; one that the server, and not we, cut off at a sound needs a sequel."""
+        by_server = status == "cancelled" and response is not None and response.cancelled_at is None
+        self._server_cut |= self.floor is not Floor.FREE and by_server
 
     # --- time ---------------------------------------------------------------------------------------------------
     def advance(self, now: float) -> None:
@@ -238,17 +231,21 @@ class TurnTaking:
 
     def _settle(self, text: str | None, now: float) -> None:
         """The words of a brief burst (None: nobody will ever know them): carry on, or stop after all."""
-        playing = self._speech.playing
+        playing, cut = self._speech.playing, self._server_cut
         verdict = "speech" if text is None and not playing else judge(text or "", self._speech.recent_words)
         self._free()
+        answered = self._sequencer.active is not None and not self._sequencer.active.muted
         if verdict != "speech":
             self._outbox.counters.backchannels += 1
-            self._spurn_until = now + SPURN_S
+            if not cut:
+                self._spurn_until = now + SPURN_S
+            elif not answered:
+                self._reply.expect(now)  # the rest of the sentence
             return
         if playing:
             self._sequencer.cancel(now)
             self._yield()
-        if self._sequencer.active is None or self._sequencer.active.muted:
+        if playing or not answered:
             self._reply.owe(now)
 
     def _played_out(self) -> None:

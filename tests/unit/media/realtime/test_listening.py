@@ -80,7 +80,7 @@ def test_a_message_is_said_while_listening() -> None:
 
 @MODES
 def test_a_session_that_takes_over_still_only_listens(barge_in: str) -> None:
-    """Its first step has no turn detection while unwritten turns are heard again; its second makes no responses."""
+    """Its first step has no turn detection while unwritten turns are heard again; its second no responses."""
     talk = Talk(barge_in=barge_in).in_call().hear(3000).put(ON)
     talk.speech_started("item_u1", 400).speech_stopped("item_u1", 2000)
     before = len(detections(talk))

@@ -4,7 +4,7 @@ import pytest
 
 from media.realtime import notifications as nt
 from media.realtime import session_model as sm
-from media.realtime.floor import DOUBT_LIMIT_S, UNHEARD_S, VERDICT_S
+from media.realtime.floor import DOUBT_LIMIT_S, REPLY_TIMEOUT_S, UNHEARD_S, VERDICT_S
 from media.speech_gate import Confirmed, Ended, GateEvent, Long, Onset
 from tests.unit.media.realtime.talk import Talk
 
@@ -71,6 +71,32 @@ def test_the_servers_own_answer_to_a_backchannel_may_come_after_its_words() -> N
     talk = brief(speaking()).speech_stopped("item_u1", 4400)
     words(talk, "mhm").created("resp_2")
     assert talk.sent_types == ["response.cancel"]
+
+
+def cut_short() -> Talk:
+    """The server has broken off a sentence that was still being made, for a sound that was short."""
+    talk = gate(gate(Talk().in_call(), Onset()), Ended(100)).hear(1000)
+    talk.created().delta(4000).put(sm.PlaybackStarted(item_id="item_a1", audio_ms=1000))
+    talk.now += 1.0
+    gate(talk, Onset())
+    talk.speech_started("item_u1", 2000).done("resp_1", "cancelled")
+    return gate(talk, Ended(300), 0.46, 2500).speech_stopped("item_u1", 2400)
+
+
+@pytest.mark.parametrize("words_first", [True, False])
+def test_a_sentence_the_server_broke_off_gets_its_sequel_in_any_order(words_first: bool) -> None:
+    talk = words(cut_short(), "mhm") if words_first else cut_short()
+    talk.created("resp_2")
+    assert talk.sent == []
+    if not words_first:
+        words(talk, "mhm")
+    assert talk.delta(400, "resp_2", "item_a2").of(sm.Play)
+
+
+def test_a_sequel_that_the_server_does_not_make_is_asked_for() -> None:
+    talk = words(cut_short(), "mhm")
+    talk.put(sm.Tick(), REPLY_TIMEOUT_S + 0.1)
+    assert [e["type"] for e in talk.all_sent].count("response.create") == 1
 
 
 def test_a_short_word_that_counts_stops_the_agent_after_all_and_is_answered() -> None:
