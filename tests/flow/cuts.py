@@ -18,7 +18,7 @@ from app.domain.call import Call, Turn
 from app.domain.task import CallTask
 from app.sim import tonevoice
 from app.sim.asterisk import Answer, Callee, CalleeScript, Ring, Say, StaySilent, WaitForAgent
-from app.sim.realtime.brain import BrainEvent, SessionView, Step, ToolCall
+from app.sim.realtime.brain import BrainEvent, Cause, SessionView, Step, ToolCall
 from app.sim.realtime.faults import Fault, FaultKind
 from app.sim.realtime.session import SimSession
 from tests.flow.rig import Rig, until
@@ -93,6 +93,8 @@ class Keeper:
         if fruit is None:
             return self._other(asked, view)
         whole = reply_to(fruit)
+        if said == whole and event.cause is Cause.TOOL_OUTPUT:
+            return Step()  # all is said; a real model is silent too
         rest = whole[len(said) :].strip() if said and whole.startswith(said) and said != whole else whole
         fault = self._faults.pop(fruit, None)
         if fault is not None and fault.kind is FaultKind.BAD_ARGUMENTS:
