@@ -2,8 +2,8 @@
 
 Three ears disagree: the server's turn detection (sure, but hears "mm-hm" and echo as turns), the leg's local gate
 (at once, but deaf to meaning) and the transcript (late, but knows the words). While the agent speaks a sound is
-first only doubted: `server` mode pauses playing within a frame, `guarded` mode ducks it, then pauses. What lasts is
-an interruption: queue thrown away, model truncated to what was heard. After what is short the agent goes on where
+first only doubted: `server` mode pauses playing within a frame, `guarded` mode ducks it, then pauses. What lasts
+is an interruption: queue thrown away, model truncated to what was heard. After what is short the agent goes on where
 it stopped, and the words decide later. Used by the conversation.
 """
 
