@@ -3,8 +3,8 @@
 Three ears disagree: the server's turn detection (sure, but hears "mm-hm" and echo as turns), the leg's local gate
 (at once, but deaf to meaning) and the transcript (late, but knows the words). While the agent speaks a sound is
 first only doubted: `server` mode pauses playing within a frame, `guarded` mode ducks it, then pauses. What lasts
-is an interruption: queue thrown away, model truncated to what was heard. After what is short the agent goes on where
-it stopped, and the words decide later. Used by the conversation.
+is an interruption: queue thrown away, model truncated to what was heard. After what is short the agent goes on
+where it stopped, and the words decide later. Used by the conversation.
 """
 
 from media.realtime import events as ev
@@ -48,7 +48,7 @@ class TurnTaking:
         self._item_id: str | None = None
         self._since = 0.0
         self._deadline: float | None = None
-        self._server_cut = False
+        self._server_cut = self._goes_on = False
         self._spurn_until = float("-inf")
         self._answers_end = False
         self._ducked = False
@@ -143,6 +143,9 @@ class TurnTaking:
             case Onset():
                 if self._guarded and self._speech.speaking_since is not None and self.floor is not Floor.PAUSED:
                     self.floor, self._since, self._deadline = Floor.WATCHED, now, None
+                elif self.floor is Floor.BRIEF and self._sequencer.user_speaking and self._speech.playing:
+                    self._goes_on = True  # "stop, please stop": one turn, a pause in it
+                    self._pause(now)
             case Ended():
                 self._burst_over(event.queued_ms, now)
             case Confirmed() | Long():
@@ -195,7 +198,7 @@ class TurnTaking:
         """Duck, pause or interrupt as soon as what is known of the burst is enough."""
         if self.floor not in {Floor.WATCHED, Floor.PAUSED} or not self._burst.open or self._protected(now):
             return
-        if self._burst.long:
+        if self._burst.long or (self._goes_on and self._burst.confirmed):
             self._interrupt(now)
         elif self.floor is Floor.WATCHED and (self._burst.confirmed or not self._guarded):
             self._pause(now)
@@ -286,7 +289,8 @@ class TurnTaking:
 
     def _free(self) -> None:
         self._duck(on=False)
-        self.floor, self._deadline, self._item_id, self._server_cut = Floor.FREE, None, None, False
+        self.floor, self._deadline, self._item_id = Floor.FREE, None, None
+        self._server_cut = self._goes_on = False
 
     def _protected(self, now: float) -> bool:
         since = self._speech.speaking_since

@@ -73,6 +73,18 @@ def test_the_servers_own_answer_to_a_backchannel_may_come_after_its_words() -> N
     assert talk.sent_types == ["response.cancel"]
 
 
+def test_who_goes_on_after_a_pause_in_the_same_turn_interrupts() -> None:
+    talk = brief(speaking())
+    assert playing(gate(talk, Onset(), 0.1)) == [PAUSE]
+    assert playing(gate(talk, Confirmed(), 0.2)) == [FLUSH]
+
+
+def test_a_second_short_sound_in_the_same_turn_only_pauses() -> None:
+    talk = gate(brief(speaking()), Onset(), 0.1)
+    assert playing(gate(talk, Ended(120), 0.3)) == [RESUME]
+    assert playing(words(talk.speech_stopped("item_u1", 5000), "mhm mhm")) == []
+
+
 def cut_short() -> Talk:
     """The server has broken off a sentence that was still being made, for a sound that was short."""
     talk = gate(gate(Talk().in_call(), Onset()), Ended(100)).hear(1000)
