@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from media.answer.model import AnswerSettings
 from media.realtime.settings import RealtimeSettings
 
 LegCodec = Literal["ulaw", "alaw", "g722"]
@@ -56,6 +57,8 @@ class OpenLeg(msgspec.Struct, frozen=True, kw_only=True, tag="open_leg"):
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     comfort_noise: bool = True
     continued: Continuation | None = None
+    answer: AnswerSettings | None = None
+    """Answer supervision (`AnswerVerdict`, `AnswerTreatment`); None: off."""
 
 
 class ConnectPeer(msgspec.Struct, frozen=True, kw_only=True, tag="connect_peer"):

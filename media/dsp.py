@@ -84,6 +84,13 @@ def faded_bytes(payload: bytes, facts: FormatFacts) -> bytes:
     return facts.law.encode_bytes(faded(facts.law.decode_bytes(payload), facts.sample_rate_hz))
 
 
+def ducked_bytes(payload: bytes, facts: FormatFacts) -> bytes:
+    """One frame in a model's audio format, 12 dB softer: the callee may have begun to speak."""
+    if facts.law is None:
+        return (np.frombuffer(payload, np.int16) >> 2).tobytes()
+    return payload.translate(attenuation(facts.law.name, 2))
+
+
 def warm_up() -> None:
     """Make the shared tables before the first call needs them: some take longer than a frame's turn allows."""
     for law_name in LAWS:

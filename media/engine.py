@@ -13,7 +13,7 @@ from media.clock import TickClock
 from media.dsp import warm_up
 from media.errors import MediaError, MediaUsageError
 from media.lateness import LatenessHistogram
-from media.leg import Leg, Surroundings
+from media.leg import Leg
 from media.protocol import (
     Answered,
     CloseLeg,
@@ -34,6 +34,7 @@ from media.protocol import (
     WorkerLoad,
 )
 from media.reports import unnumbered
+from media.surroundings import Surroundings
 from media.udp import PeerRefused, RtpSocket
 
 logger = logging.getLogger(__name__)
@@ -210,6 +211,7 @@ class MediaEngine:
             self._shared.downlink.run()
             self._shared.taps.run()
         self._shared.uplink.run()
+        self._shared.ears.run()
         if now >= self._load_at:
             self._load_at = now + LOAD_PERIOD_S
             self._report_load(clock)

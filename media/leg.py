@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from media.clock import Slot
-from media.dsp import CODECS, FORMATS, ResampleBatch
+from media.dsp import CODECS, FORMATS
 from media.dtmf import DtmfPress
+from media.leg_answer import LegAnswer
 from media.leg_audio import LegAudio
 from media.leg_session import LegSession
 from media.leg_statistics import leg_statistics
@@ -29,28 +30,18 @@ from media.protocol import (
     NumberedReport,
     OpenLeg,
 )
-from media.recording import Recorder, RecordingResult, RecordingWriter
+from media.recording import Recorder, RecordingResult
 from media.reports import unnumbered
-from media.taps import TapBatch
-from media.udp import Address, RtpSocket
+from media.speech_gate import SpeechGate
+from media.surroundings import Surroundings
+from media.taps import Measured
+from media.udp import Address
 
 logger = logging.getLogger(__name__)
 
 LEVELS_EVERY_SLOTS = 50
 RECORDING_END_S = 5.0
 """How long the end of a leg waits for its file; a disk that takes longer is reported, not waited for."""
-
-
-class Surroundings:
-    """What all legs of an engine share."""
-
-    def __init__(self, socket: RtpSocket, advertised_host: str) -> None:
-        self.socket = socket
-        self.advertised_host = advertised_host
-        self.uplink = ResampleBatch()
-        self.downlink = ResampleBatch()
-        self.taps = TapBatch()
-        self.recordings = RecordingWriter()
 
 
 class Leg:
@@ -62,7 +53,7 @@ class Leg:
         self.call_id = opening.call_id
         self._opening = opening
         self._shared = surroundings
-        self._report = report
+        self._tell_control = report
         self._loop = asyncio.get_running_loop()
         self._peer: Address | None = None
         self._answered_at: float | None = None
@@ -85,12 +76,21 @@ class Leg:
             opening.call_id,
             opening.realtime,
             self._audio.playout,
-            report=report,
+            report=self._report,
             audio_ms=lambda: self.audio_ms,
             guard=self.guard,
             continued=opening.continued,
         )
         self._offset_ms = 0 if opening.continued is None else opening.continued.audio_ms
+        self._gate = SpeechGate()
+        self._audio.tap.on_levels = functools.partial(self.guard, self._measured)
+        self._answer = LegAnswer(
+            opening,
+            surroundings.ears,
+            tell=self._tell,
+            listen_only=lambda on: self._session.listen_only(on=on),
+            to_model=self._session.append,
+        )
 
     # --- life -------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -121,6 +121,7 @@ class Leg:
             if self._peer is not None:
                 self._shared.socket.remove_peer(self._peer)
             self._audio.close()
+            self._answer.close()
             recorded = await self._end_recording()
         finally:
             self._tell(
@@ -175,6 +176,7 @@ class Leg:
             encoding = "pcm16" if facts.law is None else facts.law.name
             self._recorder = self._shared.recordings.open(path, facts.sample_rate_hz, encoding=encoding)
             self._audio.tap.record(self._recorder)
+        self._answer.answered(self.guard)
         self._session.answered()
 
     def tool_output(self, tool_call_id: str, output: str, *, respond: bool) -> None:
@@ -210,6 +212,7 @@ class Leg:
     def serve(self, slot: Slot, now: float) -> None:
         """One 20 ms slot of this leg."""
         out, presses = self._audio.serve(slot, now)
+        self._answer.feed(self._audio.tap.callee_passed, self.audio_ms)
         self._shared.taps.add(self._audio.tap)
         self._dtmf(presses)
         if out.item_id is not None:
@@ -227,11 +230,19 @@ class Leg:
 
     def _to_model(self, audio: bytes) -> None:
         silence = FORMATS[self._opening.realtime.audio_format].silence
-        self._session.append(silence * len(audio) if self._deaf else audio)
+        self._answer.forward(silence * len(audio) if self._deaf else audio)
 
     def _to_peer(self, datagram: bytes) -> None:
         if self._peer is not None:
             self._shared.socket.send(datagram, self._peer)
+
+    def _measured(self, callee: Measured, agent: Measured) -> None:
+        """The levels of one slot: what the local gate makes of them goes to the session."""
+        if self._answered_at is None or self._ended_at is not None:
+            return
+        square = 0.0 if self._deaf else callee.square
+        for event in self._gate.slot(square, callee.ms, agent.square):
+            self._session.gate(event)
 
     def _dtmf(self, presses: list[DtmfPress]) -> None:
         for press in presses:
@@ -259,6 +270,10 @@ class Leg:
             audio_ms=self._offset_ms + self.audio_ms,
             agent_speaking=not self._audio.playout.drained,
         )
+
+    def _report(self, report: NumberedReport) -> None:
+        self._tell_control(report)
+        self._answer.overhear(report)
 
     def _tell(self, kind: Callable[..., NumberedReport], **fields: object) -> None:
         self._report(unnumbered(kind, self.call_id, fields))

@@ -13,7 +13,18 @@ import numpy as np
 
 from media.clock import Slot
 from media.comfort import POOL_FRAMES, comfort_noise, noise
-from media.dsp import CODECS, FORMATS, Lane, ResampleBatch, ResamplerKind, attenuation, faded_bytes, recoding
+from media.dsp import (
+    CODECS,
+    FORMATS,
+    FormatFacts,
+    Lane,
+    ResampleBatch,
+    ResamplerKind,
+    attenuation,
+    ducked_bytes,
+    faded_bytes,
+    recoding,
+)
 from media.dtmf import DtmfPress, DtmfTracker
 from media.errors import MalformedRtp
 from media.g711 import G711Law, Int16Array
@@ -42,7 +53,7 @@ class LegAudio:
         facts, model = CODECS[opening.codec], FORMATS[opening.realtime.audio_format]
         self.malformed = 0
         self.slots_skipped = 0
-        self.tap = Tap(facts.law)
+        self.tap = Tap(facts.law, facts.sample_rate_hz)
         self.jitter = JitterBuffer(payload_types={facts.payload_type})
         self.received = ReceiverStatistics(payload_types={facts.payload_type})
         self.playout = Playout(
@@ -136,7 +147,7 @@ class LegAudio:
             self._speak_nothing()
         else:
             self._hold_slot = None
-            self._speak(faded_bytes(out.payload, self._model) if out.fade else out.payload, marker=out.marker)
+            self._speak(_softened(out, out.payload, self._model), marker=out.marker)
         return out, self._dtmf.poll(now)
 
     @property
@@ -217,6 +228,12 @@ class LegAudio:
             if lane is not None:
                 batch.close_lane(lane)
         self._up = self._down = None
+
+
+def _softened(out: OutFrame, payload: bytes, facts: FormatFacts) -> bytes:
+    if out.fade:
+        return faded_bytes(payload, facts)
+    return ducked_bytes(payload, facts) if out.ducked else payload
 
 
 def _law_audio(frame: Frame, law: G711Law) -> bytes:

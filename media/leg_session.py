@@ -26,6 +26,7 @@ from media.realtime.events import ServerEvent
 from media.realtime.session import RealtimeSession
 from media.realtime.settings import RealtimeSettings
 from media.reports import unnumbered
+from media.speech_gate import GateEvent
 
 REPORTS: dict[type[nt.Notification], Callable[..., NumberedReport]] = {
     nt.Ready: protocol.LegReady,
@@ -121,9 +122,17 @@ class LegSession:
         """Something only the model shall know."""
         self._input(sm.InjectText(text=text, respond=respond))
 
+    def listen_only(self, *, on: bool) -> None:
+        """The model makes no responses, or again."""
+        self._input(sm.ListenOnly(on=on))
+
     def mute(self, *, on: bool) -> None:
         """The agent is not heard, or again."""
         self._input(sm.MuteAgent(on=on))
+
+    def gate(self, event: GateEvent) -> None:
+        """The local gate noticed something about the callee's voice."""
+        self._input(sm.LocalGate(event=event, queued_ms=self._playout.queued_ms))
 
     def playing(self, item_id: str) -> None:
         """A frame of this item was sent."""
@@ -169,16 +178,6 @@ class LegSession:
     def _execute(self, effects: list[sm.Effect]) -> None:
         for effect in effects:
             match effect:
-                case sm.Play(item_id=item_id, content_index=content_index, audio=audio):
-                    self._playout.enqueue(item_id, content_index, audio)
-                case sm.FinishItem(item_id=item_id):
-                    self._playout.finish_item(item_id)
-                case sm.FlushPlayback(fade=fade):
-                    self._flush(fade=fade)
-                case sm.HoldPlayback():
-                    self._playout.hold()
-                case sm.ReleasePlayback():
-                    self._playout.release()
                 case sm.Notify(report=notification):
                     self._notify(notification)
                 case sm.Send(event=event):
@@ -188,7 +187,28 @@ class LegSession:
                 case sm.CloseSocket(code=code, reason=reason):
                     self._close_socket(code, reason)
                 case _:
-                    assert_never(effect)
+                    self._play(effect)
+
+    def _play(self, effect: sm.PlayoutEffect) -> None:
+        match effect:
+            case sm.Play(item_id=item_id, content_index=content_index, audio=audio):
+                self._playout.enqueue(item_id, content_index, audio)
+            case sm.FinishItem(item_id=item_id):
+                self._playout.finish_item(item_id)
+            case sm.FlushPlayback(fade=fade):
+                self._flush(fade=fade)
+            case sm.PausePlayback():
+                self._playout.pause()
+            case sm.ResumePlayback():
+                self._playout.resume()
+            case sm.DuckPlayback(on=on):
+                self._playout.ducked = on
+            case sm.HoldPlayback():
+                self._playout.hold()
+            case sm.ReleasePlayback():
+                self._playout.release()
+            case _:
+                assert_never(effect)
 
     def _flush(self, *, fade: bool) -> None:
         items = self._take_back(fade=fade)

@@ -31,5 +31,8 @@ def leg_statistics(audio: LegAudio, counters: Counters, recorded: RecordingResul
         model_events_malformed=counters.events_malformed,
         model_reconnects=counters.reconnects,
         model_input_dropped_ms=counters.input_dropped_ms,
+        fillers_played=counters.fillers,
+        backchannels_ignored=counters.backchannels,
+        echoes_ignored=counters.echoes,
         recording_dropped_ms=0 if recorded is None else recorded.dropped_ms,
     )

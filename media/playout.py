@@ -18,13 +18,15 @@ class OutFrame(msgspec.Struct, frozen=True, kw_only=True):
     """One slot. `payload` None means nobody speaks: the leg sends comfort noise or silence.
 
     `marker` is set on the first frame of a talk spurt. `finished_items` were sent completely up to and with this
-    slot. `fade` marks the one frame after `flush(fade=True)` that the leg fades out; it counts as heard nowhere.
+    slot. `fade` marks the one frame after `flush(fade=True)` or `pause()` that the leg fades out; it counts as
+    heard nowhere. `ducked` asks for 12 dB less.
     """
 
     payload: bytes | None = None
     marker: bool = False
     item_id: str | None = None
     fade: bool = False
+    ducked: bool = False
     finished_items: tuple[str, ...] = ()
 
 
@@ -81,6 +83,16 @@ class _Segment:
         self.sent_bytes += size - missing
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def peek(self, size: int) -> bytes:
+        """What `take` would give, left where it is."""
+        found = b""
+        for number, chunk in enumerate(self.chunks):
+            if len(found) >= size:
+                break
+            start = self.offset if number == 0 else 0
+            found += chunk[start : start + size - len(found)]
+        return found
+
     def heard(self, bytes_per_ms: int) -> Heard:
         return Heard(
             item_id=self.item_id,
@@ -116,6 +128,8 @@ class Playout:
         self._rebuffering = False
         self._hold_until: float | None = None
         self.held = held
+        self.paused = False
+        self.ducked = False
         self.underruns = 0
         self.dropped_bytes = 0
 
@@ -150,6 +164,18 @@ class Playout:
         """Start or go on playing with the next slot."""
         self.held = False
 
+    def pause(self) -> None:
+        """Fall silent now, fading, and forget nothing: `resume` begins again with the frame that was faded."""
+        if self.paused:
+            return
+        self.paused = True
+        if self._speaking and self._queue:
+            self._fading = self._queue[0].peek(self._frame_bytes).ljust(self._frame_bytes, self._silence[:1])
+
+    def resume(self) -> None:
+        """Go on where `pause` fell silent."""
+        self.paused = False
+
     def hold_until(self, until: float) -> None:
         """Play nothing before `until`, e.g. while Asterisk sends DTMF and drops voice. A later hold extends it."""
         self._hold_until = until if self._hold_until is None else max(until, self._hold_until)
@@ -161,6 +187,8 @@ class Playout:
         very next slot still carries the frame that was cut off, marked `fade`.
         """
         heard = [segment.heard(self._bytes_per_ms) for segment in self._open.values()]
+        fade = fade and not self.paused
+        self.paused = self.ducked = False
         self._fading = self._padded(self._queue[0]) if fade and self._speaking and self._queue else None
         for segment in self._open.values():
             self._flushed[segment.item_id] = None
@@ -191,6 +219,7 @@ class Playout:
             payload=payload,
             marker=marker,
             item_id=segment.item_id,
+            ducked=self.ducked,
             finished_items=self._take_finished() if self._finished else (),
         )
 
@@ -206,7 +235,7 @@ class Playout:
 
     def _playable(self, now: float) -> _Segment | None:
         """The segment to take a frame from, or None when this slot is silent."""
-        if self.held or self._waits(now):
+        if self.held or self.paused or self._waits(now):
             return None
         if self._queue:
             segment = self._queue[0]

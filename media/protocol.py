@@ -30,6 +30,8 @@ from media.commands import (
 )
 from media.report_types import (
     AgentSpeaking,
+    AnswerTreatment,
+    AnswerVerdict,
     BargeIn,
     DtmfHeard,
     Fault,
@@ -56,6 +58,8 @@ __all__ = [  # one name space: the commands live in media.commands
     "PROTOCOL_VERSION",
     "Acknowledge",
     "AgentSpeaking",
+    "AnswerTreatment",
+    "AnswerVerdict",
     "Answered",
     "BargeIn",
     "CloseLeg",
@@ -97,7 +101,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "WorkerMessage",
 ]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 
@@ -152,6 +156,8 @@ NumberedReport = (
     | TranscriptionUsed
     | PlayoutDrained
     | DtmfHeard
+    | AnswerVerdict
+    | AnswerTreatment
     | Levels
     | Fault
     | WorkerLoad

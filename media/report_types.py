@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from media.realtime.notifications import TurnLatency
+
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What every numbered report carries."""
@@ -68,6 +70,7 @@ class TurnSpoken(Report, frozen=True, kw_only=True, tag="turn_spoken"):
     interrupted: bool = False
     heard_ms: int = 0
     generated_ms: int = 0
+    latency: TurnLatency | None = None
 
 
 class AgentSpeaking(Report, frozen=True, kw_only=True, tag="agent_speaking"):
@@ -134,6 +137,31 @@ class DtmfHeard(Report, frozen=True, kw_only=True, tag="dtmf_heard"):
     duration_ms: int
 
 
+class AnswerVerdict(Report, frozen=True, kw_only=True, tag="answer_verdict"):
+    """Who answered (`media.answer.model.Verdict`), `decision_ms` after the answer.
+
+    A final verdict is followed only when the call goes on (machine -> beep, hold_music -> human); one that is not
+    final may turn out wrong: talk.
+    """
+
+    verdict: str
+    final: bool
+    decision_ms: int
+    evidence: str
+
+
+class AnswerTreatment(Report, frozen=True, kw_only=True, tag="answer_treatment"):
+    """What the treatment policy asks for. The worker has already done `listen_only`, `respond` (the model makes no
+    responses, or again), `wait` and `wake` (it hears nothing, or again); the rest is up to the control process:
+    say the message or the identity (`Say`), or hang up. `mark_number` says what the number is.
+    """
+
+    action: Literal["leave_message", "say_identity", "hang_up", "listen_only", "respond", "wait", "wake"]
+    reason: str
+    mark_number: Literal["fax"] | None
+    audio_ms: int
+
+
 class Levels(Report, frozen=True, kw_only=True, tag="levels"):
     """Once a second: loudness both ways (dBov, 0 = full scale) and what the receiver saw (RFC 3550)."""
 
@@ -183,6 +211,9 @@ class LegStatistics(msgspec.Struct, frozen=True, kw_only=True):
     model_events_malformed: int = 0
     model_reconnects: int = 0
     model_input_dropped_ms: int = 0
+    fillers_played: int = 0
+    backchannels_ignored: int = 0
+    echoes_ignored: int = 0
     recording_dropped_ms: int = 0
 
 

@@ -5,6 +5,9 @@ served are measured together, law bytes straight from a table. Recordings take t
 the writer's thread. Pure; run by `media.engine`.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from media.g711 import G711Law
@@ -12,13 +15,27 @@ from media.levels import Meter, mean_square
 from media.recording import Recorder
 
 
+class Measured(NamedTuple):
+    """What one side said in one slot: mean square and length."""
+
+    square: float = 0.0
+    ms: float = 0.0
+
+
+OnLevels = Callable[[Measured, Measured], None]
+"""Callee and agent, once per slot."""
+
+
 class Tap:
     """One leg's ear on itself. `law` None: both directions are tapped as PCM16, else as bytes of that law."""
 
-    def __init__(self, law: G711Law | None) -> None:
+    def __init__(self, law: G711Law | None, rate_hz: int = 8000) -> None:
         self.law = law
         self.callee = Meter()
         self.agent = Meter()
+        self.on_levels: OnLevels | None = None
+        self.measured = [Measured(), Measured()]
+        self._bytes_per_ms = rate_hz / 1000 * (2 if law is None else 1)
         self._recorder: Recorder | None = None
         self.callee_passed: list[bytes] = []
         self.agent_passed: list[bytes] = []
@@ -44,29 +61,45 @@ class Tap:
             for _ in range(slots):
                 self._recorder.write(b"", None)
 
+    def meter(self, side: int, square: float, size: int) -> None:
+        """Count what one side (0 the callee, 1 the agent) said in this slot."""
+        (self.agent if side else self.callee).add(square, size)
+        self.measured[side] = Measured(square, size / self._bytes_per_ms)
+
+    def tell(self) -> None:
+        """Hand the levels of this slot on."""
+        callee, agent = self.measured
+        self.measured = [Measured(), Measured()]
+        if self.on_levels is not None:
+            self.on_levels(callee, agent)
+
 
 class TapBatch:
     """The taps that have something to measure in this slot."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[int, int], list[tuple[Meter, bytes, G711Law | None]]] = {}
+        self._taps: list[Tap] = []
+        self._groups: dict[tuple[int, int], list[tuple[Tap, int, bytes]]] = {}
 
     def add(self, tap: Tap) -> None:
         """Collect what has passed this tap."""
-        callee, agent = tap.take()
-        for meter, audio in ((tap.callee, callee), (tap.agent, agent)):
+        self._taps.append(tap)
+        for side, audio in enumerate(tap.take()):
             if audio:
-                self._groups.setdefault((id(tap.law), len(audio)), []).append((meter, audio, tap.law))
+                self._groups.setdefault((id(tap.law), len(audio)), []).append((tap, side, audio))
 
     def run(self) -> None:
-        """Measure all of it."""
+        """Measure all of it, then tell each tap's leg."""
         groups, self._groups = self._groups, {}
         for (_, size), entries in groups.items():
-            law = entries[0][2]
-            joined = b"".join(audio for _, audio, _ in entries)
+            law = entries[0][0].law
+            joined = b"".join(audio for _, _, audio in entries)
             if law is None:
                 squares = mean_square(np.frombuffer(joined, np.int16).reshape(len(entries), -1))
             else:
                 squares = law.mean_square(np.frombuffer(joined, np.uint8).reshape(len(entries), -1))
-            for (meter, _, _), square in zip(entries, squares.tolist(), strict=True):
-                meter.add(square, size)
+            for (tap, side, _), square in zip(entries, squares.tolist(), strict=True):
+                tap.meter(side, square, size)
+        taps, self._taps = self._taps, []
+        for tap in taps:
+            tap.tell()

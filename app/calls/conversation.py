@@ -4,8 +4,6 @@ Fed with the media worker's reports and with time; answers with commands for the
 hang up. The channel side of the call is `stasis.call`; `app.calls.run` connects the two.
 """
 
-from enum import StrEnum
-
 import msgspec
 
 from app.calls.keys import KeysToPress
@@ -14,10 +12,12 @@ from app.calls.talk_model import (
     SAY_GOODBYE,
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
+    TRANSITIONS,
     Note,
     PressKeys,
     TalkEffect,
     TalkLimits,
+    TalkState,
     ToMedia,
     WantHangUp,
 )
@@ -27,24 +27,9 @@ from stasis.outcome import EndedBy
 
 FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
+APOLOGY_S = 2.5
+"""A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
 KEY_PAUSE_S = 1.5
-
-
-class TalkState(StrEnum):
-    """Where in the talk we are."""
-
-    WAITING = "waiting"
-    TALKING = "talking"
-    CLOSING = "closing"
-    DONE = "done"
-
-
-TRANSITIONS: dict[TalkState, frozenset[TalkState]] = {
-    TalkState.WAITING: frozenset({TalkState.TALKING, TalkState.DONE}),
-    TalkState.TALKING: frozenset({TalkState.CLOSING, TalkState.DONE}),
-    TalkState.CLOSING: frozenset({TalkState.DONE}),
-    TalkState.DONE: frozenset(),
-}
 
 
 class Conversation:
@@ -65,6 +50,7 @@ class Conversation:
         self._keys_until: float | None = None
         self._to_press = KeysToPress()
         self.muted = False  # by an operator: the agent is not heard
+        self._cost_micro_usd = 0
         self._close_until = float("inf")
         self._end = WantHangUp(EndedBy.AGENT, "")
 
@@ -149,7 +135,11 @@ class Conversation:
             case media.ToolCalled():
                 return self._tool_called(report, now)
             case media.LegFailed():
-                return self._finish(WantHangUp(EndedBy.SYSTEM_FAILURE, f"{report.code}: {report.message}"))
+                return self._model_gone(
+                    WantHangUp(EndedBy.SYSTEM_FAILURE, f"{report.code}: {report.message}"), now
+                )
+            case media.ResponseUsed() | media.TranscriptionUsed():
+                return self._spent(report.cost_micro_usd or 0, now)
             case _:
                 pass
         return []
@@ -228,6 +218,23 @@ class Conversation:
                 if not self._agent_spoke_last or self.muted:
                     return [note, done, *self._close(end, SAY_GOODBYE, now)]
                 return [note, done, *self._close_after_speech(end, now)]
+
+    def _spent(self, cost_micro_usd: int, now: float) -> list[TalkEffect]:
+        """Say goodbye once the talk has cost what it may."""
+        self._cost_micro_usd += cost_micro_usd
+        limit = self.limits.max_cost_micro_usd
+        if limit is None or self._cost_micro_usd < limit or self.state is not TalkState.TALKING:
+            return []
+        end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "cost limit reached")
+        return [Note("cost_limit", f"{self._cost_micro_usd} micro-USD"), *self._close(end, SAY_GOODBYE_TIME, now)]
+
+    def _model_gone(self, end: WantHangUp, now: float) -> list[TalkEffect]:
+        if self.state in {TalkState.WAITING, TalkState.DONE}:
+            return self._finish(end)
+        if self.state is TalkState.TALKING:
+            self._enter(TalkState.CLOSING)
+        self._end, self._close_until = end, now + APOLOGY_S
+        return []
 
     def _no_input(self, now: float) -> list[TalkEffect]:
         self._quiet_since = now

@@ -181,6 +181,10 @@ class MediaLink:
                 )
             case media.Levels(call_id=call_id, callee_dbov=callee, agent_dbov=agent):
                 message = CallLevels(call_id=call_id, callee_dbov=callee, agent_dbov=agent)
+            case media.LegFailed(fatal=True):
+                why = f"{report.code}: {report.message} Dialing is held for this account until somebody lifts it."
+                await self._bus.publish("system", ConnectionChanged(name="realtime", state="off", detail=why))
+                return
             case _:
                 return
         await self._bus.publish("calls", message)

@@ -2,9 +2,12 @@
 
 from app.calls.board import CallOrder
 from app.calls.briefing import briefing
+from app.calls.filler import FALLING_HZ, RISING_HZ, sound
 from app.calls.tools import TOOL_SPECS
 from app.config import Settings
 from media import protocol as media
+from media.answer.model import AnswerSettings
+from media.realtime.presets import PRESETS
 from media.realtime.settings import AudioFormat, RealtimeSettings
 from stasis.call import CallMachine
 from stasis.call_model import CallPlan
@@ -71,6 +74,7 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
         recording_path=str(recording) if settings.recording else None,
         max_duration_ms=limit_s * 1000,
         resampler=settings.resampler,
+        answer=AnswerSettings() if settings.answer_supervision else None,
     )
 
 
@@ -78,6 +82,8 @@ def realtime_settings(settings: Settings, order: CallOrder) -> RealtimeSettings:
     """The model session of one call. A G.711 leg passes G.711 to the model unless the server only takes PCM."""
     agent, brief = order.agent, briefing(order)
     only_pcm = settings.realtime_audio == "pcm"
+    audio_format: AudioFormat = "audio/pcm" if only_pcm else _AUDIO_FORMATS[settings.leg_codec]
+    preset = PRESETS[agent.turn_preset or settings.turn_preset]
     return RealtimeSettings(
         url=settings.realtime_url,
         api_key=settings.openai_api_key.get_secret_value(),
@@ -87,8 +93,14 @@ def realtime_settings(settings: Settings, order: CallOrder) -> RealtimeSettings:
         greeting=brief.greeting,
         opening=brief.opening,
         priming=order.earlier,
+        greet_after_silence_ms=round(settings.greet_after_silence_s * 1000),
+        turn_detection=preset.turn_detection,
+        noise_reduction=preset.noise_reduction,
+        barge_in=settings.barge_in,
+        filler=sound(settings.filler_clip, RISING_HZ, audio_format),
+        apology=sound(settings.apology_clip, FALLING_HZ, audio_format),
         language=agent.language,
-        audio_format="audio/pcm" if only_pcm else _AUDIO_FORMATS[settings.leg_codec],
+        audio_format=audio_format,
         transcription_model=settings.transcription_model,
         tools=tuple(tool for tool in TOOL_SPECS if tool.name in agent.tools),
     )

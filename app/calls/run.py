@@ -57,6 +57,7 @@ class PhoneCall:
                 no_input_s=board.settings.no_input_s,
                 no_input_prompts=board.settings.no_input_prompts,
                 max_talk_s=board.settings.max_call_duration_s,
+                max_cost_micro_usd=round(board.settings.max_call_cost_usd * 1e6) or None,
             ),
         )
         self.result: CallResult | None = None

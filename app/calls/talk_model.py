@@ -1,7 +1,9 @@
-"""What goes into and comes out of the rules of a talk: limits, effects, what the agent is told to say.
+"""What goes into and comes out of the rules of a talk: states, limits, effects, what the agent is told to say.
 
 Used by `app.calls.conversation`.
 """
+
+from enum import StrEnum
 
 import msgspec
 
@@ -17,12 +19,31 @@ SAY_GOODBYE_STOPPING = (
 )
 
 
+class TalkState(StrEnum):
+    """Where in the talk we are."""
+
+    WAITING = "waiting"
+    TALKING = "talking"
+    CLOSING = "closing"
+    DONE = "done"
+
+
+TRANSITIONS: dict[TalkState, frozenset[TalkState]] = {
+    TalkState.WAITING: frozenset({TalkState.TALKING, TalkState.DONE}),
+    TalkState.TALKING: frozenset({TalkState.CLOSING, TalkState.DONE}),
+    TalkState.CLOSING: frozenset({TalkState.DONE}),
+    TalkState.DONE: frozenset(),
+}
+
+
 class TalkLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long silence and the whole talk may last."""
 
     no_input_s: float = 6.0
     no_input_prompts: int = 2
     max_talk_s: float = 600.0
+    max_cost_micro_usd: int | None = None
+    """What the models of one call may cost; None: no limit."""
 
 
 class ToMedia(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from app.domain.call import Call, CallState
+from app.domain.call import Call, CallState, Turn
 from app.domain.task import CallTask, TaskState
 from app.store import analyses, calls, decisions, events, tasks, transcripts
 from app.store.db import Database
@@ -102,6 +102,8 @@ class Follower:
                     self._line(call, label, str(event.data.get("detail") or event.data.get("message", "")))
         if call.state is CallState.ENDED and self._state is not CallState.ENDED:
             self._line(call, "ended", describe_end(call))
+            if delays := describe_delays(await transcripts.list_turns(self._db, call.tenant_id, call.id)):
+                self._line(call, "answers", delays)
         self._state = call.state
 
     async def _show_waiting(self, story: Story) -> None:
@@ -138,6 +140,20 @@ class Follower:
 def told_cost(micro_usd: int | None) -> str:
     """A cost in dollars; unknown is said, it is not 0."""
     return "cost unknown" if micro_usd is None else f"{micro_usd / 1e6:.4f} USD"
+
+
+def describe_delays(turns: list[Turn]) -> str:
+    """How long the callee waited for an answer, and where the time went; empty when it waited for none."""
+    answers = sorted(turn.delay_ms for turn in turns if turn.delay_ms is not None)
+    if not answers:
+        return ""
+
+    def at(share: float, values: list[int]) -> int:
+        return values[min(len(values) - 1, int(share * len(values)))]
+
+    model = sorted(turn.response_to_delta_ms or 0 for turn in turns if turn.delay_ms is not None)
+    whole = f"after {at(0.5, answers)} ms (p50), {at(0.95, answers)} ms (p95) of silence, {len(answers)} answers"
+    return f"{whole}; of that the model's first sound {at(0.5, model)} ms (p50), {at(0.95, model)} ms (p95)"
 
 
 def describe_end(call: Call) -> str:

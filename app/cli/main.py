@@ -17,6 +17,7 @@ from app.cli.drain import drain_command
 from app.cli.house import open_house, serve_console
 from app.cli.migrate import migrate_command
 from app.cli.policy import policy_command
+from app.cli.resume import resume_command
 from app.cli.sim import sim_command
 from app.cli.stop import stop_signals, until_stopped
 from app.cli.user import nobody_yet, user_command
@@ -76,6 +77,7 @@ opendeep.add_command(doctor_command)
 opendeep.add_command(migrate_command)
 opendeep.add_command(drain_command)
 opendeep.add_command(policy_command)
+opendeep.add_command(resume_command)
 opendeep.add_command(sim_command)
 opendeep.add_command(user_command)
 opendeep.add_command(why_command)

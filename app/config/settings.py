@@ -102,6 +102,18 @@ class Settings(BaseSettings):
     """Seconds of silence after which the agent asks whether the callee is still there."""
     no_input_prompts: int = Field(default=2, ge=0, le=10)
     """How often it asks before it ends the call."""
+    max_call_cost_usd: float = Field(default=0.0, ge=0, le=1000)
+    """Model cost of one call, USD, at which the agent says goodbye; 0: no limit."""
+    greet_after_silence_s: float = Field(default=2.0, ge=0.5, le=15)
+    """Seconds an agent that waits for a hello waits before it greets."""
+    turn_preset: Literal["natural", "phone", "noisy", "digits"] = "phone"
+    """How agents take turns that name no preset: by meaning, by loudness, for noisy lines, for long numbers."""
+    barge_in: Literal["server", "guarded"] = "server"
+    """Who decides that the callee interrupts; guarded, for lines with echo: our gate that knows what we sent."""
+    filler_clip: str = ""
+    """WAV file (16 bit mono, 5 s at most) for a callee who waits, "one moment, please"; empty: two soft notes."""
+    apology_clip: str = ""
+    """WAV file for the end of a call whose model is gone, "sorry, goodbye"; empty: two falling notes."""
     max_attempts: int = Field(default=3, ge=1, le=20)
     """Attempts per task unless the task says otherwise."""
     callback_days: int = Field(default=14, ge=0, le=365)
@@ -128,6 +140,8 @@ class Settings(BaseSettings):
     """Audio that leaves this late (p99 of some seconds) means too many calls: no new one is dialed meanwhile."""
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     """How G.722 and PCM legs are resampled; soxr is the slower reference."""
+    answer_supervision: bool = False
+    """True: each call tells who answered (person, machine, menu, music, fax); the model is silent to machines."""
     recording: bool = False
     """True: record both directions to WAV. Mind the law where you call."""
 

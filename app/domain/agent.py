@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+TurnPresetName = Literal["", "natural", "phone", "noisy", "digits"]
+"""How turns are taken, see `media.realtime.presets`; empty: the configured default."""
 Opening = Literal["greet_first", "wait_for_hello"]
 """Who says the first word after the callee answered."""
 
@@ -20,3 +22,4 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     language: str = "en"
     opening: Opening = "wait_for_hello"
     tools: tuple[str, ...] = ("send_dtmf", "end_call")
+    turn_preset: TurnPresetName = ""

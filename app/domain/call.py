@@ -115,4 +115,16 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     heard_ms: int = 0
     generated_ms: int = 0
+    response_id: str | None = None
+    stop_to_response_ms: int | None = None
+    """Callee's speech stopped -> response.created -> first delta -> first RTP packet; None where not measured."""
+    response_to_delta_ms: int | None = None
+    delta_to_rtp_ms: int | None = None
     seq: int = 0
+
+    @property
+    def delay_ms(self) -> int | None:
+        """From the end of the callee's speech to the first packet of the answer."""
+        parts = (self.stop_to_response_ms, self.response_to_delta_ms, self.delta_to_rtp_ms)
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None

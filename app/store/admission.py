@@ -33,7 +33,7 @@ from app.domain.policy.selection import Callee, Policy, policy_for
 from app.domain.policy.zones import Zones, zones_of
 from app.domain.task import CallTask
 from app.errors import AppError, StoreError
-from app.store import breakers, budgets, campaigns, consents, dnd, history, registries, tenants, trunks
+from app.store import breakers, budgets, campaigns, consents, dnd, history, holds, registries, tenants, trunks
 from app.store.budgets import Account
 from app.store.campaigns import Campaign
 from app.store.db import Reader
@@ -57,6 +57,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     decision: Decision
     accounts: tuple[Account, ...] = ()
+
+
+REFUSED_ACCOUNT_MS = 60_000
+"""How soon a task is looked at again while the account with the model is refused."""
 
 
 async def judge(
@@ -108,7 +112,7 @@ async def _facts(
         caps=caps,
         pace=await _pace(sql, site, now_ms, early=early, preparing=preparing),
         budgets=await budgets.facts(sql, accounts, site.reserve_micro_usd),
-        hold=_breaker_hold(await breakers.get(sql, task.lane), now_ms),
+        hold=await _hold(sql, task, now_ms),
         fictional=site.fictional,
     )
     return facts, policy, accounts
@@ -219,6 +223,15 @@ async def _caller_id(sql: Reader, tenant_id: str, site: Site) -> CallerIdFacts:
         owned=bool(number) and (site.caller_id_owned or reachable is not None),
         reachable=bool(number) and (site.caller_id_reachable or bool(reachable)),
     )
+
+
+async def _hold(sql: Reader, task: CallTask, now_ms: int) -> Hold | None:
+    """The tenant's account with the model is refused, or its campaign's breaker is open."""
+    refused = await holds.active(sql, task.tenant_id)
+    if refused is not None:
+        reason = f"the speech model refuses the account ({refused.code}); put it right, then `opendeep resume`"
+        return Hold(reason=reason, until_ms=now_ms + REFUSED_ACCOUNT_MS)
+    return _breaker_hold(await breakers.get(sql, task.lane), now_ms)
 
 
 def _breaker_hold(breaker: Breaker, now_ms: int) -> Hold | None:

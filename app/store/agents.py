@@ -9,12 +9,13 @@ from app.store.rows import to_params, with_columns
 
 _INSERT = """
     INSERT INTO agents (id, tenant_id, name, prompt, greeting, voice, language, opening, tools,
-        created_ms, updated_ms)
-    VALUES (:id, :tenant_id, :name, :prompt, :greeting, :voice, :language, :opening, :tools, :now_ms, :now_ms)
+        turn_preset, created_ms, updated_ms)
+    VALUES (:id, :tenant_id, :name, :prompt, :greeting, :voice, :language, :opening, :tools,
+        :turn_preset, :now_ms, :now_ms)
 """
 _UPDATE = """
     UPDATE agents SET name = :name, prompt = :prompt, greeting = :greeting, voice = :voice, language = :language,
-        opening = :opening, tools = :tools, updated_ms = :now_ms
+        opening = :opening, tools = :tools, turn_preset = :turn_preset, updated_ms = :now_ms
     WHERE tenant_id = :tenant_id AND id = :id
 """
 _SELECT = with_columns("SELECT $columns FROM agents WHERE tenant_id = :tenant_id", Agent)

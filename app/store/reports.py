@@ -10,7 +10,7 @@ import msgspec
 
 from app.domain.call import Turn
 from app.errors import ConstraintFailed, ValidationFailed
-from app.store import calls, events, recordings, transcripts, usage
+from app.store import calls, events, holds, recordings, transcripts, usage
 from app.store.db import Database, Reader, Tx
 from app.store.usage import Usage
 from media import protocol as media
@@ -68,6 +68,11 @@ async def _write(tx: Tx, tenant_id: str, report: media.NumberedReport) -> None:
     match report:
         case media.TurnSpoken():
             await transcripts.add(tx, tenant_id, report.call_id, _turn(report), report.at_unix_ms)
+        case media.LegFailed(fatal=True):
+            await holds.place(
+                tx, tenant_id, report.code, report.message, call_id=report.call_id, now_ms=report.at_unix_ms
+            )
+            await _event(tx, tenant_id, report)
         case media.ResponseUsed() | media.TranscriptionUsed():
             await usage.add(tx, tenant_id, report.call_id, _usage(report), report.at_unix_ms)
         case media.LegClosed():
@@ -82,6 +87,8 @@ async def _write(tx: Tx, tenant_id: str, report: media.NumberedReport) -> None:
             | media.AgentSpeaking()
             | media.BargeIn()
             | media.DtmfHeard()
+            | media.AnswerVerdict()
+            | media.AnswerTreatment()
             | media.Fault()
         ):
             await _event(tx, tenant_id, report)
@@ -107,6 +114,7 @@ async def _event(tx: Tx, tenant_id: str, report: media.NumberedReport) -> None:
 
 
 def _turn(report: media.TurnSpoken) -> Turn:
+    latency = report.latency
     return Turn(
         speaker=report.speaker,
         item_id=report.item_id,
@@ -116,6 +124,10 @@ def _turn(report: media.TurnSpoken) -> Turn:
         interrupted=report.interrupted,
         heard_ms=report.heard_ms,
         generated_ms=report.generated_ms,
+        response_id=latency and latency.response_id,
+        stop_to_response_ms=latency and latency.stop_to_response_ms,
+        response_to_delta_ms=latency and latency.response_to_delta_ms,
+        delta_to_rtp_ms=latency and latency.delta_to_rtp_ms,
     )
 
 

@@ -7,9 +7,11 @@ from app.store.rows import to_params, to_struct, with_columns
 
 _ADD = """
     INSERT INTO call_transcripts (call_id, seq, tenant_id, speaker, item_id, text, start_audio_ms, end_audio_ms,
-        interrupted, heard_ms, generated_ms, created_ms)
+        interrupted, heard_ms, generated_ms, response_id, stop_to_response_ms, response_to_delta_ms,
+        delta_to_rtp_ms, created_ms)
     SELECT c.id, (SELECT coalesce(max(w.seq), 0) + 1 FROM call_transcripts w WHERE w.call_id = c.id), c.tenant_id,
-        :speaker, :item_id, :text, :start_audio_ms, :end_audio_ms, :interrupted, :heard_ms, :generated_ms, :now_ms
+        :speaker, :item_id, :text, :start_audio_ms, :end_audio_ms, :interrupted, :heard_ms, :generated_ms,
+        :response_id, :stop_to_response_ms, :response_to_delta_ms, :delta_to_rtp_ms, :now_ms
     FROM calls c WHERE c.id = :call_id AND c.tenant_id = :tenant_id
     ON CONFLICT (call_id, item_id, speaker) DO UPDATE SET text = excluded.text,
         start_audio_ms = excluded.start_audio_ms, end_audio_ms = excluded.end_audio_ms,

@@ -11,7 +11,10 @@ from media.realtime.input_audio import InputAudio
 from media.realtime.notifications import SpeechStarted, SpeechStopped, TranscriptionUsed
 from media.realtime.outbox import Outbox
 from media.realtime.pricing import PRICE_TABLE, transcription_cost
-from media.realtime.transcript import TurnLedger
+from media.realtime.transcript import CalleeItem, TurnLedger
+
+PADDING_MS = 200
+"""Silence after a turn that is said again."""
 
 
 class CalleeTurns:
@@ -22,6 +25,8 @@ class CalleeTurns:
         self._ledger = ledger
         self._audio = audio
         self._model = model
+        self.untold: list[CalleeItem] = []
+        """Turns of a session that died before it had written them down."""
 
     def event(self, event: ev.InputEvent, now: float) -> None:
         """One event about a callee item."""
@@ -31,7 +36,7 @@ class CalleeTurns:
             case ev.InputSpeechStopped():
                 self._speech_stopped(event)
             case ev.InputCommitted():
-                self._ledger.callee_item(event.item_id, self._audio.position_ms)
+                self._ledger.callee_item(event.item_id, self._audio.position_ms).over = True
             case ev.TranscriptionDelta():
                 self._delta(event, now)
             case ev.TranscriptionCompleted():
@@ -41,8 +46,35 @@ class CalleeTurns:
             case _:
                 assert_never(event)
 
+    def forget(self, item_id: str) -> None:
+        """It was no turn: our own voice came back."""
+        self._ledger.callee_item(item_id, self._audio.position_ms).reported = True
+
+    def lost(self) -> None:
+        """The session is gone, and with it every transcript on its way: those turns are to be said again to the
+        next session (`recovered`); the one being spoken is heard there anew, from its first word.
+        """
+        for item in self._ledger.awaited:
+            if item.over:
+                if item not in self.untold:
+                    self.untold.append(item)
+            else:
+                item.reported = True
+                self._audio.keep_from(item.start_ms)
+
+    def untold_words(self, item: CalleeItem) -> bytes:
+        """Audio of a turn whose words nobody wrote down, as the next session shall hear it."""
+        return self._audio.between(item.start_ms, item.end_ms + PADDING_MS)
+
+    def recovered(self, event: ev.InputCommitted) -> None:
+        """The next session has the first of those turns under an id of its own."""
+        if self.untold:
+            item = self.untold.pop(0)
+            item.text = ""
+            self._ledger.callee[event.item_id] = self._ledger.callee.pop(item.item_id, item)
+
     def abandon(self, now: float) -> None:
-        """The session is gone: transcripts on their way never arrive, only the words there are count."""
+        """The call is over: transcripts on their way never arrive, only the words there are count."""
         awaited = self._ledger.awaited
         for item in awaited:
             self._report(item.item_id, item.text)
@@ -57,7 +89,8 @@ class CalleeTurns:
 
     def _speech_stopped(self, event: ev.InputSpeechStopped) -> None:
         audio_ms = self._audio.call_ms(event.audio_end_ms)
-        self._ledger.callee_item(event.item_id, audio_ms).end_ms = audio_ms
+        item = self._ledger.callee_item(event.item_id, audio_ms)
+        item.end_ms, item.over = audio_ms, True
         self._outbox.notify(SpeechStopped(audio_ms=audio_ms))
 
     def _delta(self, event: ev.TranscriptionDelta, now: float) -> None:

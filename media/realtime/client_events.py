@@ -51,12 +51,12 @@ class SemanticVadConfig(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
 
 
 class AudioInputConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`audio.input`; None for `noise_reduction` turns it off."""
+    """`audio.input`; None for `noise_reduction` or `turn_detection` turns it off."""
 
     format: AudioFormatConfig
     transcription: TranscriptionConfig | None
     noise_reduction: NoiseReductionConfig | None
-    turn_detection: ServerVadConfig | SemanticVadConfig
+    turn_detection: ServerVadConfig | SemanticVadConfig | None
 
 
 class AudioOutputConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +147,12 @@ class InputAudioBufferAppend(msgspec.Struct, frozen=True, kw_only=True, tag="inp
     audio: bytes
 
 
+class InputAudioBufferCommit(msgspec.Struct, frozen=True, kw_only=True, tag="input_audio_buffer.commit"):
+    """What was appended is a turn."""
+
+    event_id: str
+
+
 class ConversationItemCreate(msgspec.Struct, frozen=True, kw_only=True, tag="conversation.item.create"):
     event_id: str
     item: ConversationItem
@@ -159,6 +165,13 @@ class ConversationItemTruncate(msgspec.Struct, frozen=True, kw_only=True, tag="c
     item_id: str
     content_index: int
     audio_end_ms: int
+
+
+class ConversationItemDelete(msgspec.Struct, frozen=True, kw_only=True, tag="conversation.item.delete"):
+    """Take an item out of the server's memory."""
+
+    event_id: str
+    item_id: str
 
 
 class ResponseCreate(msgspec.Struct, frozen=True, kw_only=True, tag="response.create"):
@@ -174,7 +187,9 @@ class ResponseCancel(msgspec.Struct, frozen=True, kw_only=True, tag="response.ca
 ClientEvent = (
     SessionUpdate
     | InputAudioBufferAppend
+    | InputAudioBufferCommit
     | ConversationItemCreate
+    | ConversationItemDelete
     | ConversationItemTruncate
     | ResponseCreate
     | ResponseCancel

@@ -39,7 +39,7 @@ def session_config(settings: RealtimeSettings) -> SessionConfig:
                 format=audio_format,
                 transcription=_transcription(settings),
                 noise_reduction=None if noise is None else NoiseReductionConfig(type=noise),
-                turn_detection=_turn_detection(settings.turn_detection),
+                turn_detection=_turn_detection(settings.turn_detection, by_server=settings.barge_in == "server"),
             ),
             output=AudioOutputConfig(format=audio_format, voice=settings.voice),
         ),
@@ -87,13 +87,18 @@ def _transcription(settings: RealtimeSettings) -> TranscriptionConfig | None:
     return TranscriptionConfig(model=model, language=language)
 
 
-def _turn_detection(detection: TurnDetection) -> ServerVadConfig | SemanticVadConfig:
+def _turn_detection(detection: TurnDetection, *, by_server: bool) -> ServerVadConfig | SemanticVadConfig:
+    """In guarded mode the server only listens; with one of the two flags on, turns would be half its own."""
     if detection.type == "semantic_vad":
-        return SemanticVadConfig(eagerness=detection.eagerness)
+        return SemanticVadConfig(
+            eagerness=detection.eagerness, create_response=by_server, interrupt_response=by_server
+        )
     return ServerVadConfig(
         threshold=detection.threshold,
         prefix_padding_ms=detection.prefix_padding_ms,
         silence_duration_ms=detection.silence_duration_ms,
+        create_response=by_server,
+        interrupt_response=by_server,
     )
 
 

@@ -8,37 +8,46 @@ from typing import assert_never
 
 from media.realtime import events as ev
 from media.realtime.callee import CalleeTurns
-from media.realtime.client_events import ConversationItem, ConversationItemCreate, ResponseConfig
+from media.realtime.client_events import ConversationItem, ConversationItemCreate
+from media.realtime.greeting import Greeting
 from media.realtime.input_audio import InputAudio
+from media.realtime.listening import Listening
 from media.realtime.notifications import Turn
 from media.realtime.outbox import Outbox
-from media.realtime.priming import opening, system_item
+from media.realtime.priming import spoken_only, system_item
+from media.realtime.reply import Reply
 from media.realtime.responses import Responses
-from media.realtime.sequencer import ActiveResponse, Sequencer, Want
+from media.realtime.sequencer import Sequencer
 from media.realtime.session_model import (
     EngineInput,
     FlushPlayback,
     HeardItem,
     HoldPlayback,
     InjectText,
+    ListenOnly,
+    LocalGate,
     MuteAgent,
     PlaybackFinished,
     PlaybackFlushed,
     PlaybackStarted,
     ReleasePlayback,
     SayNow,
+    SessionState,
     ToolResult,
 )
 from media.realtime.settings import RealtimeSettings
 from media.realtime.speech import AgentSpeech
 from media.realtime.tool_calls import ToolCalls, call_item, output_item
 from media.realtime.transcript import TurnLedger
+from media.realtime.turn_taking import TurnTaking
+from media.realtime.wants import ActiveResponse, Want
+from media.speech_gate import Onset
 
-REPLY_TIMEOUT_S = 4.0
-"""A callee turn that gets no response from the server's turn detection within this gets one from us."""
 AFTER_OUTAGE_S = 1.0
 """A callee cut off in the middle of a sentence may still be speaking: listen this long before answering."""
 
+BEFORE_ONSET_MS = 400
+"""Audio before the gate noticed a word spoken in an outage."""
 INJECTED_KEPT = 6
 """What the model was told behind the callee's back and a session that takes over must know too."""
 
@@ -51,6 +60,7 @@ class Conversation:
         settings: RealtimeSettings,
         outbox: Outbox,
         audio: InputAudio,
+        listening: Listening,
         continued: tuple[Turn, ...] | None = None,
     ) -> None:
         self.live = False
@@ -60,19 +70,22 @@ class Conversation:
         self.sequencer = Sequencer(outbox)
         self.speech = AgentSpeech(outbox, self.ledger, settings.path_ms)
         self.responses = Responses(settings.model, outbox, self.sequencer, self.speech, self.tools)
+        self._listening = listening
         self._settings = settings
         self._outbox = outbox
         self._audio = audio
-        self._callee = CalleeTurns(outbox, self.ledger, audio, settings.transcription_model)
+        self.callee = CalleeTurns(outbox, self.ledger, audio, settings.transcription_model)
         self._answered_at: float | None = None
-        self._greeted = False
-        self._greet_at: float | None = None
-        self._reply_due: float | None = None
-        self._stopped_at: float | None = None
+        self._greeting = Greeting(settings, self.sequencer)
+        self.reply = Reply(outbox, self.responses, listening)
+        self.turns = TurnTaking(
+            settings.barge_in, outbox, self.sequencer, speech=self.speech, reply=self.reply, callee=self.callee
+        )
         self._muted = False
         self._continuing = continued is not None  # then it has been greeted, and the agent speaks first
         if continued is not None:
-            self._greeted, self.ledger.before = True, continued
+            self._greeting.off()
+            self.ledger.before = continued
 
     @property
     def settled(self) -> bool:
@@ -82,38 +95,54 @@ class Conversation:
     @property
     def quiet(self) -> bool:
         """Settled, nobody speaks, waits for an answer or for a tool: a good moment to change sessions."""
-        return self.settled and self._heard_out and not self.tools.pending
+        return self.settled and self.turns.heard_out and not self.tools.pending
+
+    @property
+    def state(self) -> SessionState:
+        """Which of the live states this is."""
+        if self.sequencer.user_speaking:
+            return SessionState.USER_SPEAKING
+        if self.sequencer.busy or self.speech.playing:
+            return SessionState.RESPONDING
+        return SessionState.TOOL_PENDING if self.tools.pending else SessionState.LISTENING
+
+    @property
+    def waited_for(self) -> bool:
+        """The callee is there, nobody speaks, and it is the agent's turn (in an outage: whatever it said last)."""
+        if self._answered_at is None or self._muted or self.speech.playing or self.sequencer.user_speaking:
+            return False
+        return not self.live or not self.sequencer.idle or self.tools.pending or self.reply.due is not None
 
     @property
     def next_deadline(self) -> float | None:
         """When `advance` has something to do without an input; only of use while live."""
-        times = (self._greet_at, self._reply_due, self.sequencer.next_deadline)
+        times = (self._greeting.due, self.turns.next_deadline, self.sequencer.next_deadline)
         return min((time for time in times if time is not None), default=None)
 
     # --- life of a session --------------------------------------------------------------------------------------
     def began(self, now: float) -> None:
         """A session is configured."""
         self.live = True
+        self._listening.confirmed()
         if self._continuing:
             self._continuing = False
-            self.responses.owe(now)
-        if self._answered_at is None and self._settings.opening == "greet_first" and not self._greeted:
-            self._greet(now)
+            self.reply.owe(now)
+        if self._answered_at is None:
+            self._greeting.early(now)
 
     def ended(self, now: float) -> None:
         """The session is gone; what the callee is owed is asked for in the next one."""
+        self.callee.lost()
         if not self.live:
             return
         self.live = False
         speaking = self.sequencer.user_speaking
-        owed = speaking or self._reply_due is not None
+        owed = self.turns.lost()
         owed = self.tools.new_session() or owed
         owed = (self.sequencer.reset() and not self.tools.pending) or owed
         self.speech.new_session()
-        self._callee.abandon(now)
-        self._reply_due = None
         if self._answered_at is None:
-            self._greeted = False
+            self._greeting.lost()
             if self.speech.playing:
                 self._outbox.put(FlushPlayback(fade=False))
         elif owed and not self.sequencer.wants:
@@ -124,7 +153,7 @@ class Conversation:
         self.live = False
         self.speech.close_items(lambda _: False)
         self.speech.close(unplayed, 0 if self._answered_at is None else round((now - self._answered_at) * 1_000))
-        self._callee.abandon(now)
+        self.callee.abandon(now)
 
     # --- what the engine says -----------------------------------------------------------------------------------
     def engine_input(self, event: EngineInput, now: float) -> None:
@@ -138,6 +167,10 @@ class Conversation:
                 self._inject(event, now)
             case MuteAgent(on=on):
                 self._mute(now, on=on)
+            case LocalGate():
+                self._gate(event, now)
+            case ListenOnly(on=on):
+                self._listen_only(now, on=on)
             case PlaybackStarted():
                 self._playback_started(event, now)
             case PlaybackFinished():
@@ -150,14 +183,11 @@ class Conversation:
     def answered(self, now: float) -> None:
         """Audio position 0. Who waits for a hello waits from here."""
         self._answered_at = now
-        if not self._greeted:
-            greet_first = self._settings.opening == "greet_first"
-            self._greet_at = now if greet_first else now + self._settings.greet_after_silence_ms / 1_000
+        self._greeting.answered(now)
 
     def _say(self, event: SayNow, now: float) -> None:
-        self._greet_at = None
-        self._greeted = True
-        config = self._spoken_only(event.instructions)
+        self._greeting.off()
+        config = spoken_only(self._settings.instructions, event.instructions)
         self.sequencer.ask(Want(kind="say", asked_at=now, config=config))
 
     def _inject(self, event: InjectText, now: float) -> None:
@@ -166,6 +196,11 @@ class Conversation:
             self._create_item(system_item(event.text))
         if event.respond:
             self.responses.owe(now)
+
+    def _gate(self, event: LocalGate, now: float) -> None:
+        if not self.live and isinstance(event.event, Onset):
+            self._audio.keep_from(self._audio.position_ms - BEFORE_ONSET_MS)
+        self.turns.gate(event, now)
 
     def _mute(self, now: float, *, on: bool) -> None:
         """Muted speech waits in the playout; it is never heard, so that the model's memory stays true."""
@@ -178,6 +213,13 @@ class Conversation:
         self.sequencer.cancel(now)
         self._outbox.put(FlushPlayback(fade=False))
         self._outbox.put(ReleasePlayback())
+
+    def _listen_only(self, now: float, *, on: bool) -> None:
+        if not self._listening.turn(only=on, live=self.live) or not on:
+            return
+        self._greeting.wait()
+        self.sequencer.wants = [want for want in self.sequencer.wants if want.kind == "say"]
+        self.turns.fall_silent(now)
 
     def _tool_result(self, event: ToolResult, now: float) -> None:
         call = self.tools.answer(event.tool_call_id, event.output, respond=event.respond)
@@ -193,98 +235,64 @@ class Conversation:
 
     def _playback_started(self, event: PlaybackStarted, now: float) -> None:
         answered_at = now if self._answered_at is None else self._answered_at
-        if self.speech.started(event, now, answered_at=answered_at, stopped_at=self._stopped_at):
-            self._stopped_at = None
+        if self.speech.started(event, now, answered_at=answered_at, stopped_at=self.reply.stopped_at):
+            self.reply.stopped_at = None
 
     # --- what the server says -----------------------------------------------------------------------------------
     def server_event(self, event: ev.TypedServerEvent, now: float) -> None:
         """Any event but those of the session's own life."""
         match event:
-            case ev.InputSpeechStarted():
-                self._speech_started(event, now)
-            case ev.InputSpeechStopped():
-                self._speech_stopped(event, now)
-            case (
-                ev.InputCommitted()
-                | ev.TranscriptionDelta()
-                | ev.TranscriptionCompleted()
-                | ev.TranscriptionFailed()
-            ):
-                self._callee.event(event, now)
+            case ev.InputSpeechStarted() if self._answered_at is not None:
+                self._greeting.off()
+                self.turns.speech_started(event, now)
+            case ev.InputSpeechStopped() if self._answered_at is not None:
+                self.turns.speech_stopped(event, now)
+            case ev.InputCommitted():
+                self.turns.committed(event, now)
+            case ev.TranscriptionDelta():
+                self.callee.event(event, now)
+            case ev.TranscriptionCompleted() | ev.TranscriptionFailed():
+                self.turns.transcribed(event, now)
             case ev.ItemAdded():
                 self.tools.acknowledge(event.item)
             case ev.ErrorEvent():
                 self.responses.error(event.error, now)
-            case ev.SessionCreated() | ev.SessionUpdated():
+            case ev.SessionCreated() | ev.SessionUpdated() | ev.InputSpeechStarted() | ev.InputSpeechStopped():
                 pass
             case _:
-                self._begun(self.responses.event(event, now))
+                over = self.responses.event(event, now)
+                if isinstance(event, ev.ResponseDone):
+                    self.turns.over(event.response.status, over)
+                self._begun(over, now)
 
     # --- time ---------------------------------------------------------------------------------------------------
     def advance(self, now: float) -> None:
         """Do what is due: the end of every step while live."""
-        self._begun(self.sequencer.active)
-        if self._greet_at is not None and now >= self._greet_at:
-            self._greet(now)
-        if self._reply_due is not None and now >= self._reply_due:
-            self._reply_due = None
-            self._outbox.fault("no_reply", "the server left a callee turn unanswered", now)
-            self.responses.owe(now)
+        self._begun(self.sequencer.active, now)
+        self._greeting.advance(now)
+        self.turns.advance(now)
         self.responses.follow_up_tools(now)
         self.sequencer.pump(now)
         self.speech.close_items(self.sequencer.is_active)
-        if self.settled and self._heard_out:
+        if self.settled and self.turns.heard_out:
             self.speech.tell_drained()
 
     # --- inside -------------------------------------------------------------------------------------------------
-    @property
-    def _heard_out(self) -> bool:
-        """The callee does not speak and waits for no answer."""
-        return not self.sequencer.user_speaking and self._reply_due is None
-
     def _owe_again(self, now: float, pause_s: float) -> None:
+        if self._listening.only:
+            return
         if self.ledger.callee or self.ledger.recent(1):
             self.responses.owe(now, pause_s)
         else:
-            self._greet_at = now
+            self._greeting.again(now)
 
-    def _speech_started(self, event: ev.InputSpeechStarted, now: float) -> None:
-        if self._answered_at is None:
-            return
-        self._greet_at = self._reply_due = None
-        self._greeted = True
-        self.sequencer.speech_started()
-        self._outbox.put(FlushPlayback(fade=True))
-        self._callee.event(event, now)
-
-    def _speech_stopped(self, event: ev.InputSpeechStopped, now: float) -> None:
-        if self._answered_at is None:
-            return
-        self._stopped_at = now
-        self._reply_due = now + REPLY_TIMEOUT_S
-        self.sequencer.speech_stopped(now)
-        self._callee.event(event, now)
-
-    def _begun(self, response: ActiveResponse | None) -> None:
-        """A response came, announced or not: nobody else has to greet, or to reply to the turn before it."""
+    def _begun(self, response: ActiveResponse | None, now: float) -> None:
+        """A response came: nobody else has to greet."""
         if response is None or response.muted:
             return
         if response.request is None:
-            self._greet_at = None
-            self._greeted = True
-        if self._reply_due is not None and response.created_at >= self._reply_due - REPLY_TIMEOUT_S:
-            self._reply_due = None
-
-    def _greet(self, now: float) -> None:
-        self._greet_at = None
-        self._greeted = True
-        config = self._spoken_only(opening(self._settings.greeting))
-        self.sequencer.ask(Want(kind="greeting", asked_at=now, config=config))
-
-    def _spoken_only(self, addition: str) -> ResponseConfig:
-        """A response's instructions replace the session's, so the base text goes first."""
-        instructions = f"{self._settings.instructions}\n\n{addition}".strip()
-        return ResponseConfig(instructions=instructions, tool_choice="none")
+            self._greeting.off()
+        self.turns.begun(response, now)
 
     def _create_item(self, item: ConversationItem) -> None:
         self._outbox.send(ConversationItemCreate(event_id=self._outbox.event_id(), item=item))

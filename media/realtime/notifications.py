@@ -42,6 +42,17 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class TurnLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an agent turn lost its time: callee's speech stopped -> response.created -> first delta -> first RTP
+    packet, whole ms. `stop_to_response_ms` is None when it answered nobody.
+    """
+
+    response_id: str
+    stop_to_response_ms: int | None
+    response_to_delta_ms: int
+    delta_to_rtp_ms: int
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """`TurnSpoken`: a callee turn always has words; of one whose transcription failed only a `Fault` tells."""
 
@@ -53,6 +64,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     heard_ms: int = 0
     generated_ms: int = 0
+    latency: TurnLatency | None = None
 
 
 class AgentSpeaking(msgspec.Struct, frozen=True, kw_only=True):

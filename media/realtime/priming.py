@@ -6,7 +6,7 @@ make the model answer in text instead of speech. Called by `media.realtime.sessi
 
 from collections.abc import Sequence
 
-from media.realtime.client_events import ConversationItem, MessageItem, TextPart
+from media.realtime.client_events import ConversationItem, MessageItem, ResponseConfig, TextPart
 from media.realtime.notifications import Turn
 from media.realtime.tool_calls import ToolCalls
 
@@ -44,11 +44,13 @@ def resume_items(turns: Sequence[Turn], tools: ToolCalls, priming: str) -> list[
     told = [(turn, text) for turn, text in told if text]
     items: list[ConversationItem] = [system_item(_summary(told, priming))]
     items += tools.answered_pairs(PAIRS_PRIMED)
-    items += [_message(turn, text) for turn, text in told[-TURNS_PRIMED:]]
+    items += [message(turn) for turn, _ in told[-TURNS_PRIMED:]]
     return items
 
 
-def _message(turn: Turn, text: str) -> MessageItem:
+def message(turn: Turn) -> MessageItem:
+    """One turn, as far as it was heard."""
+    text = heard_text(turn)
     if turn.speaker == "agent":
         return MessageItem(role="assistant", content=(TextPart(type="output_text", text=text),))
     return MessageItem(role="user", content=(TextPart(type="input_text", text=text),))
@@ -66,3 +68,8 @@ def _summary(told: Sequence[tuple[Turn, str]], priming: str) -> str:
         if last is not None:
             lines.append(f'{label}: "{last}"')
     return "\n".join(lines)
+
+
+def spoken_only(instructions: str, addition: str) -> ResponseConfig:
+    """A response that calls no tool. Its instructions replace the session's, so these go first."""
+    return ResponseConfig(instructions=f"{instructions}\n\n{addition}".strip(), tool_choice="none")

@@ -14,13 +14,16 @@ from media.realtime.client_events import ResponseConfig
 from media.realtime.notifications import Failed, ResponseUsed, ToolCalled
 from media.realtime.outbox import Outbox
 from media.realtime.pricing import PRICE_TABLE, count_tokens, response_cost
-from media.realtime.sequencer import ActiveResponse, Sequencer, Want
+from media.realtime.sequencer import Sequencer
 from media.realtime.speech import AgentSpeech
 from media.realtime.tool_calls import ToolCalls
+from media.realtime.wants import ActiveResponse, Want
 
 RETRY_LIMIT = 2
 RETRY_PAUSE_S = 0.5
 RATE_LIMIT_PAUSE_S = 2.0
+RATE_LIMIT_RETRIES = 4
+"""2, 4, 6, 8 seconds: the callee hears the filler meanwhile; a minute's quota is not waited for."""
 
 OutputEvent = ev.OutputAudioDelta | ev.OutputTranscriptDelta | ev.OutputTranscriptDone | ev.OutputTextDone
 
@@ -201,14 +204,15 @@ class Responses:
             self.failure = Failed(code=code, message=error.message or "", fatal=True)
             return
         self._outbox.fault(code, error.message or "the server failed to answer", now)
-        if not over.has_audio and not over.muted:
-            self._retry(self._want_of(over, now), code, now)
+        if not over.muted:
+            self._retry(Want(kind="owed", asked_at=now) if over.has_audio else self._want_of(over, now), code, now)
 
     def _retry(self, want: Want, code: str, now: float) -> None:
         self._failures += 1
-        if self._failures > RETRY_LIMIT:
+        limit = RATE_LIMIT_RETRIES if code in RATE_LIMIT_CODES else RETRY_LIMIT
+        if self._failures > limit:
             self._failures = 0
-            self._outbox.fault("response_given_up", f"{RETRY_LIMIT} more tries failed: {code}", now)
+            self._outbox.fault("response_given_up", f"{limit} more tries failed: {code}", now)
             return
         self._outbox.counters.responses_retried += 1
         pause_s = RATE_LIMIT_PAUSE_S if code in RATE_LIMIT_CODES else RETRY_PAUSE_S

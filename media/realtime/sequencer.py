@@ -6,61 +6,28 @@ requests are recognized by `metadata.od`; a server that does not echo it is take
 created is ours unless an error names our event. Called by `media.realtime.conversation`.
 """
 
-from typing import Literal
-
 import msgspec
 
-from media.realtime.client_events import ResponseCancel, ResponseConfig, ResponseCreate
+from media.realtime.client_events import ResponseCancel, ResponseCreate
 from media.realtime.events import Response
 from media.realtime.outbox import Outbox
-
-WantKind = Literal["greeting", "tool", "say", "owed"]
+from media.realtime.wants import ActiveResponse, Request, Want
 
 SAY_PATIENCE_S = 3.0
 """`SayNow` waits this long for a callee who is speaking."""
 AUTO_RESPONSE_S = 1.0
 """After the callee stopped, the server's own response is given this long to appear before ours is asked for."""
 REQUEST_TIMEOUT_S = 10.0
-STALL_TIMEOUT_S = 15.0
+STALL_TIMEOUT_S = 10.0
+STALL_SPEAKING_S = 5.0
+"""Once it speaks, speech comes faster than it is spoken."""
 CANCEL_TIMEOUT_S = 5.0
+SILENT_S = 5.0
+"""Every request is answered by some event within far less, or the connection is dead without a word."""
 MAX_REFUSALS = 3
 REFUSED_PAUSE_S = 0.3
 _CLOSED_KEPT = 128
 _METADATA_KEY = "od"
-
-
-class Want(msgspec.Struct, frozen=True, kw_only=True):
-    """A response we want. `owed` = the callee waits for an answer that did not come."""
-
-    kind: WantKind
-    asked_at: float
-    config: ResponseConfig = ResponseConfig()
-    not_before: float = 0.0
-    tool_call_ids: frozenset[str] = frozenset()
-    refusals: int = 0
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A `response.create` on its way; `overtaken` = the callee began to speak after it was sent."""
-
-    event_id: str
-    want: Want
-    sent_at: float
-    overtaken: bool = False
-
-
-class ActiveResponse:
-    """The response the server is generating. `muted`: nothing of it is played any more."""
-
-    def __init__(self, response_id: str, now: float, request: Request | None) -> None:
-        self.response_id = response_id
-        self.created_at = now
-        self.last_event_at = now
-        self.request = request
-        self.has_audio = False
-        self.has_text_only = False
-        self.muted = False
-        self.cancelled_at: float | None = None
 
 
 class Sequencer:
@@ -75,6 +42,8 @@ class Sequencer:
         self.user_speaking = False
         self._auto_response_until = float("-inf")
         self._closed: dict[str, None] = {}
+        self.heard_at = 0.0
+        """When the server last sent anything."""
 
     @property
     def busy(self) -> bool:
@@ -112,19 +81,25 @@ class Sequencer:
                 self._request(want, now)
                 return
 
-    def speech_started(self) -> None:
-        """The callee speaks: the server cancels its response, and answers instead of greeting and owed turn."""
+    def speech_started(self, *, yields: bool = True) -> None:
+        """The callee speaks: greeting and owed turn are off; the agent `yields`, or talks on for now."""
         self.user_speaking = True
-        if self.active is not None:
-            self.active.muted = True
+        if yields:
+            self.yield_floor()
         if self.requested is not None:
             self.requested = msgspec.structs.replace(self.requested, overtaken=True)
         self.wants = [want for want in self.wants if want.kind not in {"greeting", "owed"}]
 
-    def speech_stopped(self, now: float) -> None:
-        """The server will create a response by itself: leave it the slot."""
+    def yield_floor(self) -> None:
+        """Nothing more of the response in the making is played."""
+        if self.active is not None:
+            self.active.muted = True
+
+    def speech_stopped(self, now: float, *, answered: bool = True) -> None:
+        """Unless told otherwise the server will create a response by itself: leave it the slot."""
         self.user_speaking = False
-        self._auto_response_until = now + AUTO_RESPONSE_S
+        if answered:
+            self._auto_response_until = now + AUTO_RESPONSE_S
 
     def cancel(self, now: float) -> None:
         """Cancel the active response, once."""
@@ -224,9 +199,16 @@ class Sequencer:
         times = [] if self.busy else [self._ready_at(want) for want in self.wants]
         if self.requested is not None:
             times.append(self.requested.sent_at + REQUEST_TIMEOUT_S)
+            if self.heard_at <= self.requested.sent_at:
+                times.append(self.requested.sent_at + SILENT_S)
         if self.active is not None:
             times.append(self._stall_at(self.active))
         return min((time for time in times if time != float("inf")), default=None)
+
+    def server_silent(self, now: float) -> bool:
+        """A request was sent, and not one event of any kind came since."""
+        asked = self.requested
+        return asked is not None and self.heard_at <= asked.sent_at and now >= asked.sent_at + SILENT_S
 
     # --- inside -------------------------------------------------------------------------------------------------
     def _farewell_waits(self) -> bool:
@@ -270,7 +252,7 @@ class Sequencer:
             return
         if active.cancelled_at is None:
             self._outbox.fault("response_stalled", "the server stopped in the middle of a response", now)
-            if not active.has_audio and not active.muted:
+            if not active.muted:
                 self._ask_again(active, now)
             self.cancel(now)
         else:
@@ -278,14 +260,16 @@ class Sequencer:
             self._close(active.response_id)
 
     def _ask_again(self, active: ActiveResponse, now: float) -> None:
-        want = Want(kind="owed", asked_at=now) if active.request is None else active.request.want
+        """What was begun is gone on with, what was not is asked for once more."""
+        asked = None if active.has_audio or active.request is None else active.request.want
+        want = asked or Want(kind="owed", asked_at=now)
         if want.refusals < MAX_REFUSALS:
             self.ask(msgspec.structs.replace(want, refusals=want.refusals + 1))
 
     def _stall_at(self, active: ActiveResponse) -> float:
         if active.cancelled_at is not None:
             return active.cancelled_at + CANCEL_TIMEOUT_S
-        return active.last_event_at + STALL_TIMEOUT_S
+        return active.last_event_at + (STALL_SPEAKING_S if active.has_audio else STALL_TIMEOUT_S)
 
     def _close(self, response_id: str) -> None:
         self._closed[response_id] = None

@@ -7,15 +7,16 @@ audio. Rules of the OpenAI Realtime API (GA form, WebSocket). Executed by the me
 from media.realtime import events as ev
 from media.realtime import session_model as sm
 from media.realtime.api_errors import FATAL_CODES, FATAL_STATUS, HOPELESS_STATUS, SESSION_EXPIRED
-from media.realtime.client_events import ConversationItemCreate, InputAudioBufferAppend, SessionUpdate
 from media.realtime.configure import format_problem, session_config
 from media.realtime.conversation import Conversation
+from media.realtime.filler import Filler
 from media.realtime.input_audio import InputAudio
+from media.realtime.listening import Listening
 from media.realtime.notifications import Failed, Ready, Turn
 from media.realtime.outbox import CODE_LENGTH, MESSAGE_LENGTH, Outbox
-from media.realtime.priming import TURNS_PRIMED, resume_items, system_item
 from media.realtime.reconnect import ReconnectPlan, SessionLife
 from media.realtime.settings import RealtimeSettings
+from media.realtime.takeover import Takeover
 
 _NO_SOCKET = frozenset({sm.SessionState.CONNECTING, sm.SessionState.RECONNECTING})
 
@@ -26,16 +27,17 @@ class RealtimeSession:
     def __init__(self, settings: RealtimeSettings, continued: tuple[Turn, ...] | None = None) -> None:
         """`continued`: turns to go on after. Raises `MediaUsageError` when a tool schema is not JSON."""
         self._settings = settings
-        self._config = session_config(settings)
         self._outbox = Outbox()
         self._audio = InputAudio(settings.audio_format)
-        self._talk = Conversation(settings, self._outbox, self._audio, continued)
+        self._listening = Listening(session_config(settings), self._outbox)
+        self._talk = Conversation(settings, self._outbox, self._audio, self._listening, continued)
+        self._takeover = Takeover(settings, self._outbox, self._audio, talk=self._talk, listening=self._listening)
+        self._filler = Filler(settings.filler, self._outbox)
         self._plan = ReconnectPlan()
         self._life = SessionLife()
         self._state = sm.SessionState.CONNECTING
         self._started_at = 0.0
         self._ready = False
-        self._update_id: str | None = None
         self._configure_by: float | None = None
 
     # --- what the engine reads ----------------------------------------------------------------------------------
@@ -73,11 +75,9 @@ class RealtimeSession:
     @property
     def next_deadline(self) -> float | None:
         """When a `Tick` is due at the latest (monotonic seconds), None if only inputs matter."""
-        if self._configure_by is not None:
-            return self._configure_by
-        if not self._talk.live:
-            return None
-        times = (self._talk.next_deadline, self._life.rotate_at if self._talk.quiet else None)
+        times = [self._filler.next_deadline, self._configure_by]
+        if self._configure_by is None and self._talk.live:
+            times += [self._talk.next_deadline, self._life.rotate_at if self._talk.quiet else None]
         return min((time for time in times if time is not None), default=None)
 
     # --- what the engine calls ----------------------------------------------------------------------------------
@@ -108,6 +108,8 @@ class RealtimeSession:
         self._take(event, now)
         if not self.closed:
             self._advance(now)
+        if not self.closed:
+            self._filler.watch(now, waiting=self._talk.waited_for)
         return self._outbox.drain()
 
     # --- inputs -------------------------------------------------------------------------------------------------
@@ -115,6 +117,7 @@ class RealtimeSession:
         match event:
             case sm.ServerFrame():
                 if self._state not in _NO_SOCKET:
+                    self._talk.sequencer.heard_at = now
                     self._frame(event.event, now)
             case sm.Connected():
                 self._connected(event, now)
@@ -176,6 +179,8 @@ class RealtimeSession:
                 self._session_created(event.session, now)
             case ev.SessionUpdated():
                 self._session_updated(event.session, now)
+            case ev.InputCommitted() if self._state is sm.SessionState.CONFIGURING:
+                self._talk.callee.recovered(event)
             case ev.ErrorEvent() if self._error_ends_session(event.error, now):
                 pass
             case _:
@@ -183,45 +188,37 @@ class RealtimeSession:
                     self._talk.server_event(event, now)
 
     def _session_created(self, session: ev.SessionInfo, now: float) -> None:
-        if self._state is not sm.SessionState.CONFIGURING or self._update_id is not None:
+        if self._state is not sm.SessionState.CONFIGURING or self._takeover.update_id is not None:
             return
         self._life.announced(session.expires_at, now)
-        self._update_id = self._outbox.event_id()
-        self._outbox.send(SessionUpdate(event_id=self._update_id, session=self._config))
+        self._takeover.begin()
 
     def _session_updated(self, session: ev.SessionInfo, now: float) -> None:
-        if self._state is not sm.SessionState.CONFIGURING or self._update_id is None:
+        if self._state is not sm.SessionState.CONFIGURING or self._takeover.update_id is None:
             return
         problem = format_problem(session, self._settings)
         if problem is not None:
             self._fail("audio_format_refused", problem, now)
             return
+        if not self._takeover.configured():
+            return
         self._configure_by = None
         self._plan.configured(now)
-        self._prime()
         self._talk.began(now)
         if not self._ready:
             self._ready = True
             self._outbox.notify(Ready(connect_ms=round((now - self._started_at) * 1_000)))
-        self._enter(self._live_state())
-
-    def _prime(self) -> None:
-        turns = self._talk.ledger.recent(TURNS_PRIMED)
-        if self._audio.answered and turns:
-            items = resume_items(turns, self._talk.tools, self._settings.priming)
-        else:
-            items = [system_item(self._settings.priming)] if self._settings.priming else []
-        items += [system_item(text) for text in self._talk.injected]
-        for item in items:
-            self._outbox.send(ConversationItemCreate(event_id=self._outbox.event_id(), item=item))
-        for audio in self._audio.open():
-            self._outbox.send(InputAudioBufferAppend(event_id=self._outbox.event_id(), audio=audio))
+        self._enter(self._talk.state)
 
     def _error_ends_session(self, error: ev.ErrorInfo, now: float) -> bool:
         if error.code == SESSION_EXPIRED:
             self._rotate(now)
             return True
-        if self._state is sm.SessionState.CONFIGURING and error.event_id and error.event_id == self._update_id:
+        if (
+            self._state is sm.SessionState.CONFIGURING
+            and error.event_id
+            and error.event_id == self._takeover.update_id
+        ):
             code = error.code or error.type or "configure_refused"
             self._fail(code, error.message or "", now, fatal=code in FATAL_CODES)
             return True
@@ -230,10 +227,9 @@ class RealtimeSession:
     # --- time and ends ------------------------------------------------------------------------------------------
     def _advance(self, now: float) -> None:
         if self._configure_by is not None and now >= self._configure_by:
-            self._outbox.fault("configure_timeout", "the server did not confirm the session", now)
-            self._outbox.put(sm.CloseSocket())
-            self._lost(now)
-            self._connect_again("the server did not confirm the session", now)
+            self._abandon("configure_timeout", "the server did not confirm the session", now)
+        if self._talk.live and self._talk.sequencer.server_silent(now):
+            self._abandon("server_silent", "the server answers a request with nothing at all", now)
         if self._talk.live:
             self._talk.advance(now)
         failure = self._talk.responses.failure
@@ -245,7 +241,14 @@ class RealtimeSession:
         if rotate_at is not None and now >= rotate_at and self._talk.quiet:
             self._rotate(now)
         else:
-            self._enter(self._live_state())
+            self._enter(self._talk.state)
+
+    def _abandon(self, code: str, why: str, now: float) -> None:
+        """Drop a socket that is open and useless."""
+        self._outbox.fault(code, why, now)
+        self._outbox.put(sm.CloseSocket())
+        self._lost(now)
+        self._connect_again(why, now)
 
     def _rotate(self, now: float) -> None:
         self._outbox.put(sm.CloseSocket())
@@ -255,7 +258,8 @@ class RealtimeSession:
 
     def _lost(self, now: float) -> None:
         """The socket is gone; the phone call is not."""
-        self._configure_by = self._update_id = None
+        self._configure_by = None
+        self._takeover.lost()
         self._life.closed()
         self._audio.shut()
         self._talk.ended(now)
@@ -277,6 +281,9 @@ class RealtimeSession:
 
     def _end(self, now: float, failure: Failed | None = None, unplayed: tuple[sm.HeardItem, ...] = ()) -> None:
         """Report what is open, then why it ends (nothing for a plain `Close`), then let the socket go."""
+        if failure is not None and self._settings.apology and self._audio.answered:
+            self._outbox.put(sm.Play(item_id="apology", content_index=0, audio=self._settings.apology))
+            self._outbox.put(sm.FinishItem(item_id="apology"))
         self._talk.close(now, unplayed)
         self._configure_by = None
         if failure is not None:
@@ -285,13 +292,6 @@ class RealtimeSession:
         self._outbox.put(sm.CloseSocket())
 
     # --- state --------------------------------------------------------------------------------------------------
-    def _live_state(self) -> sm.SessionState:
-        if self._talk.sequencer.user_speaking:
-            return sm.SessionState.USER_SPEAKING
-        if self._talk.sequencer.busy or self._talk.speech.playing:
-            return sm.SessionState.RESPONDING
-        return sm.SessionState.TOOL_PENDING if self._talk.tools.pending else sm.SessionState.LISTENING
-
     def _enter(self, state: sm.SessionState) -> None:
         """The only writer of `state`."""
         if state is self._state:

@@ -11,6 +11,7 @@ import msgspec
 from media.realtime.client_events import ClientEvent
 from media.realtime.events import ServerEvent
 from media.realtime.notifications import Notification
+from media.speech_gate import GateEvent
 
 
 class SessionState(StrEnum):
@@ -115,6 +116,19 @@ class MuteAgent(msgspec.Struct, frozen=True, kw_only=True):
     on: bool
 
 
+class ListenOnly(msgspec.Struct, frozen=True, kw_only=True):
+    """Make no responses to what is heard (`on`), or answer again; what was being said is cut and told as such."""
+
+    on: bool
+
+
+class LocalGate(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg's own ear on the callee; `queued_ms` of agent speech are still to be sent."""
+
+    event: GateEvent
+    queued_ms: int
+
+
 class HeardItem(msgspec.Struct, frozen=True, kw_only=True):
     """One item the playout held when it was flushed: `heard_ms` of the `received_ms` were sent to the callee.
 
@@ -163,7 +177,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SocketInput = Connected | ConnectFailed | Disconnected | ServerFrame
-EngineInput = ToolResult | SayNow | InjectText | MuteAgent | PlaybackFlushed | PlaybackStarted | PlaybackFinished
+PlaybackInput = PlaybackFlushed | PlaybackStarted | PlaybackFinished
+EngineInput = ToolResult | SayNow | InjectText | MuteAgent | ListenOnly | LocalGate | PlaybackInput
 Input = SocketInput | EngineInput | Answered | Close | Tick
 
 
@@ -200,6 +215,20 @@ class FlushPlayback(msgspec.Struct, frozen=True, kw_only=True):
     fade: bool
 
 
+class PausePlayback(msgspec.Struct, frozen=True, kw_only=True):
+    """Fall silent within a frame and keep everything: whether the callee interrupts is not known yet."""
+
+
+class ResumePlayback(msgspec.Struct, frozen=True, kw_only=True):
+    """They did not: go on where it stopped."""
+
+
+class DuckPlayback(msgspec.Struct, frozen=True, kw_only=True):
+    """Play 12 dB softer (`on`), or as loud as ever again."""
+
+    on: bool
+
+
 class HoldPlayback(msgspec.Struct, frozen=True, kw_only=True):
     """Queue, but play nothing: the callee has not answered."""
 
@@ -221,7 +250,17 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True):
     report: Notification
 
 
-Effect = Connect | Send | Play | FinishItem | FlushPlayback | HoldPlayback | ReleasePlayback | CloseSocket | Notify
+PlayoutEffect = (
+    Play
+    | FinishItem
+    | FlushPlayback
+    | PausePlayback
+    | ResumePlayback
+    | DuckPlayback
+    | HoldPlayback
+    | ReleasePlayback
+)
+Effect = PlayoutEffect | Connect | Send | CloseSocket | Notify
 
 
 class Counters(msgspec.Struct, kw_only=True):
@@ -237,3 +276,6 @@ class Counters(msgspec.Struct, kw_only=True):
     input_dropped_ms: int = 0
     responses_retried: int = 0
     faults_withheld: int = 0
+    fillers: int = 0
+    backchannels: int = 0
+    echoes: int = 0

@@ -11,6 +11,10 @@ import msgspec
 AudioFormat = Literal["audio/pcmu", "audio/pcma", "audio/pcm"]
 """Wire format of the model's audio: G.711 at 8 kHz, or 16 bit little-endian PCM at 24 kHz."""
 
+NoiseReduction = Literal["near_field", "far_field"]
+BargeIn = Literal["server", "guarded"]
+"""Who decides that the callee interrupts: the server's turn detection, or the local gate with echo reference."""
+
 
 class TurnDetection(msgspec.Struct, frozen=True, kw_only=True):
     """Server side turn detection (`audio.input.turn_detection`)."""
@@ -45,10 +49,15 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     audio_format: AudioFormat = "audio/pcmu"
     transcription_model: str = "gpt-transcribe"
     turn_detection: TurnDetection = TurnDetection()
-    noise_reduction: Literal["near_field", "far_field"] | None = None
+    barge_in: BargeIn = "server"
+    noise_reduction: NoiseReduction | None = None
     tools: tuple[ToolSpec, ...] = ()
     max_output_tokens: int = 1024
     connect_timeout_ms: int = 10_000
+    filler: bytes = b""
+    """Played, in `audio_format`, to a callee who waits too long for an answer; empty: silence."""
+    apology: bytes = b""
+    """Played when the model is lost for good in the middle of a talk."""
     path_ms: int = 0
     """Assumed way from our socket to the callee's ear; taken off when an interrupted item is truncated."""
     priming: str = ""

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from media.realtime.client_events import ConversationItemTruncate
 from media.realtime.events import OutputAudioDelta, OutputTranscriptDelta, OutputTranscriptDone
-from media.realtime.notifications import AgentSpeaking, BargeIn, Drained, Turn
+from media.realtime.notifications import AgentSpeaking, BargeIn, Drained, Turn, TurnLatency
 from media.realtime.outbox import Outbox
-from media.realtime.sequencer import ActiveResponse
 from media.realtime.session_model import (
     FinishItem,
     HeardItem,
@@ -20,6 +19,7 @@ from media.realtime.session_model import (
     PlaybackStarted,
 )
 from media.realtime.transcript import AgentItem, TurnLedger
+from media.realtime.wants import ActiveResponse
 
 
 class AgentSpeech:
@@ -32,6 +32,17 @@ class AgentSpeech:
         self._path_ms = path_ms
         self._open: dict[str, AgentItem] = {}
         self._drained_item: str | None = None
+        self._speaking_since: float | None = None
+
+    @property
+    def speaking_since(self) -> float | None:
+        """When the callee began to hear this stretch of speech; None while nothing of ours is heard."""
+        return self._speaking_since if self.playing else None
+
+    @property
+    def recent_words(self) -> str:
+        """Words of what the callee can be hearing an echo of."""
+        return " ".join(item.text for item in list(self._ledger.agent.values())[-3:])
 
     @property
     def playing(self) -> bool:
@@ -107,6 +118,8 @@ class AgentSpeech:
             return False
         item.started_ms = event.audio_ms
         self._drained_item = None
+        if self._speaking_since is None:
+            self._speaking_since = now
         report = AgentSpeaking(
             item_id=item.item_id,
             response_to_first_delta_ms=_ms(item.first_delta_at - item.response_created_at),
@@ -114,6 +127,12 @@ class AgentSpeech:
             speech_stop_to_rtp_ms=None if stopped_at is None else _ms(now - stopped_at),
         )
         self._outbox.notify(report)
+        item.latency = TurnLatency(
+            response_id=item.response_id,
+            stop_to_response_ms=None if stopped_at is None else _ms(item.response_created_at - stopped_at),
+            response_to_delta_ms=report.response_to_first_delta_ms,
+            delta_to_rtp_ms=report.first_delta_to_rtp_ms,
+        )
         return True
 
     def finished(self, event: PlaybackFinished) -> None:
@@ -126,6 +145,7 @@ class AgentSpeech:
     def flushed(self, event: PlaybackFlushed, *, answered: bool) -> None:
         """The playout threw its queue away: truncate what was not heard, report what was interrupted."""
         barge_in: BargeIn | None = None
+        self._speaking_since = None
         for item_id, parts in _by_item(event.items).items():
             item = self._ledger.agent.get(item_id)
             if item is None or item.ended_ms is not None:
@@ -181,6 +201,8 @@ class AgentSpeech:
 
     def _played_to_end(self, item: AgentItem, audio_ms: int) -> None:
         self._ledger.played(item, audio_ms)
+        if not self.playing:
+            self._speaking_since = None
         self._drained_item = item.item_id
         self._report(self._ledger.complete_turn(item))
 

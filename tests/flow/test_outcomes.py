@@ -111,7 +111,8 @@ SCRIPTS = {
     "_early_media": CalleeScript((EarlyMedia("please hold"), Answer(0.05), WaitForAgent(), Say("here"))),
     "_presses_keys": CalleeScript((*PICKS_UP, WaitForAgent(), Press("42"))),
     "_agent_presses": CalleeScript((*PICKS_UP, PAUSE, Say("menu"), WaitForDigits("12#"))),
-    "_interrupts": CalleeScript((*PICKS_UP, Interrupt(500, "wait"))),
+    # longer than any "mm-hm": it interrupts whatever the words are taken for
+    "_interrupts": CalleeScript((*PICKS_UP, Interrupt(500, "stop please wait"))),
     "_waits_for_hello": CalleeScript((*PICKS_UP, PAUSE, Say("hello"))),
 }
 

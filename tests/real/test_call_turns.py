@@ -107,15 +107,16 @@ async def test_the_callee_interrupts(
     speaks = loud(recording.samples, phone.rate_hz)
     first = int(np.argmax(speaks))
     held = int(np.argmin(speaks[first:]))
-    """Frames from the first word to the first silence."""
+    """Frames from the first word to the first silence; between the callee's bursts the agent may go on."""
+    heard_ms = int(np.sum(speaks)) * 20 - tonevoice.duration_ms("sorry")
     interrupted_at = phone.sent[before][0]
     silence_ms = (recording.arrivals[first + held - 1] - interrupted_at) * 1000
     cut = session.spoken[0]
     [barge_in] = [one.data for one in done.events if one.kind == "barge_in"]
     print(f"silent {silence_ms:.0f} ms after the callee began; truncated at {cut.truncated_at_ms} ms, the phone")
-    print(f"holds {held * 20} ms; {stalls}")
+    print(f"holds {heard_ms} ms; {stalls}")
     assert cut.truncated_at_ms is not None
-    assert abs(cut.truncated_at_ms - held * 20) <= 40
+    assert abs(cut.truncated_at_ms - heard_ms) <= 80
     assert barge_in["heard_ms"] == cut.truncated_at_ms
     assert silence_ms < 300 + stalls.longest_ms
     assert cut.truncated_at_ms < tonevoice.duration_ms(tones)

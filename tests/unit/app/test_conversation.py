@@ -6,11 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.calls.conversation import (
-    ASK_IF_PRESENT,
     FAREWELL_LIMIT_S,
-    SAY_GOODBYE,
-    SAY_GOODBYE_SILENT,
-    SAY_GOODBYE_TIME,
     Conversation,
     Note,
     PressKeys,
@@ -20,6 +16,7 @@ from app.calls.conversation import (
     ToMedia,
     WantHangUp,
 )
+from app.calls.talk_model import ASK_IF_PRESENT, SAY_GOODBYE, SAY_GOODBYE_SILENT, SAY_GOODBYE_TIME
 from media import protocol as media
 from stasis.outcome import EndedBy
 
@@ -231,7 +228,31 @@ def test_an_adopted_callee_is_not_called_silent_while_the_agent_speaks(agent_spe
 def test_model_lost_ends_the_call() -> None:
     talk = talking()
     failed = media.LegFailed(**WHO, code="gone", message="socket refused", fatal=False)
-    assert talk.handle(failed, 101.0) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: socket refused")]
+    assert talk.handle(failed, 101.0) == []  # the worker plays an apology of its own
+    assert talk.tick(talk.next_deadline) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: socket refused")]
+    assert talk.next_deadline is None
+
+
+def test_a_model_lost_before_the_answer_ends_at_once() -> None:
+    failed = media.LegFailed(**WHO, code="gone", message="x", fatal=True)
+    assert Conversation("c1", TalkLimits()).handle(failed, 1.0) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: x")]
+
+
+def test_a_talk_that_has_cost_enough_says_goodbye() -> None:
+    talk = Conversation("c1", TalkLimits(max_cost_micro_usd=50_000))
+    talk.answered(100.0)
+    assert talk.handle(used(49_999), 101.0) == []
+    assert talk.handle(used(None), 101.0) == [], "an unknown price is no reason"
+    assert said(talk.handle(used(1), 102.0)) == [SAY_GOODBYE_TIME]
+    assert talk.handle(used(99_999), 103.0) == []
+    (end,) = talk.handle(media.PlayoutDrained(**WHO, item_id="i"), 104.0)
+    assert end == WantHangUp(EndedBy.SYSTEM_TIMEOUT, "cost limit reached")
+
+
+def used(cost_micro_usd: int | None) -> media.TranscriptionUsed:
+    return media.TranscriptionUsed(
+        **WHO, item_id="i", model="m", seconds=1.0, cost_micro_usd=cost_micro_usd, price_table="t"
+    )
 
 
 def test_operator_end_is_polite_when_talking_and_plain_before() -> None:

@@ -24,6 +24,7 @@ from app.store import (
     decisions,
     events,
     history,
+    holds,
     lanes,
     leases,
     registries,
@@ -160,6 +161,16 @@ async def test_a_tenant_is_suspended_or_narrows(db: SqliteDatabase) -> None:
     await refused(db, await claim(db, NOON, priority=99), "number", STRICT, NOON)
     with pytest.raises(NotFoundError):
         await tenants.set_terms(db, "nobody", TenantTerms())
+
+
+async def test_nobody_is_dialed_while_the_account_with_the_model_is_refused(db: SqliteDatabase) -> None:
+    task = await claim(db)
+    await holds.place(db, TENANT, "insufficient_quota", "Pay first.", call_id=None, now_ms=NOW)
+    held = await refused(db, task, "hold")
+    assert "opendeep resume" in (await decisions.of_task(db, TENANT, task.id))[0].sentence
+    await holds.lift(db, TENANT)
+    (task,) = await leases.claim_due(db, held.next_action_time, "me", 30_000, 9)
+    assert isinstance(await begin(db, task, now_ms=held.next_action_time), Call)
 
 
 async def test_a_registry_must_be_fresh_and_silent(db: SqliteDatabase) -> None:

@@ -112,7 +112,15 @@ class Talk:
         side = {"format": {"type": self.settings.audio_format}}
         self.put(sm.Connected(at_unix_s=1_000_000.0))
         self.serve("session.created", session={"id": "sess_1", "expires_at": 1_003_600} | session)
-        return self.serve("session.updated", session={"id": "sess_1", "audio": {"input": side, "output": side}})
+        confirmed = {"id": "sess_1", "audio": {"input": side, "output": side}}
+        self.serve("session.updated", session=confirmed)
+        if "session.update" in self.sent_types:  # the first of two steps: turns are heard again
+            first = self.effects
+            for number in range(self.sent_types.count("input_audio_buffer.commit")):
+                self.serve("input_audio_buffer.committed", item_id=f"item_again{number}")
+            self.serve("session.updated", session=confirmed)
+            self.effects = [*first, *self.effects]
+        return self
 
     def in_call(self) -> "Talk":
         self.configured()

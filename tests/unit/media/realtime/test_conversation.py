@@ -56,6 +56,9 @@ def test_one_plain_turn() -> None:
         end_audio_ms=4300,
         heard_ms=1200,
         generated_ms=1200,
+        latency=nt.TurnLatency(
+            response_id="resp_1", stop_to_response_ms=0, response_to_delta_ms=0, delta_to_rtp_ms=100
+        ),
     )
     assert talk.of(nt.Drained) == [nt.Drained(item_id="item_a1")]
     assert talk.session.state is State.LISTENING

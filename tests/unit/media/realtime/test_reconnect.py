@@ -7,6 +7,7 @@ import pytest
 from media.realtime import notifications as nt
 from media.realtime import session_model as sm
 from media.realtime.reconnect import ReconnectPlan
+from media.speech_gate import Onset
 from tests.unit.media.realtime.talk import Talk
 
 State = sm.SessionState
@@ -81,7 +82,7 @@ def test_an_answer_in_the_making_is_owed_in_the_new_session() -> None:
     talk.serve("conversation.item.input_audio_transcription.delta", item_id="item_u1", delta="Are you")
     drop(talk)
     assert talk.of(sm.FinishItem) == [sm.FinishItem(item_id="item_a1")]
-    assert [(turn.speaker, turn.text) for turn in talk.of(nt.Turn)] == [("callee", "Are you")]
+    assert talk.of(nt.Turn) == []
     assert creates(talk.configured()) == 1
     talk.speech_started("item_u2").flushed(("item_a1", 100, 400, False))
     assert "conversation.item.truncate" not in talk.sent_types
@@ -136,7 +137,7 @@ def test_only_the_last_second_of_audio_is_appended_late() -> None:
         assert talk.session.append(bytes([number]) * 160) is None
     talk.configured()
     appended = [event for event in talk.sent if event["type"] == "input_audio_buffer.append"]
-    assert [base64.b64decode(event["audio"])[0] for event in appended] == list(range(50, 100))
+    assert [base64.b64decode(event["audio"])[::160] for event in appended] == [bytes(range(50, 100))]
     assert talk.session.counters.input_dropped_ms == 1000
     assert talk.session.position_ms == 8000
     talk.hear(1000).speech_started("item_u5", 500)
@@ -194,3 +195,77 @@ def test_lost_for_good() -> None:
         talk.put(sm.ConnectFailed(status=None, message="refused"), talk.of(sm.Connect)[0].delay_ms / 1000)
     assert talk.of(nt.Failed) == [nt.Failed(code="connection_lost", message="refused", fatal=False)]
     assert talk.of(nt.Turn)[0].item_id == "item_a1"
+
+
+# --- words on their way when a session dies ---------------------------------------------------------------------
+COMPLETED = "conversation.item.input_audio_transcription.completed"
+
+
+def voiced(talk: Talk, duration_ms: int, mark: int) -> Talk:
+    for _ in range(duration_ms // 20):
+        talk.now += 0.020
+        talk.session.append(bytes([mark]) * 160)
+    return talk
+
+
+def appended(talk: Talk) -> list[bytes]:
+    return [base64.b64decode(e["audio"]) for e in talk.sent if e["type"] == "input_audio_buffer.append"]
+
+
+def test_a_turn_without_a_transcript_is_heard_again_and_told_once() -> None:
+    talk = voiced(voiced(long_talk(), 1000, 7), 600, 9)
+    talk.speech_started("item_u1", 6000).speech_stopped("item_u1", 7000).created().spoken(400, "Hi.").done()
+    drop(talk).configured()
+    types = talk.sent_types
+    assert appended(talk)[0] == b"\x07" * 8000 + b"\x09" * 1600
+    assert types.index("input_audio_buffer.commit") < types.index("session.update")
+    assert [
+        e["session"]["audio"]["input"]["turn_detection"] for e in talk.all_sent if e["type"] == "session.update"
+    ][1] is None
+    assert talk.serve(COMPLETED, item_id="item_again0", transcript="Who is this?").of(nt.Turn) == [
+        nt.Turn(speaker="callee", item_id="item_u1", text="Who is this?", start_audio_ms=6000, end_audio_ms=7000)
+    ]
+    talk.speech_started("item_u2", 1200 + 100)
+    assert talk.of(nt.SpeechStarted)[0].audio_ms == talk.session.position_ms, (
+        "the clock counts what was said again"
+    )
+
+
+def test_what_was_said_before_and_after_it_keeps_its_place() -> None:
+    talk = long_talk().speech_started("item_u0", 100).speech_stopped("item_u0", 900)
+    talk.serve(COMPLETED, item_id="item_u0", transcript="Hello?")
+    talk.speech_started("item_u1", 5000).speech_stopped("item_u1", 6000)
+    talk.said(400, "This is Ada.", "resp_2", "item_a2")
+    drop(talk).configured()
+    order = [e["item"]["content"][0]["text"] if "item" in e else e["type"] for e in talk.sent][1:]
+    assert order[:4] == ["Hello?", "input_audio_buffer.append", "input_audio_buffer.commit", "This is Ada."]
+
+
+def test_a_turn_lost_twice_is_heard_again_twice_and_told_once() -> None:
+    talk = long_talk().speech_started("item_u1", 5000).speech_stopped("item_u1", 6000)
+    drop(talk).configured()
+    drop(talk.put(sm.Tick(), 6.0)).configured()
+    assert talk.sent_types.count("input_audio_buffer.commit") == 1
+    talk.serve(COMPLETED, item_id="item_again0", transcript="Hello?")
+    assert [turn.text for turn in talk.every(nt.Turn)] == ["Hello?"]
+
+
+def test_a_sentence_cut_by_the_outage_is_heard_from_its_first_word() -> None:
+    talk = voiced(long_talk(), 500, 5).speech_started("item_u1", 6000)
+    drop(talk)
+    for _ in range(100):
+        assert talk.session.append(b"\x06" * 160) is None
+    talk.configured()
+    assert appended(talk) == [b"\x05" * 4000 + b"\x06" * 16000]
+    talk.speech_started("item_u2", 0).speech_stopped("item_u2", 2400)
+    talk.serve(COMPLETED, item_id="item_u2", transcript="All of it.")
+    assert [turn.text for turn in talk.every(nt.Turn)] == ["All of it."]
+
+
+def test_what_is_said_in_an_outage_is_heard_from_its_first_word() -> None:
+    talk = drop(long_talk().said(300, "Hm."))
+    voiced(talk, 1000, 1)
+    voiced(talk.put(sm.LocalGate(event=Onset(), queued_ms=0)), 3000, 2)
+    talk.configured()
+    (audio,) = appended(talk)
+    assert audio == b"\x01" * 8000 + b"\x02" * 24000

@@ -16,6 +16,7 @@ from media.realtime import notifications as nt
 from media.realtime import session_model as sm
 from media.realtime.decoding import decode
 from media.realtime.sequencer import CANCEL_TIMEOUT_S, REQUEST_TIMEOUT_S, STALL_TIMEOUT_S
+from media.speech_gate import Confirmed, Ended, Long, Onset
 from tests.unit.media.realtime.talk import Talk
 
 RESPONSES = ("resp_1", "resp_2", "resp_3")
@@ -99,8 +100,14 @@ engine_inputs = st.one_of(
     st.just(sm.SayNow(instructions="Bye.")),
     st.builds(sm.InjectText, text=st.just("Offer the window table."), respond=st.booleans()),
     st.builds(sm.MuteAgent, on=st.booleans()),
+    st.builds(sm.ListenOnly, on=st.booleans()),
     st.builds(sm.PlaybackStarted, item_id=item_ids, audio_ms=times_ms),
     st.builds(sm.PlaybackFinished, item_id=item_ids, audio_ms=times_ms),
+    st.builds(
+        sm.LocalGate,
+        event=st.sampled_from([Onset(), Confirmed(), Long(), Ended(300), Ended(900)]),
+        queued_ms=st.sampled_from([0, 500, 4000]),
+    ),
     st.just("append"),
     st.just(sm.Tick()),
     st.just(sm.Answered()),
@@ -204,7 +211,8 @@ class Watch:
 
 @given(steps=steps, data=st.data())
 def test_random_inputs(steps: list[tuple[Any, float]], data: st.DataObject) -> None:
-    talk = Talk(opening=data.draw(st.sampled_from(["greet_first", "wait_for_hello"])))
+    opening, barge_in = st.sampled_from(["greet_first", "wait_for_hello"]), st.sampled_from(["server", "guarded"])
+    talk = Talk(opening=data.draw(opening), barge_in=data.draw(barge_in))
     watch = Watch(talk)
     if data.draw(st.booleans()):
         talk.configured()

@@ -1,0 +1,19 @@
+-- How an agent takes turns; empty: TURN_PRESET of the settings.
+ALTER TABLE agents ADD COLUMN turn_preset TEXT NOT NULL DEFAULT ''
+    CHECK (turn_preset IN ('', 'natural', 'phone', 'noisy', 'digits'));
+
+-- Where an agent's turn lost its time, and which response made it (its cost is in response_usage). NULL: not measured.
+ALTER TABLE call_transcripts ADD COLUMN response_id TEXT;
+ALTER TABLE call_transcripts ADD COLUMN stop_to_response_ms INTEGER CHECK (stop_to_response_ms >= 0);
+ALTER TABLE call_transcripts ADD COLUMN response_to_delta_ms INTEGER CHECK (response_to_delta_ms >= 0);
+ALTER TABLE call_transcripts ADD COLUMN delta_to_rtp_ms INTEGER CHECK (delta_to_rtp_ms >= 0);
+
+-- A tenant that must not dial until somebody lifts it: its account with the model is refused.
+CREATE TABLE tenant_holds (
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    code      TEXT NOT NULL CHECK (length(code) BETWEEN 1 AND 64),
+    message   TEXT NOT NULL,
+    call_id   TEXT REFERENCES calls (id),
+    since_ms  INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, code)
+) STRICT, WITHOUT ROWID;

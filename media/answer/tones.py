@@ -1,0 +1,177 @@
+"""Pure tones: voicemail beeps, fax tones, busy and special information tones, ringback (pure).
+
+A run is a tone, or two tones at once, that keeps its frequencies. Frequencies and cadences: ITU-T E.180 and Q.35
+(busy, ringback, special information), T.30 (CNG 1100 Hz 0.5 s on and 3 s off, CED 2100 Hz 2.6 to 4 s).
+"""
+
+from itertools import pairwise
+from typing import Final, Literal
+
+import msgspec
+
+from media.answer.features import FRAME_MS, FrameFeatures
+
+QUIETEST_DBOV: Final = -48.0
+PURE: Final = 0.86
+STEADY_HZ: Final = 22.0
+BEEP_HZ: Final = (350.0, 2060.0)
+BEEP_MAX_MS: Final = 1_600
+BEEP_RISE_DB: Final = 9.0
+"""A beep rises out of near silence, or follows another tone at once; a vowel grows out of a word."""
+BEEP_PURE: Final = 0.92
+"""Mean over a beep; a sung vowel comes near it for a moment only."""
+BEEP_SWING_DB: Final = 5.0
+"""The level of a beep stands still."""
+CED_HZ: Final = (2080.0, 2120.0)
+CED_MS: Final = 480
+CNG_HZ: Final = (1060.0, 1140.0)
+CNG_MS: Final = (380, 640)
+SIT_HZ: Final = ((880.0, 1020.0), (1340.0, 1460.0), (1740.0, 1820.0))
+"""The three tones of SIT in any of its variants."""
+SIT_MS: Final = (220, 460)
+GAP_FRAMES: Final = 2
+"""A lost packet makes a step in the tone; it goes on after it."""
+HUM_MS: Final = 2_500
+BUSY_HZ: Final = (340.0, 660.0)
+BUSY_ON_MS: Final = (160, 820)
+BUSY_REPEATS: Final = 3
+RINGBACK_MS: Final = 800
+
+ToneKind = Literal["beep", "cng", "ced", "sit", "busy", "ringback"]
+
+
+class ToneRun(msgspec.Struct, frozen=True):
+    """One tone from its first to its last frame, ms since the answer."""
+
+    hz: float
+    second_hz: float
+    start_ms: int
+    end_ms: int
+    loudest_dbov: float = -127.0
+    softest_dbov: float = 0.0
+    previous_dbov: float = 0.0
+    purities: float = 0.0
+    """Sum over the inner frames."""
+    out_of_silence: bool = True
+
+    @property
+    def duration_ms(self) -> int:
+        """Length; a tone of d ms fills windows for d + 20 ms at most."""
+        return self.end_ms - self.start_ms
+
+
+class ToneHeard(msgspec.Struct, frozen=True):
+    """What a run turned out to be."""
+
+    kind: ToneKind
+    run: ToneRun
+
+
+def _dtmf(run: ToneRun) -> bool:
+    low, high = sorted((run.hz, run.second_hz))
+    return 680 <= low <= 960 and 1190 <= high <= 1660
+
+
+def _within(hz: float, band: tuple[float, float]) -> bool:
+    return band[0] <= hz <= band[1]
+
+
+class ToneTracker:
+    """Feed every frame; `hear` returns what has just become certain."""
+
+    def __init__(self, beep_min_ms: int) -> None:
+        self._beep_min_ms = beep_min_ms
+        self._run: ToneRun | None = None
+        self._ended: list[ToneRun] = []
+        self._told_ced = False
+        self._gap = 0
+        self._before_dbov = [-127.0, -127.0, -127.0]
+
+    @property
+    def sounding(self) -> bool:
+        """A tone long enough not to be speech is on; one that never ends is hum."""
+        return self._run is not None and 80 <= self._run.duration_ms < HUM_MS
+
+    def hear(self, frame: FrameFeatures, now_ms: int) -> ToneHeard | None:
+        """One frame that ends at `now_ms`."""
+        run = self._run
+        pure = frame.level_dbov > QUIETEST_DBOV and frame.pair_purity >= PURE
+        if pure and run is not None and _same(run, frame):
+            self._gap = 0
+            run = self._run = _longer(run, frame, now_ms)
+            return self._ongoing(run)
+        if run is not None and run.duration_ms >= 80 and self._gap < GAP_FRAMES:
+            self._gap += 1
+            return None
+        self._gap = 0
+        self._run = self._begun(frame, now_ms) if pure else None
+        self._before_dbov = [*self._before_dbov[1:], frame.level_dbov]
+        return None if run is None or run.duration_ms < 80 else self._over(run)
+
+    def _begun(self, frame: FrameFeatures, now_ms: int) -> ToneRun:
+        second_hz = 0.0 if frame.purity >= PURE else frame.second_hz
+        last_ms = self._ended[-1].end_ms if self._ended else -1_000
+        silent = self._before_dbov[0] < frame.level_dbov - BEEP_RISE_DB or now_ms - last_ms <= 120
+        return ToneRun(frame.tone_hz, second_hz, now_ms - FRAME_MS, now_ms, out_of_silence=silent)
+
+    def _ongoing(self, run: ToneRun) -> ToneHeard | None:
+        if _within(run.hz, CED_HZ) and not run.second_hz and run.duration_ms >= CED_MS and not self._told_ced:
+            self._told_ced = True
+            return ToneHeard("ced", run)
+        return None
+
+    def _over(self, run: ToneRun) -> ToneHeard | None:
+        self._ended = [*self._ended, run][-4:]
+        if _dtmf(run):
+            return None
+        if self._is_sit():
+            return ToneHeard("sit", run)
+        if self._is_busy():
+            return ToneHeard("busy", run)
+        if _within(run.hz, BUSY_HZ) and run.duration_ms >= RINGBACK_MS:
+            return ToneHeard("ringback", run)
+        if _within(run.hz, CNG_HZ) and not run.second_hz and CNG_MS[0] <= run.duration_ms <= CNG_MS[1]:
+            return ToneHeard("cng", run)
+        return ToneHeard("beep", run) if self._is_beep(run) else None
+
+    def _is_beep(self, run: ToneRun) -> bool:
+        pure = run.purities >= BEEP_PURE * (run.duration_ms // FRAME_MS - 1)
+        clean = pure and run.out_of_silence and run.loudest_dbov - run.softest_dbov <= BEEP_SWING_DB
+        return clean and self._beep_min_ms <= run.duration_ms <= BEEP_MAX_MS and _within(run.hz, BEEP_HZ)
+
+    def _is_sit(self) -> bool:
+        last = self._ended[-3:]
+        return len(last) == 3 and all(
+            _within(run.hz, band) and SIT_MS[0] <= run.duration_ms <= SIT_MS[1]
+            for run, band in zip(last, SIT_HZ, strict=True)
+        )
+
+    def _is_busy(self) -> bool:
+        last = self._ended[-BUSY_REPEATS:]
+        if len(last) < BUSY_REPEATS or not all(_within(run.hz, BUSY_HZ) for run in last):
+            return False
+        on = [run.duration_ms for run in last]
+        off = [later.start_ms - run.end_ms for run, later in pairwise(last)]
+        regular = max(on) - min(on) <= 80 and max(off) - min(off) <= 80
+        return regular and BUSY_ON_MS[0] <= on[0] <= BUSY_ON_MS[1] and BUSY_ON_MS[0] <= off[0] <= BUSY_ON_MS[1]
+
+
+def _longer(run: ToneRun, frame: FrameFeatures, now_ms: int) -> ToneRun:
+    """The run with one frame more; its first and last frames are edges and say nothing about its level."""
+    inner = run.end_ms >= run.start_ms + 2 * FRAME_MS
+    return msgspec.structs.replace(
+        run,
+        end_ms=now_ms,
+        loudest_dbov=max(run.loudest_dbov, frame.level_dbov) if inner else run.loudest_dbov,
+        softest_dbov=min(run.softest_dbov, run.previous_dbov) if inner else run.softest_dbov,
+        previous_dbov=frame.level_dbov,
+        purities=run.purities + frame.pair_purity,
+    )
+
+
+def _same(run: ToneRun, frame: FrameFeatures) -> bool:
+    """Two tones of nearly equal strength may swap places from frame to frame."""
+    if abs(frame.tone_hz - run.hz) <= STEADY_HZ:
+        return not run.second_hz or frame.purity >= PURE or abs(frame.second_hz - run.second_hz) <= 2 * STEADY_HZ
+    swapped = abs(frame.second_hz - run.hz) <= STEADY_HZ and abs(frame.tone_hz - run.second_hz) <= STEADY_HZ
+    return bool(run.second_hz) and swapped

@@ -1,0 +1,205 @@
+"""Who answered, by sound, words and tools; and what is done about it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.answer.model import (
+    ENDS,
+    PROGRESS,
+    AgentHeard,
+    AmdSays,
+    AnswerSettings,
+    Deafen,
+    Decided,
+    Effect,
+    HangUp,
+    Heard,
+    KeyHeard,
+    LeaveMessage,
+    ListenOnly,
+    ModelSays,
+    SayIdentity,
+    Tick,
+    Verdict,
+    Words,
+)
+from media.answer.supervision import Supervision
+from tests.unit.media.answer.line_sounds import course, frames, melody, play, silence, speech, tone
+
+GREETING = "Please leave a message after the tone."
+
+
+def verdicts(effects: list[Effect]) -> list[Verdict]:
+    return [effect.verdict for effect in effects if isinstance(effect, Decided)]
+
+
+def of(effects: list[Effect], kind: type) -> list[Effect]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+SOUNDS = {
+    "a short answer": ((silence(400), speech(600), silence(2000)), [Verdict.HUMAN]),
+    "nobody": ((silence(5000),), [Verdict.SILENCE]),
+    "a long greeting and a beep": (
+        (silence(400), speech(9000), silence(400), tone(400, 1000), silence(2000)),
+        [Verdict.MACHINE, Verdict.BEEP],
+    ),
+    "a two-tone beep": (
+        (silence(400), speech(9000), silence(400), tone(400, 800, 1100), silence(2000)),
+        [Verdict.MACHINE, Verdict.BEEP],
+    ),
+    "fax calling": ((silence(300), tone(500, 1100), silence(3000)), [Verdict.FAX]),
+    "fax answering": ((silence(300), tone(3000, 2100)), [Verdict.FAX]),
+    "special information": (
+        (silence(300), tone(330, 950), tone(330, 1400), tone(330, 1800), silence(2000)),
+        [Verdict.NETWORK_TONE],
+    ),
+    "busy": ((silence(300), *(tone(500, 425), silence(500)) * 4), [Verdict.NETWORK_TONE]),
+    "hold music": ((melody(8000),), [Verdict.HOLD_MUSIC]),
+    "a beep before any word": ((silence(500), tone(300, 1000), silence(1500)), []),
+    "keys": ((silence(500), tone(300, 770, 1336), silence(1500)), []),
+}
+
+
+@pytest.mark.parametrize(("sounds", "expected"), SOUNDS.values(), ids=SOUNDS)
+def test_verdicts_by_sound(sounds: tuple, expected: list[Verdict]) -> None:
+    assert verdicts(course(*sounds)) == expected
+
+
+def test_a_short_answer_is_known_soon_after_its_end() -> None:
+    decided = of(course(silence(400), speech(600), silence(2000)), Decided)[0]
+    assert isinstance(decided, Decided)
+    assert not decided.final
+    assert 1000 <= decided.at_ms <= 1500
+
+
+def test_the_message_begins_300_ms_after_the_beep() -> None:
+    supervision = Supervision(AnswerSettings())
+    supervision.handle(Words(GREETING), 0)
+    play(supervision, silence(1000), tone(400, 1000))
+    effects: list[Effect] = []
+    at_ms = 1400
+    for frame in frames(silence(1000)):
+        at_ms += 20
+        effects = supervision.handle(Heard(frame), at_ms)
+        if of(effects, LeaveMessage):
+            break
+    assert 1700 <= at_ms <= 1760
+    assert of(effects, ListenOnly) == [ListenOnly(on=False)]
+
+
+def test_a_machine_that_does_not_beep_gets_its_message_after_silence() -> None:
+    supervision = Supervision(AnswerSettings())
+    first = supervision.handle(Words(GREETING), 0)
+    assert of(first, ListenOnly) == [ListenOnly(on=True)]
+    effects = play(supervision, speech(1000), silence(3000))
+    assert of(effects, LeaveMessage) == [LeaveMessage("silence after the greeting")]
+
+
+def test_voicemail_none_hangs_up() -> None:
+    supervision = Supervision(AnswerSettings(voicemail="none"))
+    assert of(supervision.handle(Words(GREETING), 3000), HangUp) == [HangUp("voicemail")]
+    assert not of(play(supervision, silence(5000), start_ms=3000), LeaveMessage)
+
+
+def test_a_long_answer_in_a_conversation_is_no_greeting() -> None:
+    supervision = Supervision(AnswerSettings())
+    effects = play(supervision, speech(600), silence(1000))
+    effects += supervision.handle(AgentHeard(), 1600)
+    effects += play(supervision, speech(12_000), start_ms=1600)
+    assert verdicts(effects) == [Verdict.HUMAN]
+
+
+def test_words_of_a_person_correct_a_provisional_machine() -> None:
+    supervision = Supervision(AnswerSettings())
+    effects = play(supervision, speech(9000), silence(500))
+    effects += supervision.handle(Words("Good afternoon, Miller and Sons, how can I help you?"), 9600)
+    assert verdicts(effects) == [Verdict.MACHINE, Verdict.HUMAN]
+    assert of(effects, ListenOnly) == [ListenOnly(on=True), ListenOnly(on=False)]
+
+
+def test_the_models_tool_is_believed_until_a_person_is_certain() -> None:
+    supervision = Supervision(AnswerSettings())
+    assert verdicts(supervision.handle(ModelSays(), 2000)) == [Verdict.MACHINE]
+    certain = Supervision(AnswerSettings())
+    certain.handle(Words("Who is this?"), 1500)
+    assert certain.final
+    assert verdicts(certain.handle(ModelSays(), 2000)) == []
+
+
+@pytest.mark.parametrize(("status", "expected"), [("MACHINE", [Verdict.MACHINE]), ("NOTSURE", []), ("HUMAN", [])])
+def test_of_amd_only_machine_counts(status: str, expected: list[Verdict]) -> None:
+    assert verdicts(Supervision(AnswerSettings()).handle(AmdSays(status), 500)) == expected
+
+
+def test_hold_music_is_not_heard_and_a_person_wakes() -> None:
+    supervision = Supervision(AnswerSettings())
+    asleep = play(supervision, melody(8000))
+    assert of(asleep, Deafen) == [Deafen(on=True)]
+    awake = play(supervision, speech(2500), silence(4000), start_ms=8000)
+    assert of(awake, Deafen)[0] == Deafen(on=False)
+    assert verdicts(awake) == [Verdict.HUMAN]
+
+
+def test_patience_with_hold_is_limited() -> None:
+    supervision = Supervision(AnswerSettings(hold_patience_ms=20_000))
+    effects = play(supervision, melody(40_000))
+    assert of(effects, HangUp) == [HangUp("hold lasted too long")]
+
+
+def test_the_same_menu_three_times_ends_the_call() -> None:
+    supervision = Supervision(AnswerSettings())
+    menu = "For sales press one, for support press two"
+    effects = [supervision.handle(Words(menu), at) for at in (3000, 9000)]
+    assert not any(of(step, HangUp) for step in effects)
+    assert of(supervision.handle(Words("for sails press one for support press two"), 15_000), HangUp)
+
+
+def test_a_screening_robot_gets_one_sentence_once() -> None:
+    supervision = Supervision(AnswerSettings())
+    words = Words("Please state your name and why you are calling.")
+    assert of(supervision.handle(words, 3000), SayIdentity) == [SayIdentity()]
+    assert not of(supervision.handle(words, 9000), SayIdentity)
+
+
+def test_fax_marks_the_number() -> None:
+    assert of(course(tone(3000, 2100)), HangUp) == [HangUp("fax", mark_number="fax")]
+
+
+def test_without_audio_time_alone_decides_silence() -> None:
+    supervision = Supervision(AnswerSettings())
+    assert supervision.next_deadline_ms == 3000
+    assert verdicts(supervision.handle(Tick(), 3000)) == [Verdict.SILENCE]
+
+
+INPUTS = st.one_of(
+    st.sampled_from(frames(silence(100), speech(700), tone(200, 1000), melody(600), tone(200, 2100))).map(Heard),
+    st.sampled_from(["hello", GREETING, "press one", "how can i help you", "please hold the line"]).map(Words),
+    st.just(ModelSays()),
+    st.sampled_from(["MACHINE", "HUMAN"]).map(AmdSays),
+    st.just(KeyHeard("5")),
+    st.just(AgentHeard()),
+    st.just(Tick()),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(INPUTS, st.integers(-200, 4000)), max_size=120))
+def test_no_final_verdict_flips_and_time_never_runs_back(steps: list[tuple]) -> None:
+    supervision = Supervision(AnswerSettings())
+    now_ms = last_ms = 0
+    standing: Decided | None = None
+    for event, step_ms in steps:
+        now_ms += step_ms
+        for effect in supervision.handle(event, now_ms):
+            if not isinstance(effect, Decided):
+                continue
+            assert effect.at_ms >= last_ms
+            last_ms = effect.at_ms
+            if standing is not None:
+                assert standing.verdict not in ENDS
+                if standing.final and effect.verdict is not standing.verdict:
+                    assert effect.verdict in PROGRESS[standing.verdict]
+                assert effect.verdict is not standing.verdict or (effect.final and not standing.final)
+            standing = effect
