@@ -15,7 +15,7 @@ from stasis.errors import NotSent
 from stasis.requests import Originate
 from stasis.runner import run_effect
 
-SENT_S = 0.005
+SENT_S = 0.02
 """A test that dies after sending must have sent; no answer is waited for."""
 
 
@@ -96,6 +96,8 @@ class Dialing:
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(asking)
             if armed("after_originate_sent"):
+                while board.guard.waits(effect.channel_id) and not sending.done():
+                    await asyncio.wait([sending], timeout=SENT_S)
                 await asyncio.wait([sending], timeout=SENT_S)
                 crash_here("after_originate_sent")
             answer = await sending

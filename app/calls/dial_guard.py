@@ -29,6 +29,10 @@ class DialGuard:
             raise NotSent("test mode is on: only the redirect number is dialed")
         self._permits[channel_id] = call.number_dialed
 
+    def waits(self, channel_id: str) -> bool:
+        """The permit for `channel_id` is not used up: its originate is not on its way yet."""
+        return channel_id in self._permits
+
     def check(self, request: Originate) -> None:
         """Raises NotSent for an originate that nobody committed, or that goes elsewhere than what was
         committed.

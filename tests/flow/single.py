@@ -77,8 +77,8 @@ def shorten_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "stasis.deadlines.RING_GRACE_S": 0.5,
         "stasis.deadlines.HANGUP_S": 0.5,
-        "stasis.call.LOOK_UP_S": 0.2,
-        "stasis.call.LOOK_UP_AGAIN_S": 0.3,
+        "stasis.callee_line.LOOK_UP_S": 0.2,
+        "stasis.callee_line.LOOK_UP_AGAIN_S": 0.3,
         "stasis.teardown.RETRY_S": 0.1,
         "stasis.teardown.EVENT_WAIT_S": 0.3,
         "stasis.teardown.DOUBT_RETRY_S": 0.3,

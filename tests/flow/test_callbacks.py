@@ -79,7 +79,7 @@ async def a_call_back_finds_its_task_and_ends_it(tmp_path: Path) -> None:
 async def what_was_said_before_is_known(tmp_path: Path) -> None:
     first = CalleeScript((*by_number(NUMBER).steps[:2], WaitForAgent(), Say("call me at noon"), HangUp(0.3)))
     async with rig(tmp_path, callees={NUMBER: first}) as house:
-        house.think("twice", Step(say="may i ask"), Step(say="welcome back"), BYE)
+        house.think("twice", Step(say="may i ask"), otherwise=Step(say="welcome back"))
         done = await house.settled(await house.add(NUMBER, "twice asked"))
         assert done.state is TaskState.COMPLETED
         phone = house.asterisk.call_in(NUMBER, CalleeScript((Answer(0.0), WaitForAgent(), HangUp(0.1))))

@@ -67,6 +67,10 @@ class CallingPhone(asyncio.DatagramProtocol):
         self._cseq += 1
         self._send("BYE", self._remote)
 
+    async def taken(self, timeout_s: float = 10) -> None:
+        """Until Asterisk has the INVITE: a CANCEL must not precede a provisional answer (RFC 3261, 9.1)."""
+        await self._wait(lambda: self.answers or None, timeout_s)
+
     async def answered(self, timeout_s: float = 10) -> float:
         """When the 200 came (monotonic)."""
         return (await self.final(timeout_s, 200))[0]

@@ -128,6 +128,7 @@ async def test_who_hangs_up_while_it_rings_leaves_the_retry_where_it_was(
         sim.faults.add(Fault(kind=FaultKind.HANG))  # nothing is answered before the model is ready: it rings on
         async with CallingPhone(asterisk.sip_port, NUMBER) as phone:
             phone.ring()
+            await phone.taken()
             phone.cancel()
             await phone.final()
         after = await here.ended(task_id)
