@@ -112,7 +112,7 @@ async def a_callee_who_cannot_join_is_let_go(tmp_path: Path) -> None:
     }
     for name, ended in (await together(cases)).items():
         assert ended.story == CUT_OFF, name
-        assert "could not join" in ended.call.detail, name
+        assert "could not be connected" in ended.call.detail, name
         assert ended.invites == 1, name
 
 
