@@ -205,13 +205,14 @@ async def _newest_number(tx: Tx, task_id: str, *, other_than: str = "") -> int:
     return row[0] if row else 0
 
 
-async def _insert(tx: Tx, task: CallTask, new: NewCall, now_ms: int) -> Call:
-    call = Call(
+def prepared(task: CallTask, new: NewCall, attempt_number: int, now_ms: int) -> Call:
+    """The row a call begins as: nothing has happened yet."""
+    return Call(
         id=new.id,
         tenant_id=task.tenant_id,
         task_id=task.id,
         agent_id=task.agent_id,
-        attempt_number=await _newest_number(tx, task.id, other_than=new.id) + 1,
+        attempt_number=attempt_number,
         node=new.node,
         number_requested=task.number,
         number_dialed=new.number_dialed,
@@ -232,6 +233,10 @@ async def _insert(tx: Tx, task: CallTask, new: NewCall, now_ms: int) -> Call:
         cost_micro_usd=0,
         recording_path=None,
     )
+
+
+async def _insert(tx: Tx, task: CallTask, new: NewCall, now_ms: int) -> Call:
+    call = prepared(task, new, await _newest_number(tx, task.id, other_than=new.id) + 1, now_ms)
     try:
         await tx.execute(_INSERT, to_params(call))
     except ConstraintFailed as refused:

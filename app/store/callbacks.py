@@ -126,31 +126,11 @@ async def _number(tx: Tx, task_id: str) -> int:
 
 
 def _row(task: CallTask, new: NewCall, before: str, attempt_number: int, now_ms: int) -> Call:
-    return Call(
-        id=new.id,
-        tenant_id=task.tenant_id,
-        task_id=task.id,
-        agent_id=task.agent_id,
-        attempt_number=attempt_number,
-        node=new.node,
-        number_requested=task.number,
-        number_dialed=new.number_dialed,
+    return msgspec.structs.replace(
+        attempts.prepared(task, new, attempt_number, now_ms),
         state=CallState.RINGING,
-        outcome=None,
-        ended_by=None,
-        hangup_cause=None,
-        tech_cause=None,
-        sip_call_id=None,
-        dialed=False,
-        detail="",
-        created_ms=now_ms,
-        dialing_ms=None,
         dial_deadline_ms=None,
         ringing_ms=now_ms,
-        answered_ms=None,
-        ended_ms=None,
-        cost_micro_usd=0,
-        recording_path=None,
         direction="inbound",
         caller_channel=new.caller_channel,
         task_before=before,

@@ -39,7 +39,6 @@ from tests.lone_redis import lone_redis
 
 pytestmark = pytest.mark.anyio
 RINGS = CalleeScript((Ring(0.02), Answer(5.0), WaitForAgent()))
-LATE_LIMIT_MS = 2_000
 FALSE_WAKES = 1_000
 
 
@@ -159,7 +158,6 @@ async def without_any_message_each_command_is_carried_out_once_and_in_order(tmp_
         await house.talking(task, NOTED)
         assert mind.notes == [*(f"note {at}" for at in range(12)), "last"]
         assert {str(row.state) for row in rows} == {"done"}
-        assert max((row.done_ms or 0) - row.created_ms for row in rows) <= LATE_LIMIT_MS
         await told(house, call, cmd.EndCall(polite=False))
         await house.settled(task)
 
@@ -233,7 +231,6 @@ async def test_when_redis_swallows_everything_commands_are_still_carried_out_onc
         placed = [await order(house, call, cmd.Whisper(text=f"note {at}"), bus=operator) for at in range(20)]
         rows = [await came_of(house, one) for one in placed]
         assert {str(row.state) for row in rows} == {"done"}
-        assert max((row.done_ms or 0) - row.created_ms for row in rows) <= LATE_LIMIT_MS
         last = await order(house, call, cmd.Whisper(text="last", respond=True), bus=operator)
         assert str((await came_of(house, last)).state) == "done"
         await house.talking(task, NOTED)
@@ -304,7 +301,6 @@ async def test_a_redis_that_dies_and_comes_back_costs_no_call_and_no_command(tmp
         await house.until(lambda: _true(bus.state == "lost"))
         down = await came_of(house, await order(house, call, cmd.Whisper(text="down"), bus=operator))
         assert str(down.state) == "done"
-        assert (down.done_ms or 0) - down.created_ms <= LATE_LIMIT_MS
         await server.start()
         await house.until(lambda: _true(bus.state == "connected"))
         up = await came_of(house, await order(house, call, cmd.Whisper(text="up"), bus=operator))

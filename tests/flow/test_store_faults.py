@@ -12,6 +12,7 @@ import pytest
 from app.domain.task import CallTask, TaskState
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
 from app.sim.realtime.brain import Step
+from tests.flow.locked import locked
 from tests.flow.rig import BYE, Rig, beside, rig, until
 from tests.flow.single import COMPLETED, NOT_PLACED, NUMBER, PAUSE, SPEAKS, one_call, shorten_patience
 
@@ -24,27 +25,6 @@ SHORT_MS = 100
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten_patience(monkeypatch)
     monkeypatch.setattr("app.calls.supervise.STORE_RETRY_S", (0.05,))
-
-
-@asynccontextmanager
-async def locked(house: Rig) -> AsyncGenerator[None]:
-    """Another process holds the write lock."""
-    path = house.settings.database_path
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
-
-        async def taken() -> bool:
-            try:
-                other.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return False
-            return True
-
-        other.execute("PRAGMA busy_timeout=0")
-        await until(taken)
-        try:
-            yield
-        finally:
-            other.execute("ROLLBACK")
 
 
 @asynccontextmanager

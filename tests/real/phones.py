@@ -118,10 +118,14 @@ class Phones:
         self._wait_until_listening()
         self.bank.start()
 
-    def close(self) -> None:
+    def unplug(self) -> None:
+        """Nobody listens any more; what was heard stays to be read."""
         if self._sipp is not None:
             self._sipp.kill()
             self._sipp.wait(timeout=5)
+
+    def close(self) -> None:
+        self.unplug()
         self.bank.close()
         if self._log is not None:
             self._log.close()

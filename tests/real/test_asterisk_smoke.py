@@ -146,12 +146,16 @@ async def test_rings_out(nothing_left: None, asterisk: RealAsterisk, phones: Sta
 
 @pytest.mark.parametrize("listening", [True, False], ids=["deaf peer", "closed port"])
 async def test_dead_peer(nothing_left: None, asterisk: RealAsterisk, phones: StartPhones, listening: bool) -> None:
-    if listening:
-        phones(Callee(NUMBER, deaf=True))
+    peer = phones(Callee(NUMBER, deaf=True)) if listening else None
     async with asterisk.client("smoke") as ari:
         await ari.dial(NUMBER, "x-c", timeout=2)
         end = await ari.event("ChannelDestroyed", "x-c")
         story = ari.about("x-c")
+    if peer is not None:
+        peer.unplug()
+    # What was never answered cannot be cancelled: it is sent again for 32 s, into the phones of later tests, until
+    # somebody refuses it (RFC 3261, 9.1 and 17.1.1.2).
+    await phones(Callee(NUMBER, status=486, ring_ms=0)).until("INVITE", NUMBER)
     assert (end["cause"], end["tech_cause"]) == (19, 480)
     assert story == ["Dial", "ChannelDestroyed"]
 

@@ -115,6 +115,7 @@ class SimRealtime:
         fault = self.faults.take(Stage.UPGRADE)
         if fault is not None and fault.kind is FaultKind.HANG:
             await self._closing.wait()
+            return _refusal(connection, 503, "simulated", "The simulation is over.")
         if fault is not None:
             return _refusal(connection, fault.status, "simulated", "Simulated refusal of the upgrade.")
         url = urlsplit(request.path)

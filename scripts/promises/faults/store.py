@@ -3,8 +3,7 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from scripts.lib.faults.tcp import tcp_relay
 from scripts.lib.redis_server import missing, redis_server
 from scripts.promises.faults.ground import GOES_ON, NOT_PLACED, Ground, Row, Story
 from scripts.promises.faults.simulated import NUMBER, Blow, Strike, house, left_over, struck
+from tests.flow.locked import locked as held
 from tests.flow.ordering import redis_house
-from tests.flow.rig import BYE, Rig, until
+from tests.flow.rig import BYE, Rig
 from tests.flow.single import PAUSE
 from tests.flow.stages import ringing, talking
 
@@ -52,28 +52,8 @@ async def locked(ground: Ground) -> None:
 async def _locked_for(seconds: float, when: Strike | None, place: Rig, task: CallTask) -> None:
     if when is not None:
         await when(place, task)
-    async with _lock(place):
+    async with held(place):
         await asyncio.sleep(seconds)
-
-
-@asynccontextmanager
-async def _lock(place: Rig) -> AsyncGenerator[None]:
-    path = place.settings.database_path
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
-
-        async def taken() -> bool:
-            try:
-                other.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return False
-            return True
-
-        other.execute("PRAGMA busy_timeout=0")
-        await until(taken)
-        try:
-            yield
-        finally:
-            other.execute("ROLLBACK")
 
 
 def _faulty(seed: int, fault: StoreFault, db: Database) -> Database:
