@@ -14,7 +14,7 @@ from app.sim import tonevoice
 from app.sim.realtime.brain import Step
 from tests.real.conftest import RealAsterisk, StartPhones
 from tests.real.listening import loud, record
-from tests.real.phones import Callee
+from tests.real.phones import Callee, still_sent
 from tests.real.rig import NUMBER, Office, model, number, office, script, settings_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.asterisk]
@@ -62,6 +62,8 @@ async def test_every_way_not_to_be_answered(
         assert at[one.call.number_dialed.removeprefix("+")].audio() == [], name
     assert at.invites == dict.fromkeys(here.dialed, 1)
     assert all(session.appended_audio == b"" for session in sim.sessions), "the model heard nobody"
+    at.unplug()
+    await phones(still_sent(number(6))).until("ACK", number(6))
 
 
 async def test_callee_hangs_up_mid_sentence(
