@@ -23,26 +23,25 @@ from media.realtime import conversation, takeover
 from media.realtime.callee import CalleeTurns
 from media.realtime.sequencer import Sequencer
 from media.realtime.session_model import FlushPlayback
-from tests.flow.cuts import SCRIPT, Verdict, draw, one
+from tests.flow.cuts import SCRIPT, Aim, Cuts, Verdict, aimed, draw, one
 from tests.flow.rig import rig
 
 CUTS = 200
 CUTS_PER_CALL = 2
 AT_ONCE = 10
-MUTANT_CUTS = 40
 PATIENT: dict[str, Any] = {"no_input_s": 40, "max_call_duration_s": 150, "max_concurrent_calls": AT_ONCE}
 
 
-def run(seed: int = 20261121, mutant: str = "", cuts: int | None = None) -> Result:
-    """All of it; about seven minutes for the 200 cuts of the product, fewer for a mutant unless `cuts` says."""
-    cuts = cuts or (MUTANT_CUTS if mutant else CUTS)
+def run(seed: int = 20261121, mutant: str = "", cuts: int = CUTS) -> Result:
+    """All of it; about seven minutes for the 200 cuts of the product; half a minute for a mutant, whose one call
+    is cut where it must show."""
     set_up_logs("error", as_json=False)
     began = time.monotonic()
     found: list[Verdict] = []
     broken: list[str] = []
-    with MUTANTS[mutant]() if mutant else contextlib.nullcontext():
+    with MUTANTS[mutant][0]() if mutant else contextlib.nullcontext():
         try:
-            asyncio.run(_try(found, Random(seed), cuts))
+            asyncio.run(_try(found, _plans(Random(seed), cuts, mutant)))
         except* (TimeoutError, AppError) as failures:
             broken.append(f"could not go on: {failures.exceptions[0]!r}")
     wrong = [f"{what} ({verdict.struck})" for verdict in found for what in verdict.wrong] + broken
@@ -66,11 +65,17 @@ def run(seed: int = 20261121, mutant: str = "", cuts: int | None = None) -> Resu
     )
 
 
-async def _try(found: list[Verdict], random: Random, cuts: int) -> None:
-    """Rounds of calls at the same time; every other call has one more fault in an answer."""
-    calls = -(-cuts // CUTS_PER_CALL)
-    plans = [draw(random, CUTS_PER_CALL, faulty=number % 2 == 1) for number in range(calls)]
-    for first in range(0, calls, AT_ONCE):
+def _plans(random: Random, cuts: int, mutant: str) -> list[Cuts]:
+    """Any moment for the product, every other call with one more fault in an answer; for a wrong product the
+    moment at which it is wrong."""
+    if mutant:
+        return [aimed(MUTANTS[mutant][1])]
+    return [draw(random, CUTS_PER_CALL, faulty=at % 2 == 1) for at in range(-(-cuts // CUTS_PER_CALL))]
+
+
+async def _try(found: list[Verdict], plans: list[Cuts]) -> None:
+    """Rounds of calls at the same time."""
+    for first in range(0, len(plans), AT_ONCE):
         some = plans[first : first + AT_ONCE]
         numbers = [f"+155510060{at:02}" for at in range(len(some))]
         with tempfile.TemporaryDirectory() as name:
@@ -108,9 +113,10 @@ def _flushed(talk: conversation.Conversation, now: float) -> None:
     _ended(talk, now)
 
 
-MUTANTS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
-    "unprimed": lambda: _changed(takeover, "resume_items", lambda *_: []),
-    "asked_twice": lambda: _changed(Sequencer, "reset", _always_owed),
-    "flushed": lambda: _changed(conversation.Conversation, "ended", _flushed),
-    "forgetful": lambda: _changed(CalleeTurns, "lost", lambda turns: turns.abandon(0.0)),
+MUTANTS: dict[str, tuple[Callable[[], contextlib.AbstractContextManager[None]], Aim]] = {
+    "unprimed": (lambda: _changed(takeover, "resume_items", lambda *_: []), Aim.ANSWERING),
+    "asked_twice": (lambda: _changed(Sequencer, "reset", _always_owed), Aim.ANSWERED),
+    "flushed": (lambda: _changed(conversation.Conversation, "ended", _flushed), Aim.HEARING),
+    "forgetful": (lambda: _changed(CalleeTurns, "lost", lambda turns: turns.abandon(0.0)), Aim.ASKED),
 }
+"""Each with the moment of a talk at which it is wrong."""

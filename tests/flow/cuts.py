@@ -6,7 +6,9 @@ greets. A busy machine garbles a letter now and then, so words are compared by l
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from difflib import SequenceMatcher
+from enum import StrEnum
 from itertools import chain
 from random import Random
 from typing import Any
@@ -32,6 +34,9 @@ SETTLED_S = 170.0
 QUICK_LIFE_S = 5.5
 """Cuts of one call lie further apart than what counts as a session that dies at once."""
 LENGTH_S = 17.0
+AIMED_AT = FRUITS[::2]
+HEARING_S = 1.2
+"""After the question, nearly all of it spent on hearing the answer."""
 ALIKE = 0.6
 QUIET = 60.0
 """RMS below which a slot is silence; comfort noise has 18, the softest note of the filler 100."""
@@ -81,6 +86,7 @@ class Keeper:
 
     def __init__(self, faults: dict[str, Fault]) -> None:
         self._faults = faults
+        self.dropped = 0
 
     def answer(self, event: BrainEvent, view: SessionView) -> Step:
         lines = [line for line in view.transcript if line.role in {"user", "assistant"}]
@@ -97,6 +103,7 @@ class Keeper:
             return Step()  # all is said; a real model is silent too
         rest = whole[len(said) :].strip() if said and whole.startswith(said) and said != whole else whole
         fault = self._faults.pop(fruit, None)
+        self.dropped += fault is not None and fault.kind is FaultKind.DROP
         if fault is not None and fault.kind is FaultKind.BAD_ARGUMENTS:
             return Step(say=rest, call=(ToolCall(name="send_dtmf"),), faults=(fault,))
         return Step(say=rest, faults=(fault,) if fault else ())
@@ -108,13 +115,41 @@ class Keeper:
         return Step(say="what was that")
 
 
-class Cuts(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens to one call: seconds after the answer at which its socket dies, how, and one more fault."""
+class Aim(StrEnum):
+    """Moments of a talk at which a product that is wrong in one way must show it."""
 
-    at_s: tuple[float, ...]
+    ASKED = "asked"
+    """The callee has just said its sentence."""
+    ANSWERING = "answering"
+    """Half of the answer has come."""
+    HEARING = "hearing"
+    """All of the answer has come, and the callee hears it."""
+    ANSWERED = "answered"
+    """The callee has heard all of the answer and says nothing yet."""
+
+
+class Cuts(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to one call: when its socket dies, how, and one more fault."""
+
+    at_s: tuple[float, ...] = ()
+    """Seconds after the answer."""
+    aim: Aim | None = None
+    """Instead of `at_s`: at every second fruit, at this moment of it."""
     how: tuple[str, ...]
-    fault: Fault | None
-    fruit: str
+    fault: Fault | None = None
+    fruit: str = ""
+
+    @property
+    def faults(self) -> dict[str, Fault]:
+        """What the model does wrong itself, by the fruit it answers to."""
+        if self.aim is Aim.ANSWERING:
+            return {fruit: Fault(kind=FaultKind.DROP, after_deltas=3) for fruit in AIMED_AT}
+        return {self.fruit: self.fault} if self.fault else {}
+
+
+def aimed(aim: Aim) -> Cuts:
+    """The same moment of every second fruit."""
+    return Cuts(aim=aim, how=("drop",) * len(AIMED_AT))
 
 
 def draw(random: Random, cuts: int, *, faulty: bool) -> Cuts:
@@ -142,14 +177,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 async def one(house: Rig, number: str, key: str, plan: Cuts) -> Verdict:
     """Make the call, let its model die as planned, and ask the telephone and the transcript."""
-    house.minds[key] = Keeper({plan.fruit: plan.fault} if plan.fault else {})
+    house.minds[key] = mind = Keeper(plan.faults)
     task = await house.add(number, f"{key} talk", opening="wait_for_hello")
     callee = await _answered(house, number)
     done = 0
     async with asyncio.TaskGroup() as group:
         settled = group.create_task(house.settled(task, SETTLED_S))
-        for at_s, how in zip(plan.at_s, plan.how, strict=True):
-            await asyncio.sleep(max(0.0, (callee.answered_s or 0.0) + at_s - asyncio.get_running_loop().time()))
+        async for how in _moments(plan, callee):
             living = [one for one in house.realtime.sessions if f"{key} talk" in one.instructions]
             if not callee.over and living and not living[-1].closed.is_set():
                 _cut(living[-1], how)
@@ -158,10 +192,38 @@ async def one(house: Rig, number: str, key: str, plan: Cuts) -> Verdict:
             task = await settled
         except TimeoutError:
             task = await house.task(task)  # judged as it is: not continued
+    done += mind.dropped
     call = await house.call(task)
     return judge(
         task, call, await house.turns(call), callee, plan=plan, cuts=done, counted=await house.statistics(call)
     )
+
+
+async def _moments(plan: Cuts, callee: Callee) -> AsyncIterator[str]:
+    """How to cut, each time it is time to."""
+    now = asyncio.get_running_loop().time
+    for at_s, how in zip(plan.at_s, plan.how, strict=plan.aim is None):
+        await asyncio.sleep(max(0.0, (callee.answered_s or 0.0) + at_s - now()))
+        yield how
+    if plan.aim in {None, Aim.ANSWERING}:  # ANSWERING is a fault of the model's
+        return
+    for fruit, how in zip(AIMED_AT, plan.how, strict=True):
+
+        async def come(fruit: str = fruit) -> float | None:
+            if callee.over:
+                return now()
+            said_s = next((at_s for text, at_s in callee.said if like(text) == fruit), None)
+            if said_s is None:
+                return None
+            if plan.aim is not Aim.ANSWERED:
+                later_s = HEARING_S if plan.aim is Aim.HEARING else 0.0
+                return said_s + tonevoice.duration_ms(f"note {fruit}") / 1000 + later_s
+            since_ms = (said_s - (callee.answered_s or said_s)) * 1000
+            heard = any("done" in one.text and one.start_ms > since_ms for one in callee.heard)
+            return now() if heard else None
+
+        await asyncio.sleep(max(0.0, await until(come, SETTLED_S) - now()))
+        yield how
 
 
 async def _answered(house: Rig, number: str) -> Callee:

@@ -30,10 +30,10 @@ KEYS = (
 )
 START = utc_ms(datetime(2027, 1, 1, tzinfo=UTC))
 
-days = st.lists(
-    st.tuples(st.integers(0, DAY_MIN - 1), st.integers(1, DAY_MIN)).filter(lambda span: span[0] < span[1]),
-    max_size=2,
-).map(joined)
+spans = st.integers(0, DAY_MIN - 1).flatmap(
+    lambda begin: st.tuples(st.just(begin), st.integers(begin + 1, DAY_MIN))
+)
+days = st.lists(spans, max_size=2).map(joined)
 weeks = st.fixed_dictionaries(dict.fromkeys(WEEKDAYS, days))
 instants = st.integers(START, START + 500 * DAY_MS)
 zone_sets = st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True)

@@ -203,14 +203,20 @@ def test_tokens_are_judged_by_their_role_and_need_no_origin(house: House) -> Non
     house.client.cookies.clear()
 
 
-def test_a_cookie_planted_before_the_sign_in_is_worth_nothing(house: House) -> None:
-    async def with_password() -> None:
-        door = Door(house.db, SystemClock(), QUICK)
-        user = await add_user(house.db, Role.OPERATOR, email="fix@first.example")
-        await door.set_password(user, "correct horse battery", HERE.address)
+def with_password(house: House, email: str) -> dict[str, str]:
+    """What a new operator types into the sign-in form."""
+    password = "correct horse battery"
 
-    house.client.blocking_portal.call(with_password)
-    form = {"email": "fix@first.example", "password": "correct horse battery", "following": "/audit"}
+    async def add() -> None:
+        user = await add_user(house.db, Role.OPERATOR, email=email)
+        await Door(house.db, SystemClock(), QUICK).set_password(user, password, HERE.address)
+
+    house.client.blocking_portal.call(add)
+    return {"email": email, "password": password}
+
+
+def test_a_cookie_planted_before_the_sign_in_is_worth_nothing(house: House) -> None:
+    form = {**with_password(house, "fix@first.example"), "following": "/audit"}
     answer = house.ask("POST", "/sign-in", "planted", data=form)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/audit"
@@ -226,7 +232,7 @@ def test_a_cookie_planted_before_the_sign_in_is_worth_nothing(house: House) -> N
 
 
 def test_behind_https_the_cookie_is_bound_to_host_and_https(house: House) -> None:
-    form = {"email": "fix@first.example", "password": "correct horse battery"}
+    form = with_password(house, "bound@first.example")
     secure = "https://127.0.0.1:8000"
     answer = house.client.post(f"{secure}/sign-in", data=form, headers={"origin": secure}, follow_redirects=False)
     said = answer.headers["set-cookie"]

@@ -1,0 +1,6 @@
+"""Short forms of what `scripts/prove` proves, with the mutants each must catch. What holds after a flow test holds
+here."""
+
+from tests.flow.conftest import nothing_of_the_test_is_left, quick_turns
+
+__all__ = ["nothing_of_the_test_is_left", "quick_turns"]
