@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from app.cli.house import open_store
+from app.cli.store import open_store
 from app.config import load_settings
 from app.figures import Figure, Result, answer
 from app.store import audit, users

@@ -8,7 +8,8 @@ import click
 import msgspec
 
 from app.cli.follow import Follower, Story
-from app.cli.house import open_house, open_store
+from app.cli.house import open_house
+from app.cli.store import open_store
 from app.clock import SystemClock
 from app.config import Settings, load_settings
 from app.config.site import load_site

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from app.cli.house import House, open_house, serve_console, stop_on_signals
+from app.cli.console import serve_console, stop_on_signals
+from app.cli.house import House, open_house
 from app.cli.user import add, link_text
 from app.config import Settings, load_settings
 from app.domain.agent import Agent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.house import LOCK_NAME
+from app.cli.data_directory import LOCK_NAME
 from app.config import load_settings
 from app.errors import NotFoundError
 

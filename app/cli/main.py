@@ -1,34 +1,71 @@
-"""The `opendeep` command. Each verb is a file beside this one."""
+"""The `opendeep` command. Each verb is a file beside this one, imported when it is run."""
 
-import asyncio
 import sys
 import zoneinfo
-from functools import partial
 from typing import get_args
 
 import click
 
-from app.cli.audit import audit_command
-from app.cli.call import call_command
-from app.cli.command import command_command
-from app.cli.demo import demo_command
-from app.cli.doctor import doctor_command
-from app.cli.drain import drain_command
-from app.cli.house import open_house, serve_console
-from app.cli.migrate import migrate_command
-from app.cli.policy import policy_command
-from app.cli.resume import resume_command
-from app.cli.sim import sim_command
-from app.cli.stop import stop_signals, until_stopped
-from app.cli.user import nobody_yet, user_command
-from app.cli.why import why_command
-from app.config import load_settings, setting_warnings
+from app.cli.verbs import Verb, VerbGroup
 from app.errors import AppError
 from app.logs import Level, set_up_logs
 from media.errors import MediaError
 
+VERBS = (
+    Verb("audit", "app.cli.audit:audit_command", "Who did what, when, from where."),
+    Verb("call", "app.cli.call:call_command", "Call NUMBER now and follow the call: state, words, outcome."),
+    Verb("command", "app.cli.command:command_command", "Order KIND of the living call CALL_ID."),
+    Verb(
+        "demo",
+        "app.cli.demo:demo_command",
+        "Simulated calls: exchange, callees and speech model are simulated, nothing real is dialed.",
+    ),
+    Verb(
+        "doctor",
+        "app.cli.doctor:doctor_command",
+        "Check settings, database, Asterisk and its configuration; say what to do.",
+    ),
+    Verb(
+        "drain",
+        "app.cli.drain:drain_command",
+        "Stop the engine that runs on this data directory without dropping a call.",
+    ),
+    Verb(
+        "migrate",
+        "app.cli.migrate:migrate_command",
+        "Make or update the tables of DATABASE_URL (empty: SQLite in DATA_DIR). Running it twice changes nothing.",
+    ),
+    Verb(
+        "policy",
+        "app.cli.policy:policy_command",
+        "Calling rules: which packs there are, and what they say about a number.",
+    ),
+    Verb(
+        "resume",
+        "app.cli.resume:resume_command",
+        "Dial again after the speech model had refused the account (no credit, a wrong key).",
+    ),
+    Verb("sim", "app.cli.sim:sim_command", "Try parts of OpenDeep on labelled data; nothing real is dialed."),
+    Verb(
+        "up",
+        "app.cli.up:up_command",
+        "Run OpenDeep: scheduler, calls and the console on http://WEB_HOST:WEB_PORT.",
+    ),
+    Verb("user", "app.cli.user:user_command", "People who may sign in to the console, and keys of programs."),
+    Verb(
+        "why",
+        "app.cli.why:why_command",
+        "Say in one sentence why the task TASK_ID is, or is not, being called now, and when it is looked at next.",
+    ),
+)
+"""Each with the first paragraph of its own help."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=VerbGroup,
+    commands=VERBS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="opendeep")
 @click.option("--log-level", type=click.Choice(get_args(Level)), default="warning", show_default=True)
 def opendeep(log_level: Level) -> None:
@@ -37,50 +74,6 @@ def opendeep(log_level: Level) -> None:
     Try `opendeep demo`: simulated calls, no key and no telephone line needed.
     """
     set_up_logs(log_level, as_json=False)
-
-
-@opendeep.command(name="up")
-def up_command() -> None:
-    """Run OpenDeep: scheduler, calls and the console on http://WEB_HOST:WEB_PORT.
-
-    \b
-    opendeep up                    with the settings of .env
-    SIMULATE=True opendeep up      with a simulated exchange and model
-
-    Ctrl-C or SIGTERM: nothing new is dialed, living calls go on to their end. Once more: the agents say goodbye.
-    SIGUSR1 leaves living calls to the next `opendeep up`. From another shell: `opendeep drain`.
-    """
-    settings = load_settings()
-    set_up_logs(settings.log_level, as_json=settings.log_json)
-    for warning in setting_warnings():
-        click.echo(warning, err=True)
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        with stop_signals() as signals:
-            async with open_house(settings) as house, asyncio.TaskGroup() as group:
-                click.echo(f"console on http://{settings.web_host}:{settings.web_port}", err=True)
-                if await nobody_yet(house.db):
-                    click.echo("Nobody can sign in yet: opendeep user add you@example.org --role owner", err=True)
-                group.create_task(serve_console(house, stop))
-                await until_stopped(house.engine, house.settings, signals, partial(click.echo, err=True))
-                stop.set()
-
-    asyncio.run(serve())
-
-
-opendeep.add_command(audit_command)
-opendeep.add_command(call_command)
-opendeep.add_command(command_command)
-opendeep.add_command(demo_command)
-opendeep.add_command(doctor_command)
-opendeep.add_command(migrate_command)
-opendeep.add_command(drain_command)
-opendeep.add_command(policy_command)
-opendeep.add_command(resume_command)
-opendeep.add_command(sim_command)
-opendeep.add_command(user_command)
-opendeep.add_command(why_command)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.cli.house import open_store
+from app.cli.store import open_store
 from app.config import Settings, load_settings
 from app.figures import Result, answer
 

@@ -9,7 +9,6 @@ import click
 import msgspec
 
 from app.clock import SystemClock
-from app.config.packs import DEFAULT_PACKS, enabled_packs, load_overlay, load_packs, review_warnings
 from app.domain.local_time import told
 from app.domain.number import NumberRefused, country_of, parse_number
 from app.domain.policy.pack import CalleeKind, PackRef, Purpose, Rules
@@ -17,6 +16,7 @@ from app.domain.policy.selection import Callee, policy_for
 from app.domain.policy.windows import calling_window, local_time, utc_ms
 from app.domain.policy.zones import Zones, ZonesUnknown, zone_named, zones_of
 from app.errors import ValidationFailed
+from app.policy_packs import DEFAULT_PACKS, enabled_packs, load_overlay, load_packs, review_warnings
 
 
 class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from app.cli.house import open_store
+from app.cli.store import open_store
 from app.config import load_settings
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.store import holds

@@ -12,9 +12,11 @@ import click
 from pydantic import SecretStr
 
 from app.config import Settings, load_settings
-from app.config.packs import enabled_packs, load_packs
 from app.figures import Figure, Result, answer
+from app.llm.connect import text_model
 from app.llm.trial import Tried, try_talk
+from app.policy_packs import enabled_packs, load_packs
+from app.sim.text import Route, SimText
 from app.sim.text.talks import Talk, load_talks
 
 
@@ -61,8 +63,6 @@ def analyze_command(*, as_json: bool, only: str, base_url: str, model: str, api:
 
 async def simulated(talks: list[Talk], api: str) -> Result:
     """Against SimText, which answers each talk as its file says."""
-    from app.sim.text import Route, SimText  # noqa: PLC0415 - with the SDK most of a second to import
-
     started = time.perf_counter()
     async with SimText() as sim:
         changes = {"text_base_url": sim.base_url, "text_api_key": SecretStr("simulated"), "text_api": api}
@@ -118,8 +118,6 @@ async def at_server(talks: list[Talk], settings: Settings) -> Result:
 async def _try(
     talks: list[Talk], settings: Settings, before: Callable[[Talk], None] = lambda _: None
 ) -> list[Tried]:
-    from app.llm.connect import text_model  # noqa: PLC0415 - see above
-
     packs = enabled_packs(load_packs())
     tried: list[Tried] = []
     with tempfile.TemporaryDirectory(prefix="od-") as folder:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import click
 import msgspec
 
-from app.cli.house import open_store
+from app.cli.store import open_store
 from app.clock import SystemClock
 from app.config import Settings, load_settings
 from app.domain.people import Role, User, read_email

@@ -5,7 +5,7 @@ import asyncio
 import click
 import msgspec
 
-from app.cli.house import open_store
+from app.cli.store import open_store
 from app.clock import SystemClock
 from app.config import Settings, load_settings
 from app.config.site import load_site

@@ -16,11 +16,11 @@ import phonenumbers
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
-from app.config.packs import PACKS_DIR, enabled_packs, load_packs
 from app.config.settings import GROUPS, KEYS, TEXT_QUIRKS, Settings
 from app.domain.command import MIN_KEY_LENGTH
 from app.domain.number import NumberRefused, parse_number
 from app.errors import ConfigError
+from app.policy_packs import PACKS_DIR, enabled_packs, load_packs
 
 
 def load_settings(directory: Path = Path(), overrides: Mapping[str, object] | None = None) -> Settings:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from app.config.packs import PACKS_DIR, enabled_packs, load_packs
 from app.config.settings import Settings
 from app.domain.admission_site import SIMULATION_PACK, Site
 from app.domain.policy.pack import Pack
+from app.policy_packs import PACKS_DIR, enabled_packs, load_packs
 
 RESERVE_MARGIN_S = 120
 """Ringing and the farewell cost too: added to the longest talk."""

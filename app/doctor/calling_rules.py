@@ -6,10 +6,10 @@ from datetime import date
 
 from app.clock import SystemClock
 from app.config import Settings
-from app.config.packs import review_warnings
 from app.config.site import site_packs
 from app.doctor.check import Check
 from app.errors import StoreError
+from app.policy_packs import review_warnings
 from app.store import registries
 from app.store.migrate import MIGRATIONS
 from app.store.registries import Imported

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from app.cli.house import open_bus, open_store
+from app.cli.store import open_bus, open_store
 from app.clock import SystemClock
 from app.config import Settings
 from app.crash_points import VARIABLE

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.cli.house import open_store
+from app.cli.store import open_store
 from app.config import Settings
 from app.domain.call import Call
 from app.domain.task import CallTask, NewTask, TaskState

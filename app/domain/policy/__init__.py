@@ -1,4 +1,4 @@
 """Calling rules as data: packs, how several become one, which zones a callee may be in, when a call may begin.
 
-Pure. Engineering defaults, not legal advice. Files are read by `app.config.packs`; `app.domain.admission` decides.
+Pure. Engineering defaults, not legal advice. Files are read by `app.policy_packs`; `app.domain.admission` decides.
 """

@@ -1,7 +1,7 @@
 """From the content of a TOML file to a pack, or to a tenant's own rules; errors name the key.
 
 Stricter than the shapes: hours name every day of the week, calendars and dates exist, texts use known fields.
-Called by `app.config.packs` with what it parsed.
+Called by `app.policy_packs` with what it parsed.
 """
 
 import re

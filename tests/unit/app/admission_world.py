@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from app.config.packs import enabled_packs, load_packs
 from app.domain.admission_facts import (
     Budget,
     CallerIdFacts,
@@ -23,6 +22,7 @@ from app.domain.admission_facts import (
 from app.domain.policy.selection import Callee, Policy, policy_for
 from app.domain.policy.zones import Zones
 from app.domain.task import TaskState
+from app.policy_packs import enabled_packs, load_packs
 
 NUMBER = "+12025550123"
 HOUR_MS = 3_600_000

@@ -14,7 +14,6 @@ from app.calls.conclude import conclude_task
 from app.cli.follow import Follower
 from app.clock import ManualClock
 from app.config import Settings
-from app.config.packs import enabled_packs, load_packs
 from app.domain.call import Call, CallEnd, Turn
 from app.domain.command import CommandKind, CommandState, NewCommand, Reschedule
 from app.domain.task import CallTask, TaskState
@@ -23,6 +22,7 @@ from app.ids import new_id
 from app.llm.analyst import LEASE_MS, Analyst
 from app.llm.connect import text_model
 from app.llm.record import NOTES_MARK
+from app.policy_packs import enabled_packs, load_packs
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, TextFaultKind
 from app.store import analyses, attempts, commands, dnd, leases, tasks, transcripts, usage
 from app.store.db import Database

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.house import engine_lock, private_folder
+from app.cli.data_directory import engine_lock, private_folder
 from app.config import Settings, load_settings
 from app.errors import ConfigError, ConflictError
 from app.figures import Result, answer

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config.packs import DEFAULT_PACKS, PACKS_DIR, enabled_packs, load_overlay, load_packs, review_warnings
 from app.domain.policy.merge import PolicyLoosened, loosened, merge, merge_all, tighten
 from app.domain.policy.pack import WEEKDAYS, Abandonment, AttemptLimit, Match, Pack, Rules
 from app.domain.policy.selection import Callee, policy_for
 from app.domain.policy.week import DAY_MIN, joined
 from app.errors import ConfigError
+from app.policy_packs import DEFAULT_PACKS, PACKS_DIR, enabled_packs, load_overlay, load_packs, review_warnings
 
 PACKS = load_packs()
 WEEK = "\n".join(f'{day} = ["09:00-20:00"]' for day in WEEKDAYS)

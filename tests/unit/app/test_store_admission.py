@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.config.packs import enabled_packs, load_packs
 from app.domain.admission_facts import Hold
 from app.domain.admission_site import Site
 from app.domain.breaker import LIMIT
@@ -15,6 +14,7 @@ from app.domain.call import Call
 from app.domain.policy.pack import Rules
 from app.domain.task import CallTask, TaskState
 from app.errors import NotFoundError, ValidationFailed
+from app.policy_packs import enabled_packs, load_packs
 from app.store import (
     attempts,
     breakers,
