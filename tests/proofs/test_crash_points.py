@@ -71,7 +71,7 @@ async def dies_while_reconciling(folder: Path) -> None:
         await worker_gone(pid)
 
 
-async def test_one_point_of_each_kind(tmp_path: Path) -> None:
+async def test_points(tmp_path: Path) -> None:
     """`scripts/prove dial` has them all, on a real Asterisk."""
     points: tuple[Point, ...] = (
         "after_open",
