@@ -41,7 +41,7 @@ async def measure(store: str, db: Database, count: int) -> Result:
         "recover": await timed(ROUNDS, lambda _: _recover(db, now_ms)),
         "analysis": await timed(ROUNDS, lambda _: leases.claim_analysis(db, now_ms, "bench", 600_000, 20)),
         "complete": await timed(ROUNDS, lambda _: campaigns.complete_settled(db, now_ms)),
-        "next_due": await timed(ROUNDS, lambda _: tasks.next_due_ms(db)),
+        "next_due": await timed(ROUNDS, lambda _: tasks.next_due_ms(db, now_ms)),
     }
     p99 = _at(one, 99)
     return Result(

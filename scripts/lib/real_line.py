@@ -11,7 +11,6 @@ from pathlib import Path
 from tests.real.conftest import SCRIPT, RealAsterisk, missing
 from tests.real.machine import preferred
 from tests.real.phones import Callee, Phones
-from tests.real.rtp_phone import RtpBank
 
 AREA_CODES = (202, 212, 303, 312, 404, 415, 512, 602, 617, 702, 713, 801, 206, 305, 503, 214, 216, 313, 314, 412)
 """With 555 01xx behind each: numbers that nobody can own and every number check takes for real ones."""
@@ -26,16 +25,9 @@ class ManyPhones(Phones):
     """As `Phones`, with one audio socket for all: nobody listens here, the signalling is the witness."""
 
     def __init__(self, port: int, callees: tuple[Callee, ...], folder: Path) -> None:
-        self.port = port
+        super().__init__(port, (), folder)
         self.callees = {one.number: one for one in callees}
-        self.events = []
-        self.bank = RtpBank(self._read_log)
-        shared = self.bank.phone("ulaw")
-        self.phone = dict.fromkeys(self.callees, shared)
-        self._folder = folder
-        self._log = None
-        self._rest = ""
-        self._sipp = None
+        self.phone = dict.fromkeys(self.callees, self.bank.phone("ulaw"))
 
 
 @contextmanager
