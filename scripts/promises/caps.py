@@ -56,7 +56,7 @@ MUTANT_SECONDS = 10.0
 LEASE_MS = 600_000
 TENANTS = {"default": 5, "second": 4}
 CAMPAIGNS = {"a": ("default", 2), "b": ("default", 3), "c": ("second", 3)}
-BUDGETS = {"c": 600_000}
+BUDGETS = {"b": 500_000, "c": 600_000}
 RESERVE = 100_000
 SITE = Site(
     packs=(SIMULATION_PACK,),
@@ -67,8 +67,8 @@ SITE = Site(
     reserve_micro_usd=RESERVE,
 )
 NUMBERS = 400
-MUTANT_NUMBERS = 15
-"""A wrong product has to be found out soon: few numbers, each called often."""
+FEW_NUMBERS = 15
+"""Called so often that the cap of a number's day matters soon; too few calls to use up a budget."""
 TASKS = 4_000
 
 
@@ -92,7 +92,7 @@ def run(seed: int, mutant: str = "", seconds: float = SECONDS) -> Result:
     missed = [
         name
         for name in MUTANTS
-        if not mutant and not over(raced(seed, name, MUTANT_SECONDS, 4, MUTANT_NUMBERS))[0]
+        if not mutant and not over(_raced_mutant(seed, name))[0]
     ]
     return Result(
         name="caps",
@@ -108,6 +108,10 @@ def run(seed: int, mutant: str = "", seconds: float = SECONDS) -> Result:
             "first": found[0] if found else None,
         },
     )
+
+
+def _raced_mutant(seed: int, name: str) -> list[Line]:
+    return raced(seed, name, MUTANT_SECONDS, 4, FEW_NUMBERS if name == "no_number_day" else NUMBERS)
 
 
 def over(lines: Sequence[Line]) -> tuple[list[str], dict[str, int]]:
