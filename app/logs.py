@@ -27,8 +27,11 @@ CHATTY = ("uvicorn", "websockets", "aiohttp", "app.sim")
 """Loggers whose every connection is an info line; ours say what matters."""
 
 
-def set_up_logs(level: Level, *, as_json: bool) -> None:
-    """Configure logging of this process; called once by the command line."""
+def set_up_logs(level: Level | Literal["critical"], *, as_json: bool) -> None:
+    """Configure logging of this process; called once by the command line.
+
+    `critical` is for promises that cause errors on purpose; no operator may choose it.
+    """
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

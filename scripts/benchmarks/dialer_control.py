@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 
 from app import scheduler
-from app.calls import run as shell
 from app.cli.house import House, open_house
 from app.config import load_settings
 from app.domain.agent import Agent
@@ -25,7 +24,7 @@ from app.domain.task import CallTask, NewTask
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.ids import new_id
 from app.logs import set_up_logs
-from app.store import agents, tasks
+from app.store import agents, attempts, tasks
 from scripts.benchmarks.dialer_calls import AFTER_S, LEAD_S, DialJob, DialLog
 
 LOOK_S = 0.5
@@ -41,7 +40,7 @@ class Stamps:
 
     def watch(self) -> None:
         """Put the stamps around the product's own functions."""
-        claim, intend = scheduler.leases.claim_due, shell.attempts.begin_call
+        claim, intend = scheduler.leases.claim_due, attempts.begin_call
 
         async def stamped(*given: Any, **more: Any) -> list[CallTask]:
             found = await claim(*given, **more)
@@ -49,12 +48,12 @@ class Stamps:
             self.claimed |= {task.number: now for task in found}
             return found
 
-        async def intended(tx: Any, tenant_id: str, new: Any, *rest: Any) -> Any:
+        async def intended(tx: Any, tenant_id: str, new: Any, *rest: Any, **more: Any) -> Any:
             self.intents[new.number_dialed] = time.monotonic()
-            return await intend(tx, tenant_id, new, *rest)
+            return await intend(tx, tenant_id, new, *rest, **more)
 
         scheduler.leases.claim_due = stamped
-        shell.attempts.begin_call = intended
+        attempts.begin_call = intended
 
 
 class Commits:

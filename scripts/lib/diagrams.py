@@ -7,7 +7,7 @@
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import ItemsView
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,20 +19,20 @@ from stasis import call_model
 ARCHITECTURE = Path(__file__).resolve().parents[2] / "ARCHITECTURE.md"
 BEGIN, END = "<!-- diagrams: begin -->", "<!-- diagrams: end -->"
 
-TABLES: dict[str, Mapping[StrEnum, frozenset[StrEnum]]] = {
-    "Task (`app/domain/task.py`)": task.TRANSITIONS,
-    "Call on ARI (`stasis/call.py`)": call_model.TRANSITIONS,
-    "Talk (`app/calls/conversation.py`)": conversation.TRANSITIONS,
-    "Realtime session (`media/realtime/session.py`)": session_model.TRANSITIONS,
+TABLES: dict[str, ItemsView[StrEnum, frozenset[StrEnum]]] = {
+    "Task (`app/domain/task.py`)": task.TRANSITIONS.items(),
+    "Call on ARI (`stasis/call.py`)": call_model.TRANSITIONS.items(),
+    "Talk (`app/calls/conversation.py`)": conversation.TRANSITIONS.items(),
+    "Realtime session (`media/realtime/session.py`)": session_model.TRANSITIONS.items(),
 }
 
 
-def diagram(title: str, table: Mapping[StrEnum, frozenset[StrEnum]]) -> str:
+def diagram(title: str, table: ItemsView[StrEnum, frozenset[StrEnum]]) -> str:
     """One table as a mermaid state diagram; states without a way out end the life."""
     lines = [f"### {title}", "", "```mermaid", "stateDiagram-v2"]
-    first = next(iter(table))
+    first, _ = next(iter(table))
     lines.append(f"    [*] --> {first}")
-    for state, targets in table.items():
+    for state, targets in table:
         lines += [f"    {state} --> {target}" for target in sorted(targets)]
         if not targets:
             lines.append(f"    {state} --> [*]")

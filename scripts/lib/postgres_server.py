@@ -19,6 +19,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 START_S = 30.0
 USER = "opendeep"
@@ -137,7 +138,16 @@ def postgres_server(*, durable: bool = True) -> Generator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unprivileged(folder: Path) -> dict[str, object]:
+class _RunAs(TypedDict):
+    """Arguments of `subprocess`."""
+
+    cwd: Path
+    user: NotRequired[int]
+    group: NotRequired[int]
+    extra_groups: NotRequired[list[int]]
+
+
+def _unprivileged(folder: Path) -> _RunAs:
     """Whom to run as, and where."""
     if os.geteuid() != 0:
         return {"cwd": folder}

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Flags = NDArray[np.bool_]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -55,14 +56,20 @@ class Table:
             if case.holidays:
                 closed = {day.toordinal() - 1 for day in holidays}
                 written &= ~np.isin(numbers // 1440, list(closed))
-            around = sliding_window_view(written, 2 * case.margin_min + 1).all(axis=1)
+            around = _all_of(written, 2 * case.margin_min + 1)
             found &= around[clock - first - case.margin_min]
         return found
 
 
 def held(allowed: Flags, hold_min: int) -> Flags:
     """Minutes from which on all of the next `hold_min` are allowed as well; shorter by so many."""
-    return sliding_window_view(allowed, hold_min + 1).all(axis=1)
+    return _all_of(allowed, hold_min + 1)
+
+
+def _all_of(flags: Flags, width: int) -> Flags:
+    """For each flag, whether it and those after it, `width` together, are set."""
+    # asarray copies nothing: numpy's stubs count on a lone flag, which two dimensions never become.
+    return np.asarray(sliding_window_view(flags, width).all(axis=1))
 
 
 def _minute_number(clock: datetime) -> int:

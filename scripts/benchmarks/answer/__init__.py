@@ -91,7 +91,7 @@ def _summary(name: str, judged: list[Judged], *, aimed: bool) -> Result:
 def _beeps(machines: list[Judged]) -> dict[str, Figure]:
     """A message begins 300 ms after the beep, not before its end."""
     beeped = [(one.message_ms, one.clip.beep_end_ms) for one in machines if one.clip.beep_end_ms is not None]
-    late = [message - end for message, end in beeped if message is not None and end is not None and message >= end]
+    late = [message - end for message, end in beeped if message is not None and message >= end]
     if not late:
         return {}
     return {"messages_after_beep": round(len(late) / len(beeped), 4), "after_beep_p50_ms": round(median(late))}

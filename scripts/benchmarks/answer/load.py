@@ -6,7 +6,7 @@ from statistics import median
 
 import numpy as np
 
-from app.figures import Result
+from app.figures import Figure, Result
 from media.answer.ear import RUN_EVERY_TICKS, Ear, EarBatch
 from media.answer.model import AnswerSettings
 from media.g711 import ULAW
@@ -38,7 +38,7 @@ def load(calls: int) -> tuple[Result, ...]:
 
     once()
     cost = median(once() for _ in range(ROUNDS))
-    figures = {
+    figures: dict[str, Figure] = {
         "us_per_frame": round(cost, 2),
         "share_of_media_path": round(cost / MEDIA_US_PER_FRAME, 3),
         "batch_every_ms": RUN_EVERY_TICKS * TICK_MS,

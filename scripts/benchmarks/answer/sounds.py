@@ -55,7 +55,7 @@ def cadence(ms: float, on_ms: float, off_ms: float, *hz: float) -> Sound:
 def noise(kind: str, ms: float, rng: Rng) -> Sound:
     """Line noise of one kind."""
     size = int(ms * RATE_HZ / 1000)
-    white = rng.standard_normal(size).astype(np.float32) / 4
+    white = rng.standard_normal(size).astype(np.float32) / np.float32(4)  # by numpy's stubs `/ 4` gives float64
     if kind == "pink":
         spectrum = np.fft.rfft(white)
         spectrum /= np.sqrt(np.maximum(np.arange(spectrum.size), 1))
@@ -70,7 +70,7 @@ def noise(kind: str, ms: float, rng: Rng) -> Sound:
         clicks = np.zeros(size, np.float32)
         for at in rng.integers(0, max(1, size - 200), max(1, int(ms / 700))):
             clicks[at : at + 60] = rng.uniform(-1, 1, 60) * np.linspace(1, 0, 60)
-        return clicks + white / 50
+        return (clicks + white / 50).astype(np.float32)
     return white if kind == "white" else silence(ms)
 
 

@@ -9,15 +9,15 @@ import random
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal, TypeVar
 
 import msgspec
 
 from app.errors import DatabaseBusy, StoreError
-from app.store.db import Database, Params, Row, Tx, Writer
+from app.store.db import Database, Params, Row, Tx
 
-Method = Literal["fetch", "one", "execute", "change", "many", "commit", "*"]
+Method = Literal["fetch", "one", "execute", "change", "many", "exclusive", "commit", "*"]
 Occasion = Literal["before", "after"]
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([a-z_]+)", re.IGNORECASE)
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class FaultyDatabase:
     def __init__(self, inner: Database, seed: int, faults: Sequence[StoreFault] = ()) -> None:
         self.faults = tuple(faults)
         """May be replaced at any time."""
+        self.migrated = inner.migrated
         self.struck: Counter[StoreFault] = Counter()
         self._inner = inner
         self._chance = random.Random(f"{seed} store")
@@ -82,6 +83,9 @@ class FaultyDatabase:
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
         await self.around("many", sql, lambda: self._inner.many(sql, rows))
 
+    async def close(self) -> None:
+        await self._inner.close()
+
     async def around(self, method: Method, sql: str, work: Callable[[], Awaitable[T]]) -> T:
         """The real operation, with what is to go wrong before and after it."""
         tables = tables_of(sql)
@@ -114,7 +118,7 @@ class FaultyTx:
     in_transaction: Literal[True] = True
 
     def __init__(self, inner: Tx, owner: FaultyDatabase, tables: set[str]) -> None:
-        self._inner: Writer = inner
+        self._inner = inner
         self._owner = owner
         self._tables = tables
 
@@ -132,6 +136,13 @@ class FaultyTx:
 
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
         await self._around("many", sql, lambda: self._inner.many(sql, rows))
+
+    async def exclusive(self, name: str) -> None:
+        await self._around("exclusive", "", lambda: self._inner.exclusive(name))
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Never fails by itself; a statement inside may."""
+        return self._inner.savepoint()
 
     async def _around(self, method: Method, sql: str, work: Callable[[], Awaitable[T]]) -> T:
         self._tables |= tables_of(sql)

@@ -201,10 +201,11 @@ async def _call(here: Office, task_id: str) -> Call:
 
 async def _concluded(ground: Ground, here: Office, task_id: str) -> None:
     deadline = time.monotonic() + 40
-    while time.monotonic() < deadline:
+    while True:
         task = await tasks.get(here.db, DEFAULT_TENANT_ID, task_id)
         call = await here.call(task_id)
-        if call is not None and call.ended_ms and task.state not in IN_PROGRESS:
+        over = call is not None and call.ended_ms and task.state not in IN_PROGRESS
+        if over or time.monotonic() >= deadline:
             break
         await asyncio.sleep(0.1)
     ground.account.story("answered", task, [await _call(here, task_id)], frozenset({LOST_RINGING, LOST_TALKING}))

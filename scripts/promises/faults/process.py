@@ -66,8 +66,10 @@ async def strike_all(ground: Ground, *cases: Struck) -> None:
 
 async def _case(ground: Ground, case: Struck, at: int) -> None:
     folder = ground.folder / f"{at}"
-    patient = {"media_mode": "process", "ring_timeout_s": 15, "lease_s": 5}
-    async with ground.few, world(folder, callees=CALLEES, **patient) as house:
+    async with (
+        ground.few,
+        world(folder, callees=CALLEES, media_mode="process", ring_timeout_s=15, lease_s=5) as house,
+    ):
         for key in ("talk", "ring"):
             house.think(key, Step(say=LONG * 2), otherwise=BYE)
         async with control_process(house.settings) as first:

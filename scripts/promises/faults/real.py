@@ -95,7 +95,7 @@ class Desk:
         found = await asyncio.to_thread(place.leftovers)
         more = len(await asyncio.to_thread(sockets_of, self.ground.asterisk_pid)) - self.sockets
         found += [f"{more} more UDP sockets of Asterisk than before"] if more > 0 else []
-        found += [f"leg {one}" for one in legs(self.here)]
+        found += [f"leg {one}" for one in legs(engine)]
         found += [f"call {one} of this process" for one in engine.board.calls]
         found += [f"task {one} held" for one in engine.scheduler.running]
         found += [f"session {one.id}" for one in self.sim.sessions if not one.closed.is_set()]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from app.domain.task import CallTask
+from app.engine import Engine
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, StaySilent, WaitForAgent
 from app.sim.realtime.brain import Brain, Step
 from app.store.db import Database
@@ -99,7 +100,7 @@ async def house(folder: Path, script: CalleeScript = TALKS, **given: Any) -> Asy
 async def left_over(place: Rig) -> list[str]:
     """Orphans while the engine runs: of the exchange, the worker, the model, the store and the disk."""
     found = [one for one in await place.left_over() if not one.startswith("oddity")]
-    found += [f"leg {one}" for one in legs(place)]
+    found += [f"leg {one}" for one in legs(place.engine)]
     found += [f"call {one} of this process" for one in place.engine.board.calls]
     found += [f"task {one} held" for one in place.engine.scheduler.running]
     named = await place.db.fetch("SELECT recording_path FROM calls WHERE recording_path IS NOT NULL")
@@ -110,9 +111,9 @@ async def left_over(place: Rig) -> list[str]:
     return found
 
 
-def legs(place: Rig) -> list[str]:
+def legs(engine: Engine) -> list[str]:
     """Call ids of the legs of a worker in this process."""
-    client: MediaClient | None = place.engine.board.media._client
+    client: MediaClient | None = engine.board.media._client
     worker = getattr(client and client._link, "_worker", None)
     return [] if worker is None else list(worker.engine.legs)
 

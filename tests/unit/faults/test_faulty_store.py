@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,25 @@ async def test_without_faults_it_is_the_database(real: SqliteDatabase, seed: int
         assert await tx.change("UPDATE tenants SET name = 'n' WHERE id = 'x2' RETURNING name") == [("n",)]
     assert await db.fetch("SELECT id FROM tenants WHERE id LIKE 'x%' ORDER BY id") == [("x1",), ("x2",), ("x3",)]
     assert not db.struck
+
+
+async def test_whatever_a_transaction_can_do_it_can_do(real: SqliteDatabase, seed: int) -> None:
+    db = faulty(real, seed)
+    assert db.migrated == real.migrated
+    async with db.tx() as tx:
+        await tx.exclusive("dialing")
+        await tx.execute(ADD, {"id": "x1"})
+        with suppress(StoreError):
+            async with tx.savepoint():
+                await tx.execute(ADD, {"id": "x2"})
+                db.faults = (StoreFault(method="execute"),)
+                await tx.execute(ADD, {"id": "x3"})
+    assert await count(real) == 1
+    assert db.struck.total() == 1
+    db.faults = (StoreFault(method="exclusive"),)
+    async with db.tx() as tx:
+        with pytest.raises(StoreError, match="before exclusive on nothing"):
+            await tx.exclusive("dialing")
 
 
 async def test_before_means_not_done_and_after_means_done(real: SqliteDatabase, seed: int) -> None:
