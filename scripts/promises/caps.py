@@ -89,11 +89,7 @@ def run(seed: int, mutant: str = "", seconds: float = SECONDS) -> Result:
     began = time.monotonic()
     lines = raced(seed, mutant, seconds, WORKERS)
     found, figures = over(lines)
-    missed = [
-        name
-        for name in MUTANTS
-        if not mutant and not over(_raced_mutant(seed, name))[0]
-    ]
+    missed = [name for name in MUTANTS if not mutant and not over(_raced_mutant(seed, name))[0]]
     return Result(
         name="caps",
         n=sum(line.begins for line in lines),
@@ -134,9 +130,8 @@ def over(lines: Sequence[Line]) -> tuple[list[str], dict[str, int]]:
         numbers[line.number] += 1
         begun.append(line.at_ms)
         found += [f"{key}: {alive[key]} calls" for key in keys if alive[key] > limits[key]]
-        found += [f"{line.number}: {numbers[line.number]} calls"] * (
-            numbers[line.number] > SITE.number_calls_per_day
-        )
+        day = numbers[line.number]
+        found += [f"{line.number}: {day} calls"] * (day > SITE.number_calls_per_day)
         for name, limit in BUDGETS.items():
             found += [f"budget {name}: {money[name]}"] * (line.campaign == name and money[name] > limit)
         for key in keys:

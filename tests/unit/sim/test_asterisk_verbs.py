@@ -101,7 +101,7 @@ async def test_unknown_parameters_and_wrong_types_are_ignored_but_noted() -> Non
 
 
 async def test_before_stasis_start() -> None:
-    settings = ExchangeSettings(media_start_delay_s=0.1)
+    settings = ExchangeSettings(media_start_delay_s=1.0)
     async with Rig(SimAsterisk(callees={NUMBER: CalleeScript((Ring(0.0), NoAnswer()))}, settings=settings)) as rig:
         await rig.ok("POST", "/bridges", {"bridgeId": B, "type": "mixing"})
         await rig.ok("POST", "/channels/externalMedia", MEDIA)
