@@ -19,7 +19,7 @@ from app.domain.call import NewCall
 from app.domain.callback import CallerLimits, caller_numbers
 from app.domain.number import mask_number
 from app.domain.task import CallTask
-from app.errors import AppError, ConflictError
+from app.errors import AppError, ConflictError, StoreError
 from app.ids import new_id
 from app.store import agents, callbacks, transcripts
 from app.store.callbacks import CallBack
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 APOLOGY = "opendeep-apology"
 """Dialplan context in which a caller hears that we cannot talk now."""
 TOGETHER_PER_SLOT = 20
+STORE_AGAIN_S = 0.5
 DAY_MS = 24 * 3_600_000
 
 Follow = Callable[[CallOrder, CallTask], Awaitable[None]]
@@ -68,9 +69,7 @@ class Reception:
 
     async def run(self) -> None:
         """Receive callers until cancelled; calls that live then are cancelled too, so stop and drain before."""
-        left = await callbacks.close_left(self.board.db, self.board.settings.node_name, self.board.clock.unix_ms())
-        if left:
-            log.warning("call-backs of a former process closed", calls=len(left))
+        await self._close_left()
         async with asyncio.TaskGroup() as group:
             while True:
                 waits = await self.board.ari.callers.get()
@@ -78,6 +77,22 @@ class Reception:
                 if waits.caller.channel_id not in self._here:
                     self._here.add(waits.caller.channel_id)
                     group.create_task(self._take(waits))
+
+    async def _close_left(self) -> None:
+        """Before the first caller, whose call is of our node as well; as often as it takes, for a store that is
+        away must not end the calls that live. Callers ring meanwhile.
+        """
+        board = self.board
+        while True:
+            try:
+                left = await callbacks.close_left(board.db, board.settings.node_name, board.clock.unix_ms())
+            except StoreError as error:
+                log.warning("call-backs of a former process not closed yet", error=error.message)
+                await asyncio.sleep(STORE_AGAIN_S)
+                continue
+            if left:
+                log.warning("call-backs of a former process closed", calls=len(left))
+            return
 
     def stop(self) -> None:
         """Take nobody any more; calls in progress are the business of their owner."""

@@ -12,6 +12,8 @@ import pytest
 from app.domain.task import CallTask, TaskState
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
 from app.sim.realtime.brain import Step
+from app.store.db import Database
+from scripts.lib.faults.store import FaultyDatabase, StoreFault
 from tests.flow.locked import locked
 from tests.flow.rig import BYE, Rig, beside, rig, until
 from tests.flow.single import COMPLETED, NOT_PLACED, NUMBER, PAUSE, SPEAKS, one_call, shorten_patience
@@ -141,6 +143,25 @@ async def a_damaged_row_stops_only_its_own_task(tmp_path: Path) -> None:
         assert [invite.number for invite in house.asterisk.invites] == [good]
 
 
+async def a_store_that_is_busy_at_the_start(tmp_path: Path) -> None:
+    """What a former process left of call-backs is closed a little later; the engine and its calls go on."""
+    fault, made = StoreFault(store="calls", method="commit", times=1), list[FaultyDatabase]()
+
+    def through(db: Database) -> Database:
+        made.append(FaultyDatabase(db, 1, [fault]))
+        return made[0]
+
+    async with rig(tmp_path, callees={NUMBER: SPEAKS}, through=through) as house:
+
+        async def struck() -> bool:
+            return made[0].struck[fault] == 1
+
+        await until(struck)
+        house.think("talk", BYE)
+        task = await house.add(NUMBER, "talk", opening="wait_for_hello")
+        assert (await house.settled(task)).state is TaskState.COMPLETED
+
+
 def _delete(database: Path, task: CallTask) -> None:
     with closing(sqlite3.connect(database)) as other, other:
         other.execute("DELETE FROM tasks WHERE id = ?", (task.id,))
@@ -174,6 +195,7 @@ async def test_the_store_fails(tmp_path: Path) -> None:
     await beside(
         tmp_path,
         nothing_is_claimed_from_a_locked_store,
+        a_store_that_is_busy_at_the_start,
         no_stored_intent_no_dial,
         a_talk_goes_on_while_the_store_is_locked,
         what_was_said_while_the_store_was_away_is_stored_later,

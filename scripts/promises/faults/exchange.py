@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from app.bus import MemoryBus
 from app.clock import SystemClock
@@ -134,11 +134,7 @@ async def sessions_used_up(ground: Ground) -> None:
         talk = await at.dial(talks)
         await at.here.reaches(talk, "bridged")
         with ExitStack() as stack:
-            for _ in range(SESSIONS):
-                one = stack.enter_context(socket.socket())
-                one.settimeout(0.2)
-                with suppress(TimeoutError):  # full: it waits in the queue of the kernel
-                    one.connect(("127.0.0.1", ground.asterisk.http_port))
+            await asyncio.to_thread(_take_all, stack, ground.asterisk)
             full = not await asyncio.to_thread(_lets_in, ground.asterisk)
             ground.account.expect("Asterisk still lets others in: nothing was tried", full)
             held = await at.dial(later)
@@ -150,6 +146,12 @@ async def sessions_used_up(ground: Ground) -> None:
         at.replies(later)
         await at.judge("dialed into it", held, ON | {NOT_PLACED, LOST_RINGING})
         await at.clean()
+
+
+def _take_all(stack: ExitStack, asterisk: RealAsterisk) -> None:
+    """As many sessions as there may be. Its queue of newcomers is short: who finds it full asks again in 1 s."""
+    for _ in range(SESSIONS):
+        stack.enter_context(socket.create_connection(("127.0.0.1", asterisk.http_port), timeout=5.0))
 
 
 def _lets_in(asterisk: RealAsterisk) -> bool:

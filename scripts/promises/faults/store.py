@@ -24,6 +24,8 @@ from tests.flow.rig import BYE, Rig
 from tests.flow.single import PAUSE
 from tests.flow.stages import ringing, talking
 
+CHANCES_S = 150.0
+"""A claim that fails waits for its lease of 10 s, and every second one fails when `one` fails at one in ten."""
 ON: frozenset[Story] = frozenset({GOES_ON})
 SLOW_ANSWER = CalleeScript(
     (Ring(0.05), Answer(1.0), PAUSE, Say("hey"), WaitForAgent(), Say("more"), WaitForAgent())
@@ -42,8 +44,9 @@ async def locked(ground: Ground) -> None:
                 name="an intent that cannot be stored",
                 allowed=frozenset({NOT_PLACED}),
                 invites=0,
-                through=partial(_faulty, ground.seed, StoreFault(store="calls", method="commit", times=None)),
-                prepare=_only_for_intents,
+                through=partial(_faulty, ground.seed),
+                prepare=partial(_only_for_intents, StoreFault(store="calls", method="commit", times=None)),
+                check=_did_strike,
             ),
         ],
     )
@@ -56,22 +59,34 @@ async def _locked_for(seconds: float, when: Strike | None, place: Rig, task: Cal
         await asyncio.sleep(seconds)
 
 
-def _faulty(seed: int, fault: StoreFault, db: Database) -> Database:
-    return FaultyDatabase(db, seed, [fault])
+def _faulty(seed: int, db: Database) -> Database:
+    """Faultless until the engine runs: without a store it refuses to start, and says so."""
+    return FaultyDatabase(db, seed)
 
 
-def _only_for_intents(place: Rig) -> None:
+def _always(fault: StoreFault, place: Rig) -> None:
+    db = place.engine.db
+    assert isinstance(db, FaultyDatabase)
+    db.faults = (fault,)
+
+
+async def _did_strike(place: Rig, _: CallTask) -> list[str]:
+    db = place.engine.db
+    assert isinstance(db, FaultyDatabase)
+    return [] if db.struck else ["the fault never struck"]
+
+
+def _only_for_intents(fault: StoreFault, place: Rig) -> None:
     """From the bridge on, until the call is being taken down, no commit that touches `calls` succeeds."""
     db = place.engine.db
     assert isinstance(db, FaultyDatabase)
-    faults, db.faults = db.faults, ()
     loop = asyncio.get_running_loop()
 
     def look() -> None:
         verbs = place.asterisk.requests
         prepared = any(path == "/channels/externalMedia" for _, path in verbs)
         over = any(verb == "DELETE" for verb, _ in verbs)
-        db.faults = faults if prepared and not over else ()
+        db.faults = (fault,) if prepared and not over else ()
         if not over:
             loop.call_later(0.002, look)
 
@@ -148,8 +163,9 @@ async def by_chance(ground: Ground) -> None:
         Blow(
             name=f"{fault.when} {fault.method} {fault.error.__name__ if fault.error else ''}",
             allowed=ON | {NOT_PLACED, ("pending", "lost", "system_failure"), ("failed", "lost", "system_failure")},
-            through=partial(_faulty, ground.seed + at, fault),
-            settle_s=60.0,
+            through=partial(_faulty, ground.seed + at),
+            prepare=partial(_always, fault),
+            settle_s=CHANCES_S,
         )
         for at, fault in enumerate(faults)
     ]
@@ -164,8 +180,9 @@ async def an_intent_whose_commit_is_unknown(ground: Ground) -> None:
         name="commit unknown",
         allowed=allowed,
         invites=0,
-        through=partial(_faulty, ground.seed, fault),
-        prepare=_only_for_intents,
+        through=partial(_faulty, ground.seed),
+        prepare=partial(_only_for_intents, fault),
+        check=_did_strike,
     )
     await struck(ground, [blow])
 
