@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import structlog
 
+from app.calls import memory
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
 from app.calls.supervise import supervise
@@ -140,6 +141,7 @@ class Scheduler:
         settings, now_ms = self.board.settings, self.board.clock.unix_ms()
         try:
             agent = await agents.get(self.board.db, task.tenant_id, task.agent_id)
+            told = await memory.earlier(self.board.db, task.tenant_id, task.id)
         except msgspec.ValidationError as damaged:
             await self._refuse(task, f"The stored agent of this task cannot be read: {damaged}.")
             return None
@@ -158,6 +160,7 @@ class Scheduler:
                 node=settings.node_name,
                 number_dialed=self.board.site.target(task.number),
                 dial_deadline_ms=now_ms + PREPARE_AND_DIAL_S * 1000,
+                agent_version=agent.version,
             )
             await attempts.open_call(tx, task.tenant_id, new, task.lease_token, now_ms)
         return CallOrder(
@@ -167,6 +170,7 @@ class Scheduler:
             objective=task.generated_agent_prompt or task.objective,
             callee_name=task.callee_name,
             agent=agent,
+            earlier=told,
         )
 
     async def _give_back(self, task: CallTask) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Collection
 import structlog
 
 from app.calls.board import CallOrder, Switchboard
+from app.calls.memory import said_by_callee
 from app.domain.call import Call, CallState, NewCall
+from app.domain.feedback import FeedbackState
 from app.domain.settlement import Action, Shown, action, row_says
 from app.domain.task import CallTask
 from app.errors import AppError
-from app.store import agents, calls, leases
+from app.store import agents, calls, collected, feedback, leases, transcripts
 from media import protocol as media
 
 log = structlog.get_logger()
@@ -52,7 +54,9 @@ async def adopted_order(
     lease_until = board.clock.unix_ms() + board.settings.lease_s * 1000
     async with board.db.tx() as tx:
         task = await leases.adopt(tx, call.tenant_id, call.task_id, board.settings.node_name, lease_until)
-    agent = await agents.get(board.db, call.tenant_id, call.agent_id)
+    agent = await agents.get_version(board.db, call.tenant_id, call.agent_id, call.agent_version)
+    turns = await transcripts.list_turns(board.db, call.tenant_id, call.id)
+    asked = await feedback.of_call(board.db, call.tenant_id, call.id)
     log.info("call adopted", call_id=call.id, state=str(call.state), leg="alive" if leg else "gone")
     new = NewCall(
         id=call.id,
@@ -60,6 +64,7 @@ async def adopted_order(
         node=call.node,
         number_dialed=call.number_dialed,
         caller_channel=call.caller_channel,
+        agent_version=call.agent_version,
     )
     order = CallOrder(
         new=new,
@@ -73,5 +78,8 @@ async def adopted_order(
         agent_speaking=leg is not None and leg.agent_speaking,
         media_gone=leg is None,
         dialed_ms=call.dialing_ms,
+        said=said_by_callee(turns),
+        collected=tuple(await collected.of_call(board.db, call.tenant_id, call.id)),
+        open_question=next((one for one in asked if one.state is FeedbackState.OPEN), None),
     )
     return order, task

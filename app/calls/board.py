@@ -19,6 +19,8 @@ from app.domain.admission_site import Site
 from app.domain.agent import Agent
 from app.domain.call import NewCall
 from app.domain.command import Verdict
+from app.domain.feedback import FeedbackRequest
+from app.domain.fields import Collected, Said
 from app.domain.messages import CallChanged, TaskChanged
 from app.store.db import Database
 from stasis.outcome import EndedBy
@@ -32,7 +34,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     `dialed_ms`: wall clock when the intent of an adopted call was committed.
 
     A call-back has a `new.caller_channel`. `leased` False: its task is settled and stays so, no claim is held;
-    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model.
+    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model. Of an adopted call:
+    `said` the callee's turns so far, `collected` what they proved, `open_question` what people were asked.
     """
 
     new: NewCall
@@ -49,6 +52,9 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     leased: bool = True
     opted_out: bool = False
     earlier: str = ""
+    said: tuple[Said, ...] = ()
+    collected: tuple[Collected, ...] = ()
+    open_question: FeedbackRequest | None = None
 
     @property
     def inbound(self) -> bool:

@@ -5,12 +5,13 @@ a talk, a place in the queue of `app.llm.analyst`.
 import msgspec
 
 from app.calls.board import Switchboard
+from app.calls.errands import opt_out_proof
 from app.domain import callback, retry
 from app.domain.analysis.opt_out import opt_out
 from app.domain.call import Call
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, TaskEvent, TaskState
-from app.store import analyses, calls, commands, dnd, events, tasks, transcripts
+from app.store import analyses, calls, commands, dnd, events, feedback, tasks, transcripts
 from app.store.db import DIALING, Reader, Tx
 
 
@@ -38,11 +39,12 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
             return task
         last = (await calls.of_task(tx, task.tenant_id, task.id))[-1]
         attempt = retry.attempt_of(task, last, received=await _received(tx, last))
-        if board.settings.analysis == "model" and retry.needs_judgement(attempt):
+        conclusion = await _list_opt_out(tx, task, last, now_ms)  # at once: the model may be away for hours
+        parked = await feedback.unanswered(tx, task, last, now_ms) if conclusion is None else None
+        if parked is None and board.settings.analysis == "model" and retry.needs_judgement(attempt):
             tasks.check_token(task, token)
-            await _list_opt_out(tx, task, last, now_ms)  # at once: the model may be away for hours
             return await analyses.queue(tx, task, last.id, now_ms)
-        conclusion = await _list_opt_out(tx, task, last, now_ms)
+        conclusion = conclusion or parked
         if conclusion is None:
             conclusion = _by_rule(task, last, attempt, now_ms)
             if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
@@ -61,7 +63,10 @@ async def _list_opt_out(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conc
 
     The conclusion is for when no text model is asked; None: nothing of the kind was said.
     """
-    heard = opt_out(await transcripts.list_turns(tx, task.tenant_id, call.id))
+    turns = await transcripts.list_turns(tx, task.tenant_id, call.id)
+    heard = opt_out(turns)
+    if heard is None and (noted := await events.newest(tx, task.tenant_id, call.id, "opt_out")) is not None:
+        heard = opt_out_proof(turns, str(noted.data.get("detail", "")))  # the agent understood what no rule did
     if heard is None:
         return None
     await dnd.add(tx, dnd.spoken(task, call.id, heard, now_ms), now_ms)

@@ -1,69 +1,86 @@
-"""Pure rules of the talk itself: tools, silence, keys pressed, and an end in which the farewell is heard.
+"""Pure rules of the talk itself: who answered, silence, keys pressed, and an end in which the farewell is heard.
 
-Fed with the media worker's reports and with time; answers with commands for the media worker and with the wish to
-hang up. The channel side of the call is `stasis.call`; `app.calls.run` connects the two.
+Fed with the media worker's reports, with what the shell found out and with time; answers with commands for the
+media worker, errands for the shell and the wish to hang up. Its functions are `app.calls.talk_tools`; the channel
+side of the call is `stasis.call`; `app.calls.run` connects them.
 """
 
-import msgspec
-
-from app.calls.keys import KeysToPress
+from app.calls.field_desk import FieldDesk
+from app.calls.silence import Silence
 from app.calls.talk_model import (
     ASK_IF_PRESENT,
+    KEEP_COMPANY,
     SAY_GOODBYE,
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
+    SAY_IDENTITY,
+    SAY_VOICEMAIL,
+    SAY_VOICEMAIL_WORDS,
     TRANSITIONS,
+    Errand,
+    ErrandDone,
+    NobodyAnswered,
     Note,
-    PressKeys,
+    PeopleAnswered,
+    TalkAnswer,
     TalkEffect,
     TalkLimits,
     TalkState,
     ToMedia,
     WantHangUp,
 )
-from app.calls.tools import EndCall, RefusedTool, SendDtmf, read_tool_call
+from app.calls.talk_tools import TalkTools
+from app.calls.tools import Offer, RecordOptOut
+from app.domain.analysis.opt_out import heard
 from media import protocol as media
 from stasis.outcome import EndedBy
 
 FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
+VOICEMAIL_LIMIT_S = 45.0
+"""The same for a message on an answering machine."""
 APOLOGY_S = 2.5
 """A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
 KEY_PAUSE_S = 1.5
 
 
 class Conversation:
-    """The talk of one call. `handle` takes worker reports, `tick` the time; both return effects in order."""
+    """The talk of one call. `handle` takes what happened, `tick` the time; both return effects in order."""
 
-    def __init__(self, call_id: str, limits: TalkLimits) -> None:
+    def __init__(
+        self, call_id: str, limits: TalkLimits, offer: Offer | None = None, fields: FieldDesk | None = None
+    ) -> None:
         self.call_id = call_id
         self.limits = limits
         self.state = TalkState.WAITING
+        self.tools = TalkTools(self, offer or Offer(), limits, fields)
+        self.muted = False  # by an operator: the agent is not heard
         self._talk_until = float("inf")
-        self._quiet_since: float | None = None
-        self._prompts = 0
+        self._silence = Silence(limits.no_input_s, limits.no_input_prompts)
         self._callee_speaking = False
         self._agent_spoke_last = False
         self._agent_speaking = False
         self._unheard = False  # words of the agent came, and the playout has not drained since
         self._keys = ""
         self._keys_until: float | None = None
-        self._to_press = KeysToPress()
-        self.muted = False  # by an operator: the agent is not heard
+        self._opt_out_heard = False
         self._cost_micro_usd = 0
         self._close_until = float("inf")
         self._end = WantHangUp(EndedBy.AGENT, "")
+
+    @property
+    def unheard(self) -> bool:
+        """Words of the agent are on their way to the callee."""
+        return self._unheard
 
     @property
     def next_deadline(self) -> float | None:
         """Monotonic seconds at which `tick` has something to do; None when nothing is pending."""
         match self.state:
             case TalkState.TALKING:
-                due = [self._talk_until]
-                if self._quiet_since is not None and not self.muted:
-                    due.append(self._quiet_since + self.limits.no_input_s)
-                due += [at for at in (self._keys_until, self._to_press.due) if at is not None]
-                return min(due)
+                quiet = None if self.muted else self._silence.due
+                due = (self._talk_until, quiet, self._keys_until, self.tools.due)
+                return min(at for at in due if at is not None)
             case TalkState.CLOSING:
                 return self._close_until
             case TalkState.WAITING | TalkState.DONE:
@@ -75,7 +92,7 @@ class Conversation:
             return []
         self._enter(TalkState.TALKING)
         self._talk_until = now + self.limits.max_talk_s
-        self._quiet_since = now
+        self._silence.begin(now)
         return [ToMedia(media.Answered(call_id=self.call_id))]
 
     def resumed(self, now: float, *, agent_speaking: bool) -> list[TalkEffect]:
@@ -83,22 +100,23 @@ class Conversation:
         self._enter(TalkState.TALKING)
         self._talk_until = now + self.limits.max_talk_s
         self._agent_spoke_last = self._agent_speaking = self._unheard = agent_speaking
-        self._quiet_since = None if agent_speaking else now
+        if not agent_speaking:
+            self._silence.begin(now)
         # Whether the former process had closed the line is not known either: it is opened.
         return [self._line(), Note("adopted", "the talk goes on under a new control process")]
 
     def media_gone(self) -> list[TalkEffect]:
         """The media worker died: nobody hears anybody until `media_back`. A farewell under way counts as said."""
         self._agent_speaking = self._unheard = self._callee_speaking = False
-        self._quiet_since = None
-        self._to_press = KeysToPress()
+        self._silence.end()
+        self.tools.forget_keys()
         if self.state is TalkState.CLOSING:
             return self._finish(self._end)
         return [Note("media_gone", "the media worker died in the middle of the talk")]
 
     def media_back(self, now: float) -> list[TalkEffect]:
         """Another worker has taken over; its model speaks first."""
-        self._quiet_since = now
+        self._silence.sleep(now, on=False)
         line = [self._line(agent=True)] if self.muted else []
         return [Note("media_back", "the talk goes on with another media worker"), *line]
 
@@ -107,33 +125,36 @@ class Conversation:
         if self.state is TalkState.TALKING:
             self._keys += digit
             self._keys_until = now + KEY_PAUSE_S
-            self._quiet_since = None
-            self._prompts = 0
+            self._silence.end(forgive=True)
         return [Note("dtmf_in", digit)]
 
-    def handle(self, report: media.NumberedReport, now: float) -> list[TalkEffect]:
-        """React to one report of the media worker."""
+    def handle(self, report: media.NumberedReport | TalkAnswer, now: float) -> list[TalkEffect]:
+        """React to one report of the media worker, or to what the shell did for a function of the agent."""
         match report:
             case media.SpeechStarted():
                 self._callee_speaking = True
                 self._agent_spoke_last = False
-                self._quiet_since = None
-                self._prompts = 0
+                self._silence.end(forgive=True)
+                self.tools.fields.speech_started()
             case media.SpeechStopped():
                 self._callee_speaking = False
-                self._quiet_since = now
+                self._silence.begin(now)
             case media.AgentSpeaking():
                 self._agent_spoke_last = self._agent_speaking = self._unheard = True
-                self._quiet_since = None
+                self._silence.end()
             case media.TurnPartial(speaker="agent"):
                 self._agent_spoke_last = self._unheard = True
+            case media.TurnSpoken(speaker="callee"):
+                return [*self._opted_out(report.text), *self.tools.heard(report)]
             case media.BargeIn():
                 self._agent_speaking = self._unheard = False
-                return self._press(now)
+                return self.tools.press(now)
             case media.PlayoutDrained():
                 return self._drained(now)
-            case media.ToolCalled():
-                return self._tool_called(report, now)
+            case media.ToolCalled() | ErrandDone() | PeopleAnswered() | NobodyAnswered():
+                return self.tools.handle(report, now)
+            case media.AnswerTreatment():
+                return self._treated(report, now)
             case media.LegFailed():
                 return self._model_gone(
                     WantHangUp(EndedBy.SYSTEM_FAILURE, f"{report.code}: {report.message}"), now
@@ -152,18 +173,14 @@ class Conversation:
             return []
         if now >= self._talk_until:
             end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "maximum length reached")
-            return self._close(end, SAY_GOODBYE_TIME, now)
+            return self.close_with(end, SAY_GOODBYE_TIME, now)
         if self._keys_until is not None and now >= self._keys_until:
             keys, self._keys, self._keys_until = self._keys, "", None
-            self._quiet_since = now
+            self._silence.begin(now)
             return [self._say(f"The callee pressed {keys} on the keypad. React to it.")]
-        if self._to_press.due is not None and now >= self._to_press.due:
-            return self._press(now)
-        if self.muted or self._quiet_since is None:
-            return []
-        if now >= self._quiet_since + self.limits.no_input_s:
-            return self._no_input(now)
-        return []
+        if self.tools.due is not None and now >= self.tools.due:
+            return self.tools.tick(now)
+        return [] if self.muted else self._no_input(now)
 
     def close(
         self, ended_by: EndedBy, reason: str, now: float, *, farewell: str = SAY_GOODBYE
@@ -171,53 +188,70 @@ class Conversation:
         """Somebody outside the talk wants a polite end (operator, drain)."""
         if self.state is TalkState.WAITING:
             return self._finish(WantHangUp(ended_by, reason))
-        return self._close(WantHangUp(ended_by, reason), farewell, now)
+        return self.close_with(WantHangUp(ended_by, reason), farewell, now)
+
+    def close_with(
+        self, end: WantHangUp, farewell: str, now: float, *, limit_s: float = FAREWELL_LIMIT_S
+    ) -> list[TalkEffect]:
+        """Say the farewell, hang up when it has been heard, after `limit_s` in any case."""
+        if self.state is not TalkState.TALKING:
+            return []
+        self._enter(TalkState.CLOSING)
+        self._end, self._close_until = end, now + limit_s
+        return [self._line(), self._say(farewell)] if self.muted else [self._say(farewell)]
+
+    def close_after_words(self, end: WantHangUp, now: float) -> list[TalkEffect]:
+        """The farewell was part of the agent's turn: wait until it is out; without one, it is said now."""
+        if not self._agent_spoke_last or self.muted:
+            return self.close_with(end, SAY_GOODBYE, now)
+        self._enter(TalkState.CLOSING)
+        self._end, self._close_until = end, now + FAREWELL_LIMIT_S
+        return [] if self._unheard else self._finish(end)
 
     def mute(self, now: float, *, agent: bool, callee: bool = False) -> list[TalkEffect]:
         """Who is not heard from now on (mute: the agent; hold: both). Nobody is asked meanwhile whether they are
         still there. With False twice the line is open again.
         """
-        self.muted, self._quiet_since = agent, now
+        self.muted = agent
+        self._silence.begin(now)
         return [self._line(agent=agent, callee=callee)]
 
-    def hold_for_keys(self, digits: str, now: float) -> ToMedia:
-        """Say nothing while these keys, pressed by an operator, sound."""
-        return self._hold(self._to_press.sound(digits, now))
+    def _opted_out(self, text: str) -> list[TalkEffect]:
+        """Whoever plainly asks for no more calls is listed now, whether or not the model has understood it."""
+        words = heard(text)
+        if not words or self._opt_out_heard:
+            return []
+        self._opt_out_heard = True
+        return [Errand("", RecordOptOut(words))]
 
     def _drained(self, now: float) -> list[TalkEffect]:
         self._agent_speaking = self._unheard = False
         if self.state is TalkState.CLOSING:
             return self._finish(self._end)
         if not self._callee_speaking:
-            self._quiet_since = now
-        return self._press(now)
+            self._silence.begin(now)
+        return self.tools.press(now)
 
-    def _press(self, now: float) -> list[TalkEffect]:
-        """Press the keys that were waiting for the words before them."""
-        effects: list[TalkEffect] = []
-        for digits, report, hold_ms in self._to_press.take(now):
-            effects += [self._hold(hold_ms), PressKeys(digits), self._output(report, {"sent": digits})]
-        return effects
-
-    def _tool_called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
-        request = read_tool_call(report.name, report.arguments)
-        if self.state is not TalkState.TALKING and not isinstance(request, RefusedTool):
-            waiting = self.state is TalkState.WAITING
-            why = "The callee has not answered yet." if waiting else "The call is not in progress any more."
-            request = RefusedTool(report.name, f"{why} Nothing was done.")
-        note = Note("tool_call", f"{report.name} {report.arguments[:500]}")
-        match request:
-            case RefusedTool(_, sentence):
-                return [note, Note("tool_refused", sentence), self._output(report, {"error": sentence})]
-            case SendDtmf(digits):
-                self._to_press.add(digits, report, now)
-                return [note] if self._unheard else [note, *self._press(now)]
-            case EndCall(reason):
-                done = self._output(report, {"ok": True}, respond=False)
-                end = WantHangUp(EndedBy.AGENT, reason)
-                if not self._agent_spoke_last or self.muted:
-                    return [note, done, *self._close(end, SAY_GOODBYE, now)]
-                return [note, done, *self._close_after_speech(end, now)]
+    def _treated(self, report: media.AnswerTreatment, now: float) -> list[TalkEffect]:
+        """What the policy wants for whoever answered; the worker has done its part of it."""
+        if self.state is not TalkState.TALKING:
+            return []
+        match report.action:
+            case "listen_only" | "wait":
+                self._silence.sleep(now, on=True)
+                return []
+            case "respond" | "wake":
+                self._silence.sleep(now, on=False)
+                return []
+            case "say_identity":
+                return [self._say(SAY_IDENTITY)]
+            case "leave_message":
+                words = self.limits.voicemail_message
+                told = f"{SAY_VOICEMAIL_WORDS} {words}" if words else SAY_VOICEMAIL
+                end = WantHangUp(EndedBy.SYSTEM_COMPLETE, "a message was left on an answering machine")
+                return self.close_with(end, told, now, limit_s=VOICEMAIL_LIMIT_S)
+            case "hang_up":
+                return self._finish(WantHangUp(EndedBy.SYSTEM_COMPLETE, report.reason))
 
     def _spent(self, cost_micro_usd: int, now: float) -> list[TalkEffect]:
         """Say goodbye once the talk has cost what it may."""
@@ -226,7 +260,8 @@ class Conversation:
         if limit is None or self._cost_micro_usd < limit or self.state is not TalkState.TALKING:
             return []
         end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "cost limit reached")
-        return [Note("cost_limit", f"{self._cost_micro_usd} micro-USD"), *self._close(end, SAY_GOODBYE_TIME, now)]
+        note = Note("cost_limit", f"{self._cost_micro_usd} micro-USD")
+        return [note, *self.close_with(end, SAY_GOODBYE_TIME, now)]
 
     def _model_gone(self, end: WantHangUp, now: float) -> list[TalkEffect]:
         if self.state in {TalkState.WAITING, TalkState.DONE}:
@@ -237,27 +272,16 @@ class Conversation:
         return []
 
     def _no_input(self, now: float) -> list[TalkEffect]:
-        self._quiet_since = now
-        if self._prompts < self.limits.no_input_prompts:
-            self._prompts += 1
-            return [Note("no_input", str(self._prompts)), self._say(ASK_IF_PRESENT)]
-        end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")
-        return [Note("no_input", "given up"), *self._close(end, SAY_GOODBYE_SILENT, now)]
-
-    def _close(self, end: WantHangUp, farewell: str, now: float) -> list[TalkEffect]:
-        """Say the farewell, hang up when it has been heard."""
-        if self.state is not TalkState.TALKING:
-            return []
-        self._enter(TalkState.CLOSING)
-        self._end, self._close_until = end, now + FAREWELL_LIMIT_S
-        return [self._line(), self._say(farewell)] if self.muted else [self._say(farewell)]
-
-    def _close_after_speech(self, end: WantHangUp, now: float) -> list[TalkEffect]:
-        """The farewell was part of the turn that called `end_call`: wait until it is out."""
-        self._enter(TalkState.CLOSING)
-        self._end = end
-        self._close_until = now + FAREWELL_LIMIT_S
-        return [] if self._unheard else self._finish(end)
+        if self.tools.question.is_open:  # the callee waits for us
+            return [self._say(KEEP_COMPANY)] if self._silence.company(now) else []
+        match self._silence.passed(now):
+            case "ask":
+                return [Note("no_input", str(self._silence.asked)), self._say(ASK_IF_PRESENT)]
+            case "give_up":
+                end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")
+                return [Note("no_input", "given up"), *self.close_with(end, SAY_GOODBYE_SILENT, now)]
+            case None:
+                return []
 
     def _finish(self, end: WantHangUp) -> list[TalkEffect]:
         if self.state is TalkState.DONE:
@@ -272,18 +296,5 @@ class Conversation:
     def _line(self, *, agent: bool = False, callee: bool = False) -> ToMedia:
         return ToMedia(media.Mute(call_id=self.call_id, agent=agent, callee=callee))
 
-    def _hold(self, duration_ms: int) -> ToMedia:
-        return ToMedia(media.HoldPlayout(call_id=self.call_id, duration_ms=duration_ms))
-
     def _say(self, instructions: str) -> ToMedia:
         return ToMedia(media.Say(call_id=self.call_id, instructions=instructions))
-
-    def _output(self, report: media.ToolCalled, result: dict[str, object], *, respond: bool = True) -> ToMedia:
-        return ToMedia(
-            media.ToolOutput(
-                call_id=self.call_id,
-                tool_call_id=report.tool_call_id,
-                output=msgspec.json.encode(result).decode(),
-                respond=respond,
-            )
-        )

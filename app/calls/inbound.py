@@ -14,14 +14,14 @@ import structlog
 
 from app.calls.ari_link import CallerWaits
 from app.calls.board import CallOrder, Switchboard
-from app.calls.briefing import told_earlier
+from app.calls.memory import remembered
 from app.domain.call import NewCall
 from app.domain.callback import CallerLimits, caller_numbers
 from app.domain.number import mask_number
 from app.domain.task import CallTask
 from app.errors import AppError, ConflictError, StoreError
 from app.ids import new_id
-from app.store import agents, callbacks, transcripts
+from app.store import agents, callbacks
 from app.store.callbacks import CallBack
 from stasis.errors import AriError, NotFound
 from stasis.inbound import Caller
@@ -172,6 +172,7 @@ class Reception:
             node=settings.node_name,
             number_dialed=number,
             caller_channel=caller.channel_id,
+            agent_version=agent.version,
         )
         lease_until = now_ms + settings.lease_s * 1000
         try:
@@ -198,8 +199,7 @@ class Reception:
     async def _earlier(self, begun: CallBack) -> str:
         call, db = begun.call, self.board.db
         before = await callbacks.earlier(db, call)
-        told = [(one, await transcripts.list_turns(db, call.tenant_id, one.id)) for one in before]
-        return told_earlier(told)
+        return await remembered(db, call.tenant_id, call.task_id, before)
 
     async def _turn_away(self, caller: Caller, turned: Turned) -> None:
         """Busy, or the apology: when we are the ones who cannot, and for strangers where the site wants it."""

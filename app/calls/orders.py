@@ -8,12 +8,11 @@ from typing import assert_never
 import msgspec
 
 from app.calls.conversation import Conversation, TalkState
-from app.calls.talk_model import SAY_GOODBYE, Note, TalkEffect, ToMedia, WantHangUp
+from app.calls.talk_model import SAY_AGAIN_LATER, SAY_GOODBYE, Note, TalkEffect, ToMedia, WantHangUp
 from app.domain import command as cmd
 from media import protocol as media
 from stasis.outcome import EndedBy
 
-SAY_AGAIN_LATER = "Say in one or two short sentences that you will call again at another time, and goodbye."
 LINE_IS_OPEN = (
     "For a while you could not be heard on this call. You are heard again now. Whatever you said meanwhile was "
     "not heard: go on with the call in one or two sentences."
@@ -81,7 +80,7 @@ def _in_talk(talk: Conversation, payload: Talked, now: float) -> Carried:
         return _refused(NOT_ANSWERED if talk.state is TalkState.WAITING else ENDING)
     match payload:
         case cmd.SendDtmf(digits=digits):
-            return Carried(sentence="", effects=(talk.hold_for_keys(digits, now),), keys=digits)
+            return Carried(sentence="", effects=(talk.tools.hold_for_keys(digits, now),), keys=digits)
         case cmd.Hold():
             line = talk.mute(now, agent=True, callee=True)
             return Carried(sentence="Callee and agent do not hear each other until unhold.", effects=tuple(line))

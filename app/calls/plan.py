@@ -3,7 +3,9 @@
 from app.calls.board import CallOrder
 from app.calls.briefing import briefing
 from app.calls.filler import FALLING_HZ, RISING_HZ, sound
-from app.calls.tools import TOOL_SPECS
+from app.calls.talk_model import TalkLimits
+from app.calls.tool_specs import tool_specs
+from app.calls.tools import Offer
 from app.config import Settings
 from media import protocol as media
 from media.answer.model import AnswerSettings
@@ -74,7 +76,26 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
         recording_path=str(recording) if settings.recording else None,
         max_duration_ms=limit_s * 1000,
         resampler=settings.resampler,
-        answer=AnswerSettings() if settings.answer_supervision else None,
+        answer=AnswerSettings(voicemail=order.agent.voicemail) if settings.answer_supervision else None,
+    )
+
+
+def offer(order: CallOrder) -> Offer:
+    """The functions the agent of this call may call."""
+    return Offer(tools=order.agent.tools, fields=order.agent.data_to_fill)
+
+
+def talk_limits(settings: Settings, order: CallOrder) -> TalkLimits:
+    """How long silence, questions and the talk may last, and what it may cost."""
+    agent = order.agent
+    return TalkLimits(
+        no_input_s=settings.no_input_s,
+        no_input_prompts=settings.no_input_prompts,
+        max_talk_s=min(settings.max_call_duration_s, agent.max_talk_s or settings.max_call_duration_s),
+        max_cost_micro_usd=round(settings.max_call_cost_usd * 1e6) or None,
+        feedback_wait_s=agent.feedback_wait_s,
+        unanswered=agent.unanswered,
+        voicemail_message=agent.voicemail_message,
     )
 
 
@@ -102,5 +123,5 @@ def realtime_settings(settings: Settings, order: CallOrder) -> RealtimeSettings:
         language=agent.language,
         audio_format=audio_format,
         transcription_model=settings.transcription_model,
-        tools=tuple(tool for tool in TOOL_SPECS if tool.name in agent.tools),
+        tools=tool_specs(offer(order)),
     )

@@ -6,7 +6,7 @@ carries out. It ends when the channel machine says `Ended`; `app.calls.supervise
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import Any
 
 import structlog
 
@@ -17,19 +17,20 @@ from app.calls.commands import CommandDesk, Ordered
 from app.calls.conversation import Conversation
 from app.calls.dial import Dialing, crash_at_state
 from app.calls.diary import Diary
-from app.calls.keypad import Keypad
+from app.calls.field_desk import FieldDesk
 from app.calls.media_side import MediaSide
-from app.calls.plan import call_machine
+from app.calls.plan import call_machine, offer, talk_limits
 from app.calls.talk_model import (
     SAY_GOODBYE_STOPPING,
-    Note,
-    PressKeys,
+    ErrandDone,
+    NobodyAnswered,
+    PeopleAnswered,
+    TalkAnswer,
     TalkEffect,
-    TalkLimits,
-    ToMedia,
-    WantHangUp,
 )
+from app.calls.talk_side import TalkSide
 from app.calls.wishes import Farewell, LetGo
+from app.domain.fields import FieldBook
 from media import protocol as media
 from media.client import WorkerLost
 from stasis import call_model as channel
@@ -39,7 +40,7 @@ from stasis.requests import Originate
 
 log = structlog.get_logger()
 
-Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered | Farewell | LetGo | Originate
+Inbox = channel.Input | media.NumberedReport | WorkerLost | Ordered | Farewell | LetGo | Originate | TalkAnswer
 LEG_CLOSE_LIMIT_S = 5.0
 
 
@@ -51,25 +52,25 @@ class PhoneCall:
         self.order = order
         self.call_id = order.call_id
         self.machine = call_machine(board.settings, order)
-        self.talk = Conversation(
-            order.call_id,
-            TalkLimits(
-                no_input_s=board.settings.no_input_s,
-                no_input_prompts=board.settings.no_input_prompts,
-                max_talk_s=board.settings.max_call_duration_s,
-                max_cost_micro_usd=round(board.settings.max_call_cost_usd * 1e6) or None,
-            ),
-        )
+        fields = FieldDesk(FieldBook(order.agent.data_to_fill, order.collected), order.said)
+        self.talk = Conversation(order.call_id, talk_limits(board.settings, order), offer(order), fields)
         self.result: CallResult | None = None
         self.let_gone = False
         """Left alive for the next control process; its row and task stay as they are."""
         self._away = Away()
         self._diary = Diary(board, order)
-        self._keypad = Keypad(board, self.machine.plan.ids.callee, self._diary)
         self._inbox: asyncio.Queue[Inbox] = asyncio.Queue()
         self._dialing = Dialing(board, order, self._inbox.put_nowait, self._diary.note)
         self._media = MediaSide(board, order, self._inbox.put_nowait)
         self._desk = CommandDesk(board, order, self._inbox.put_nowait)
+        self._side = TalkSide(
+            board,
+            order,
+            put=self._inbox.put_nowait,
+            media=self._media,
+            diary=self._diary,
+            callee_channel=self.machine.plan.ids.callee,
+        )
         self._log = log.bind(call_id=order.call_id)
 
     async def run(self) -> CallResult | None:
@@ -89,6 +90,7 @@ class PhoneCall:
                         group.create_task(self._pump(reports)),
                         group.create_task(self._diary.run()),
                         group.create_task(self._desk.run()),
+                        group.create_task(self._side.people.run()),
                     ]
                     result = await self._live(group)
                     await self._desk.close()
@@ -119,6 +121,7 @@ class PhoneCall:
             await self._channel_effects(self.machine.resume(now, conversing=self.order.conversing), group)
             if self.order.conversing:
                 resumed = self.talk.resumed(now, agent_speaking=self.order.agent_speaking)
+                self._adopt_question(now)
                 await self._talk_effects(resumed, group)
         else:
             await self._media.open()
@@ -129,6 +132,12 @@ class PhoneCall:
         if not self.let_gone:
             await self._close_leg(group)
         return self.result
+
+    def _adopt_question(self, now: float) -> None:
+        asked = self.order.open_question
+        if asked is not None:
+            self.talk.tools.question.adopt(now + (asked.deadline_ms - self.board.clock.unix_ms()) / 1000)
+            self._side.people.adopt(asked)
 
     async def _pump(self, mailbox: "asyncio.Queue[Any]") -> None:
         while True:
@@ -175,7 +184,7 @@ class PhoneCall:
             case Originate():
                 await self._originate(item, group)
                 return
-            case media.Report():
+            case media.Report() | ErrandDone() | PeopleAnswered() | NobodyAnswered():
                 await self._talk_effects(self.talk.handle(item, now), group)
                 return
             case _:
@@ -235,18 +244,7 @@ class PhoneCall:
                     group.create_task(self._dialing.send(effect))
 
     async def _talk_effects(self, effects: Sequence[TalkEffect], group: asyncio.TaskGroup) -> None:
-        for effect in effects:
-            match effect:
-                case ToMedia(command):
-                    await self._media.send(command)
-                case PressKeys(digits):
-                    group.create_task(self._keypad.press(digits))
-                case WantHangUp(ended_by, reason):
-                    self.hang_up(ended_by, reason)
-                case Note(kind, detail):
-                    self._diary.note(kind, detail)
-                case _:
-                    assert_never(effect)
+        await self._side.carry_out(effects, group)
 
     async def _originate(self, effect: Originate, group: asyncio.TaskGroup) -> None:
         await self._dialing.originate(effect, group, wanted=self.machine.state is CallState.DIALING)
@@ -260,7 +258,7 @@ class PhoneCall:
         self._diary.note("command", f"{ordered.kind} by {ordered.issued_by}: {done.sentence or 'keys'}")
         await self._talk_effects(done.effects, group)
         if done.keys:
-            group.create_task(self._keypad.press_ordered(ordered, done.keys))
+            group.create_task(self._side.press_ordered(ordered, done.keys))
         else:
             ordered.settle(done.sentence, refused=done.refused)
 

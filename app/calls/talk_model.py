@@ -7,6 +7,9 @@ from enum import StrEnum
 
 import msgspec
 
+from app.calls.tools import OutsideCall, RecordOptOut, TransferCall
+from app.domain.feedback import Unanswered
+from app.domain.fields import Collected
 from media import protocol as media
 from stasis.outcome import EndedBy
 
@@ -14,6 +17,28 @@ ASK_IF_PRESENT = "The callee has been silent. Ask in one short sentence whether 
 SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anything."
 SAY_GOODBYE_SILENT = "Nobody is answering. Say in one sentence that you will end the call now, and goodbye."
 SAY_GOODBYE_TIME = "The time for this call is over. Apologize briefly, say goodbye in one sentence."
+SAY_AGAIN_LATER = "Say in one or two short sentences that you will call again at another time, and goodbye."
+KEEP_COMPANY = "You still wait for an answer of your own side. Tell the callee so in one short, friendly sentence."
+SAY_CALL_BACK_LATER = (
+    "Nobody on your own side can answer now. Say in one or two short sentences that you will clear it up and call "
+    "again, thank them and say goodbye."
+)
+SAY_NOT_NOW = (
+    "Nobody on your own side can answer now. Apologize briefly, say goodbye in one or two short sentences."
+)
+GO_ON_WITHOUT = (
+    "Nobody on your own side answered your question. Go on without an answer: promise nothing, and settle what "
+    "can be settled."
+)
+SAY_IDENTITY = (
+    "A call screening service asks who calls and why. Answer in one sentence: whose automated assistant you are, "
+    "and the matter in general words. Then wait."
+)
+SAY_VOICEMAIL = (
+    "An answering machine records now. Leave one short message of at most three sentences: whose automated "
+    "assistant you are, that you will call again, and goodbye. Tell nothing private: anybody may hear it."
+)
+SAY_VOICEMAIL_WORDS = "An answering machine records now. Say this message, word for word:"
 SAY_GOODBYE_STOPPING = (
     "The line has to be closed now for technical reasons. Apologize briefly, say goodbye in one sentence."
 )
@@ -44,6 +69,11 @@ class TalkLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_talk_s: float = 600.0
     max_cost_micro_usd: int | None = None
     """What the models of one call may cost; None: no limit."""
+    feedback_wait_s: float = 45.0
+    """How long a question to a person may stay open before `unanswered` applies."""
+    unanswered: Unanswered = "close_and_call_back"
+    voicemail_message: str = ""
+    """Spoken after a machine's beep; empty: the agent's own words."""
 
 
 class ToMedia(msgspec.Struct, frozen=True):
@@ -72,4 +102,51 @@ class Note(msgspec.Struct, frozen=True):
     detail: str
 
 
-TalkEffect = ToMedia | PressKeys | WantHangUp | Note
+class StoreField(msgspec.Struct, frozen=True):
+    """A value was proven."""
+
+    collected: Collected
+
+
+class Errand(msgspec.Struct, frozen=True):
+    """Something to be done outside the talk for a function call; answered by `ErrandDone`."""
+
+    tool_call_id: str
+    request: RecordOptOut | TransferCall | OutsideCall
+
+
+class AskPeople(msgspec.Struct, frozen=True):
+    """Put a question to the operators; answered by `PeopleAnswered`, or ended by `GiveUpAsking`."""
+
+    question: str
+    suggestions: tuple[str, ...]
+    wait_s: float
+
+
+class GiveUpAsking(msgspec.Struct, frozen=True):
+    """The question has been open long enough; answered by `PeopleAnswered` (just in time) or `NobodyAnswered`."""
+
+
+TalkEffect = ToMedia | PressKeys | WantHangUp | Note | StoreField | Errand | AskPeople | GiveUpAsking
+
+
+# --- what the shell answers ------------------------------------------------------------------------------------
+class ErrandDone(msgspec.Struct, frozen=True):
+    """What came of an errand: `output` is JSON text for the model. `respond` False: it need not speak on it."""
+
+    tool_call_id: str
+    output: str
+    respond: bool = True
+
+
+class PeopleAnswered(msgspec.Struct, frozen=True):
+    """A person answered the open question."""
+
+    answer: str
+
+
+class NobodyAnswered(msgspec.Struct, frozen=True):
+    """The open question was given up; nobody had answered."""
+
+
+TalkAnswer = ErrandDone | PeopleAnswered | NobodyAnswered

@@ -1,29 +1,94 @@
 """The functions a voice agent may call, and the check of what the model wrote as arguments.
 
-Names are fixed (`send_dtmf`, `end_call`). Authority is here, not in the model: an argument that does not fit is
-answered with an error result and nothing happens. Called by `app.calls.conversation`.
+Names are fixed. Authority is here, not in the model: a function that this call was not offered, an argument that
+does not fit, or one call too many is answered with an error sentence and nothing happens. What the model is told
+about them: `app.calls.tool_specs`. Called by `app.calls.conversation`.
 """
 
-from typing import Annotated
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import msgspec
 
-from media.realtime.settings import ToolSpec
+from app.domain.feedback import MAX_SUGGESTIONS
+from app.domain.fields import FieldSpec
 
+Sentence = Annotated[str, msgspec.Meta(max_length=500)]
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 DtmfDigits = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#w]{1,32}\Z")]
 """What ARI's `POST /channels/{id}/dtmf` may be asked to send; `w` is a half second pause."""
+Suggestion = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+LocalTime = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d\Z")]
 
 
-class SendDtmf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="send_dtmf"):
+class _Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="tool"):
+    pass
+
+
+class SendDtmf(_Call, frozen=True, tag="send_dtmf"):
     """Press keys, e.g. in an automated menu."""
 
     digits: DtmfDigits
 
 
-class EndCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="end_call"):
-    """Hang up after the farewell has been heard."""
+class EndCall(_Call, frozen=True, tag="end_call"):
+    """Hang up after the farewell has been heard. `done`: everything this call was for has been settled."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Sentence = ""
+    done: bool = False
+
+
+class Reschedule(_Call, frozen=True, tag="reschedule_call_trigger_analysis"):
+    """The callee wants to be called at another time: say goodbye, let the analysis set the time.
+
+    `wished_words` are the callee's own; `wished_local` the model's reading of them, the callee's wall clock.
+    """
+
+    wished_words: Words
+    wished_local: LocalTime | None = None
+
+
+class TransferCall(_Call, frozen=True, tag="transfer_call"):
+    """Connect the callee with somebody the agent may transfer to; `target` is a name, never a number."""
+
+    target: Words
+    reason: Sentence = ""
+    mode: Literal["cold", "warm"] = "cold"
+
+
+class ReportVoicemail(_Call, frozen=True, tag="report_voicemail"):
+    """The model takes what it hears for an answering machine."""
+
+    heard: Sentence = ""
+
+
+class RecordOptOut(_Call, frozen=True, tag="record_opt_out"):
+    """The callee does not want to be called again; `words` are the callee's own."""
+
+    words: Words
+
+
+class SaveField(_Call, frozen=True, tag="save_field"):
+    """A value the call was to find out, with the callee's words that prove it."""
+
+    name: Annotated[str, msgspec.Meta(max_length=48)]
+    value: msgspec.Raw
+    quote: Words
+
+
+class RequestUserFeedback(_Call, frozen=True, tag="request_user_feedback"):
+    """Ask the operator something only a person can decide, while the callee waits."""
+
+    question: Words
+    suggestions: Annotated[tuple[Suggestion, ...], msgspec.Meta(max_length=MAX_SUGGESTIONS)] = ()
+
+
+class OutsideCall(msgspec.Struct, frozen=True):
+    """A function of the agent's own (HTTP, MCP). `arguments` is a JSON object, not checked yet."""
+
+    name: str
+    arguments: str
 
 
 class RefusedTool(msgspec.Struct, frozen=True):
@@ -33,40 +98,125 @@ class RefusedTool(msgspec.Struct, frozen=True):
     sentence: str
 
 
-ToolRequest = SendDtmf | EndCall | RefusedTool
-
-_ARGUMENTS: dict[str, type[SendDtmf] | type[EndCall]] = {"send_dtmf": SendDtmf, "end_call": EndCall}
-
-TOOL_SPECS: tuple[ToolSpec, ...] = (
-    ToolSpec(
-        name="send_dtmf",
-        description="Press keys on the phone, for automated menus. Use w for a short pause between keys.",
-        parameters=(
-            '{"type":"object","properties":{"digits":{"type":"string","pattern":"^[0-9A-D*#w]{1,32}$",'
-            '"description":"keys to press, for example 1 or 12w3#"}},"required":["digits"],'
-            '"additionalProperties":false}'
-        ),
-    ),
-    ToolSpec(
-        name="end_call",
-        description="Hang up. Say goodbye first; the call ends when the farewell has been heard.",
-        parameters=(
-            '{"type":"object","properties":{"reason":{"type":"string","maxLength":500,'
-            '"description":"why the call ends, for the record"}},"required":["reason"],'
-            '"additionalProperties":false}'
-        ),
-    ),
+KnownTool = (
+    SendDtmf
+    | EndCall
+    | Reschedule
+    | TransferCall
+    | ReportVoicemail
+    | RecordOptOut
+    | SaveField
+    | RequestUserFeedback
 )
+ToolRequest = KnownTool | OutsideCall | RefusedTool
+
+SHAPES: tuple[type[KnownTool], ...] = (
+    SendDtmf,
+    EndCall,
+    Reschedule,
+    TransferCall,
+    ReportVoicemail,
+    RecordOptOut,
+    SaveField,
+    RequestUserFeedback,
+)
+"""In the order in which they are offered."""
+NAMES: tuple[str, ...] = tuple(str(shape.__struct_config__.tag) for shape in SHAPES)
+ALWAYS = frozenset({"end_call", "record_opt_out"})
+"""Offered whatever the agent says: nobody may be kept on the line, or on the list."""
+BUDGETS: Mapping[str, int] = {
+    "send_dtmf": 30,
+    "end_call": 5,
+    "reschedule_call_trigger_analysis": 3,
+    "transfer_call": 2,
+    "report_voicemail": 3,
+    "record_opt_out": 3,
+    "save_field": 90,
+    "request_user_feedback": 3,
+}
+"""How often each may be called in one call; a model in a loop must not be heard, and must not cost."""
+BUDGET = 120
+"""All of them together."""
+
+
+class OutsideTool(msgspec.Struct, frozen=True, kw_only=True):
+    """A function of the agent's own, as the model is told about it. `parameters` is a JSON schema as JSON text."""
+
+    name: str
+    description: str
+    parameters: str
+    most_calls: int = 10
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call is offered: functions, fields to find out, names to transfer to, outside functions."""
+
+    tools: tuple[str, ...] = ("send_dtmf", "end_call")
+    fields: tuple[FieldSpec, ...] = ()
+    targets: tuple[str, ...] = ()
+    outside: tuple[OutsideTool, ...] = ()
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Our functions, in catalogue order; one that would have nothing to choose from is left out."""
+        wanted = {*self.tools, *ALWAYS, "save_field"}
+        empty = {"save_field": not self.fields, "transfer_call": not self.targets}
+        return tuple(name for name in NAMES if name in wanted and not empty.get(name, False))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that may be called; an outside function never hides one of ours."""
+        own = self.own
+        return (*own, *(tool.name for tool in self.outside if tool.name not in NAMES))
+
+
+class ToolBook:
+    """Reads the calls of one conversation and counts them."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+        self._used: Counter[str] = Counter()
+
+    def read(self, name: str, arguments: str) -> ToolRequest:
+        """Check a function call of the model. What does not fit counts as well: a loop is a loop."""
+        self._used[name if name in self.offer.names else ""] += 1
+        if name not in self.offer.names:
+            return _unknown(name, self.offer.names)
+        if self._used[name] > self._most(name) or self._used.total() > BUDGET:
+            return RefusedTool(name, f"{name} has been called too often in this call. Go on without it.")
+        if name not in NAMES:
+            return _outside(name, arguments)
+        request = read_tool_call(name, arguments)
+        if isinstance(request, TransferCall) and request.target not in self.offer.targets:
+            possible = ", ".join(self.offer.targets)
+            return RefusedTool(name, f"Transfers are possible to: {possible}. Nothing was done.")
+        return request
+
+    def _most(self, name: str) -> int:
+        found = next((tool.most_calls for tool in self.offer.outside if tool.name == name), 0)
+        return BUDGETS.get(name, found)
+
+
+def _outside(name: str, arguments: str) -> OutsideCall | RefusedTool:
+    try:
+        msgspec.json.decode(arguments or "{}", type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeEncodeError) as problem:
+        return RefusedTool(name, f"The arguments of {name} are no JSON object: {problem}. Nothing was done.")
+    return OutsideCall(name, arguments or "{}")
 
 
 def read_tool_call(name: str, arguments: str) -> ToolRequest:
     """Check a function call of the model; unknown names and unfit arguments become `RefusedTool`."""
-    shape = _ARGUMENTS.get(name)
+    shape = dict(zip(NAMES, SHAPES, strict=True)).get(name)
     if shape is None:
-        return RefusedTool(name, f"There is no function {name[:64]!r}. Available: {', '.join(_ARGUMENTS)}.")
+        return _unknown(name, NAMES)
     try:
         fields = msgspec.json.decode(arguments or "{}", type=dict[str, msgspec.Raw])
-        fields["type"] = msgspec.Raw(msgspec.json.encode(name))
+        fields["tool"] = msgspec.Raw(msgspec.json.encode(name))
         return msgspec.json.decode(msgspec.json.encode(fields), type=shape)
     except (msgspec.DecodeError, UnicodeEncodeError) as problem:
         return RefusedTool(name, f"The arguments of {name} do not fit: {problem}. Nothing was done.")
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> RefusedTool:
+    return RefusedTool(name, f"There is no function {name[:64]!r}. Available: {', '.join(known)}.")

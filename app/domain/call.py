@@ -43,6 +43,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `number_requested` is what the task wants, `number_dialed` what was really dialed (test mode differs).
     `dialed` is False when it is certain that nobody was called. Of a call-back (`direction` inbound) the number is
     the caller's, `caller_channel` Asterisk's id of the caller, `task_before` the state its task had, if it moved.
+    `agent_version` is the one that speaks; `answered_by` who answered (`media.answer`), empty when nobody can say.
     """
 
     id: str
@@ -72,6 +73,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     direction: Literal["outbound", "inbound"] = "outbound"
     caller_channel: str = ""
     task_before: str = ""
+    agent_version: int = 1
+    answered_by: str = ""
 
 
 class NewCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,7 @@ class NewCall(msgspec.Struct, frozen=True, kw_only=True):
     number_dialed: str
     dial_deadline_ms: int | None = None
     caller_channel: str = ""
+    agent_version: int = 1
 
 
 class CallEnd(msgspec.Struct, frozen=True, kw_only=True):

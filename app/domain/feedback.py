@@ -38,7 +38,9 @@ Question = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUESTION, pa
 
 
 class FeedbackRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `feedback_requests`. Times are UTC epoch milliseconds; `suggestions` are answers to pick."""
+    """One row of `feedback_requests`. Times are UTC epoch milliseconds; `suggestions` are answers to pick, `rule`
+    is what the agent does when nobody answers by `deadline_ms`.
+    """
 
     id: str
     tenant_id: str
@@ -52,6 +54,7 @@ class FeedbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     deadline_ms: int
     answered_ms: int | None
+    rule: Unanswered = "close_and_call_back"
 
 
 def answered(request: FeedbackRequest, answer: str, by: str | None, now_ms: int) -> FeedbackRequest:

@@ -1,7 +1,7 @@
 """Every message of the bus. A message is a nudge: the store is the truth, and losing one loses nothing.
 
-Topics: `calls` (what moves on a call), `tasks`, `system` (connections), written by the engine, read by the web;
-and one topic per call, `call_commands:{call_id}`, read by whoever runs the call.
+Topics: `calls` (what moves on a call), `tasks`, `feedback` (questions to people), `system` (connections), read by
+the web; and one topic per call, `call_commands:{call_id}`, read by whoever runs the call.
 """
 
 from typing import Literal, NewType
@@ -9,8 +9,8 @@ from typing import Literal, NewType
 import msgspec
 
 CommandTopic = NewType("CommandTopic", str)
-Topic = Literal["calls", "tasks", "system"] | CommandTopic
-SHARED_TOPICS: tuple[Topic, ...] = ("calls", "tasks", "system")
+Topic = Literal["calls", "tasks", "feedback", "system"] | CommandTopic
+SHARED_TOPICS: tuple[Topic, ...] = ("calls", "tasks", "feedback", "system")
 COMMANDS_PREFIX = "call_commands:"
 ConnectionName = Literal["ari", "media", "realtime", "store", "bus"]
 ConnectionState = Literal["connecting", "connected", "lost", "replaced", "off"]
@@ -46,6 +46,12 @@ class TaskChanged(msgspec.Struct, frozen=True, kw_only=True, tag="task_changed")
     task_id: str
 
 
+class FeedbackChanged(msgspec.Struct, frozen=True, kw_only=True, tag="feedback_changed"):
+    """A question of an agent to people was asked, answered or given up: read it again."""
+
+    request_id: str
+
+
 class ConnectionChanged(msgspec.Struct, frozen=True, kw_only=True, tag="connection_changed"):
     """A connection of the engine came up or went down; `detail` is a sentence for people."""
 
@@ -73,7 +79,7 @@ class Resync(msgspec.Struct, frozen=True, kw_only=True, tag="resync"):
     dropped: int
 
 
-Message = CallChanged | CallWords | CallLevels | TaskChanged | ConnectionChanged | CommandQueued
+Message = CallChanged | CallWords | CallLevels | TaskChanged | FeedbackChanged | ConnectionChanged | CommandQueued
 
 
 def command_topic(call_id: str) -> CommandTopic:

@@ -3,6 +3,8 @@
 | outcome | what follows |
 |---|---|
 | completed | task completed; cut off by the network or by a fault of ours: failed, somebody should read it |
+| completed, a machine answered (voicemail, with or without a message) | again in 4 h |
+| completed, a fax machine or an announcement of the network answered | failed |
 | completed by our patience, no audio of the callee ever came | failed, somebody should look at the line |
 | busy / no_answer / unreachable | again in 10 min / 1 h / 30 min |
 | network, lost before an answer, failed before an answer | again in 2 min |
@@ -32,6 +34,10 @@ NOT_DIALED_DELAY_MS = 2 * MINUTE_MS
 NOT_DIALED_DELAY_MAX_MS = 30 * MINUTE_MS
 NOT_DIALED_LIMIT = 8
 RESCHEDULE_DELAY_MS = 60 * MINUTE_MS
+VOICEMAIL_DELAY_MS = 240 * MINUTE_MS
+VOICEMAIL = frozenset({"machine", "beep"})
+NO_PERSON = frozenset({"fax", "network_tone"})
+"""What a number is when these answer does not change by calling again."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +51,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     not_dialed_count: int
     detail: str = ""
+    answered_by: str = ""
+    """Who answered, by answer supervision; empty where nobody can say."""
     received: bool = True
     """False: the media leg says that no packet of the callee's audio ever came. True where nobody counted."""
 
@@ -60,6 +68,7 @@ def attempt_of(task: CallTask, call: Call, *, received: bool = True) -> Attempt:
         max_attempts=task.max_attempts,
         not_dialed_count=task.not_dialed_count,
         detail=call.detail,
+        answered_by=call.answered_by,
         received=received,
     )
 
@@ -67,7 +76,8 @@ def attempt_of(task: CallTask, call: Call, *, received: bool = True) -> Attempt:
 def needs_judgement(attempt: Attempt) -> bool:
     """Whether there was a talk whose words say more than its end: answered, heard, and not taken back."""
     heard = attempt.answered and attempt.received
-    return heard and attempt.dialed and attempt.outcome is not Outcome.CANCELED
+    nobody = attempt.answered_by in VOICEMAIL | NO_PERSON
+    return heard and attempt.dialed and attempt.outcome is not Outcome.CANCELED and not nobody
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +97,7 @@ def conclude(attempt: Attempt, now_ms: int) -> Conclusion:
         return _not_dialed(attempt, now_ms)
     match attempt.outcome:
         case Outcome.COMPLETED:
-            return _talked(attempt)
+            return _talked(attempt, now_ms)
         case Outcome.BAD_NUMBER:
             return _fail("The network says that this number does not exist.")
         case Outcome.REJECTED:
@@ -125,7 +135,12 @@ def not_dialed_delay_ms(count: int) -> int:
     return min(NOT_DIALED_DELAY_MS << max(0, min(count, NOT_DIALED_LIMIT) - 1), NOT_DIALED_DELAY_MAX_MS)
 
 
-def _talked(attempt: Attempt) -> Conclusion:
+def _talked(attempt: Attempt, now_ms: int) -> Conclusion:
+    if attempt.answered_by in VOICEMAIL:
+        return _retry(attempt, "An answering machine took the call", VOICEMAIL_DELAY_MS, now_ms)
+    if attempt.answered_by in NO_PERSON:
+        what = "A fax machine" if attempt.answered_by == "fax" else "An announcement of the network"
+        return _fail(f"{what} answered.")
     if attempt.ended_by in {EndedBy.NETWORK, EndedBy.SYSTEM_FAILURE}:
         return _fail("The talk was cut off; read the transcript before calling again.", True)
     if attempt.ended_by is EndedBy.SYSTEM_TIMEOUT and not attempt.received:

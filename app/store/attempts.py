@@ -232,6 +232,7 @@ def prepared(task: CallTask, new: NewCall, attempt_number: int, now_ms: int) -> 
         ended_ms=None,
         cost_micro_usd=0,
         recording_path=None,
+        agent_version=new.agent_version,
     )
 
 

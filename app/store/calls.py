@@ -119,6 +119,14 @@ async def set_state(sql: Writer, tenant_id: str, call_id: str, state: CallState 
     return await sql.execute(_SET_STATE, params) == 1
 
 
+async def set_answered_by(sql: Writer, tenant_id: str, call_id: str, verdict: str) -> None:
+    """Who answered, as far as answer supervision knows by now."""
+    params = {"tenant_id": tenant_id, "call_id": call_id, "verdict": verdict}
+    await sql.execute(
+        "UPDATE calls SET answered_by = :verdict WHERE tenant_id = :tenant_id AND id = :call_id", params
+    )
+
+
 async def tenant_of(sql: Reader, call_id: str) -> str | None:
     """Whose call it is; for reports of the media worker, which know only the call."""
     row = await sql.one("SELECT tenant_id FROM calls WHERE id = :call_id", {"call_id": call_id})

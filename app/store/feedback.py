@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.domain.call import Call
 from app.domain.feedback import FeedbackRequest, FeedbackState, answered
+from app.domain.retry import Conclusion
+from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import NotFoundError
+from app.store import tasks
 from app.store.db import Reader, Row, Tx, Writer
 from app.store.rows import to_params, with_columns, with_values
 
@@ -45,7 +49,10 @@ async def get(sql: Reader, tenant_id: str, request_id: str) -> FeedbackRequest:
 async def answer(
     tx: Tx, tenant_id: str, request_id: str, text: str, *, by: str | None, now_ms: int
 ) -> FeedbackRequest:
-    """Take the answer, the first one that comes. Raises NotFoundError, ConflictError, ValidationFailed."""
+    """Take the answer, the first one that comes; a task that is parked for it becomes due.
+
+    Raises NotFoundError, ConflictError, ValidationFailed.
+    """
     done = answered(await get(tx, tenant_id, request_id), text, by, now_ms)
     changed = await tx.execute(
         _ANSWER,
@@ -59,12 +66,45 @@ async def answer(
     )
     if not changed:  # somebody else's answer came between reading and writing
         return answered(await get(tx, tenant_id, request_id), text, by, now_ms)
+    await _call_again(tx, done, now_ms)
     return done
+
+
+async def _call_again(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
+    """A task that is parked for this answer is due now; whoever ordered it by answering is owed an attempt."""
+    task = await tasks.get(tx, request.tenant_id, request.task_id)
+    if task.state is not TaskState.WAITING_USER:
+        return
+    due = msgspec.structs.replace(
+        after(task, TaskEvent.RETRY, now_ms),
+        next_action_time=now_ms,
+        max_attempts=max(task.max_attempts, task.current_attempt_count + 1),
+        overall_conclusion=f"{request.answer!r:.300} was answered to the agent's question; they are called again.",
+    )
+    await tasks.save(tx, due)
 
 
 async def time_out(sql: Writer, tenant_id: str, request_id: str) -> bool:
     """Nobody answered in time; False when somebody has."""
     return await sql.execute(_TIME_OUT, {"tenant_id": tenant_id, "id": request_id}) == 1
+
+
+async def unanswered(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
+    """What follows an ended call whose question to people decides it: parked until somebody answers, or called
+    again with an answer that came after the talk; None: no question of it does.
+    """
+    asked = [one for one in await of_call(tx, task.tenant_id, call.id) if one.rule == "close_and_call_back"]
+    for one in asked:
+        if one.state is FeedbackState.OPEN:
+            await time_out(tx, task.tenant_id, one.id)
+    waits = next((one for one in asked if one.state is not FeedbackState.ANSWERED), None)
+    if waits is not None:
+        reason = f"The agent asked: {waits.question} They are called again as soon as somebody answers."
+        return Conclusion(event=TaskEvent.ASK_USER, reason=reason)
+    if any((one.answered_ms or 0) > (call.ended_ms or now_ms) for one in asked):
+        reason = "The answer to the agent's question came after the call; they are called again with it."
+        return Conclusion(event=TaskEvent.RETRY, reason=reason, retry_at_ms=now_ms)
+    return None
 
 
 async def of_call(sql: Reader, tenant_id: str, call_id: str) -> list[FeedbackRequest]:

@@ -68,6 +68,9 @@ async def _write(tx: Tx, tenant_id: str, report: media.NumberedReport) -> None:
     match report:
         case media.TurnSpoken():
             await transcripts.add(tx, tenant_id, report.call_id, _turn(report), report.at_unix_ms)
+        case media.AnswerVerdict(verdict=verdict):
+            await calls.set_answered_by(tx, tenant_id, report.call_id, verdict)
+            await _event(tx, tenant_id, report)
         case media.LegFailed(fatal=True):
             await holds.place(
                 tx, tenant_id, report.code, report.message, call_id=report.call_id, now_ms=report.at_unix_ms
@@ -87,7 +90,6 @@ async def _write(tx: Tx, tenant_id: str, report: media.NumberedReport) -> None:
             | media.AgentSpeaking()
             | media.BargeIn()
             | media.DtmfHeard()
-            | media.AnswerVerdict()
             | media.AnswerTreatment()
             | media.Fault()
         ):

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.calls.conversation import (
-    FAREWELL_LIMIT_S,
-    Conversation,
+from app.calls.conversation import FAREWELL_LIMIT_S, Conversation
+from app.calls.talk_model import (
+    ASK_IF_PRESENT,
+    SAY_GOODBYE,
+    SAY_GOODBYE_SILENT,
+    SAY_GOODBYE_TIME,
     Note,
     PressKeys,
     TalkEffect,
@@ -16,7 +19,6 @@ from app.calls.conversation import (
     ToMedia,
     WantHangUp,
 )
-from app.calls.talk_model import ASK_IF_PRESENT, SAY_GOODBYE, SAY_GOODBYE_SILENT, SAY_GOODBYE_TIME
 from media import protocol as media
 from stasis.outcome import EndedBy
 

@@ -51,5 +51,5 @@ def test_the_agent_speaks_with_its_own_voice_and_tools() -> None:
     agent = msgspec.structs.replace(AGENT, voice="cedar", language="de", tools=("end_call", "no_such_tool"))
     made = realtime_settings(settings(), order(agent=agent))
     assert (made.voice, made.language) == ("cedar", "de")
-    assert [tool.name for tool in made.tools] == ["end_call"]
+    assert [tool.name for tool in made.tools] == ["end_call", "record_opt_out"]
     assert realtime_settings(settings(voice="ash"), order()).voice == "ash"

@@ -185,6 +185,8 @@ async def test_every_kind_of_report_can_be_stored(db: Database, call: Call) -> N
         for field in msgspec.structs.fields(kind):
             if field.required:
                 fields[field.name] = values.get(field.type, 1 if "int" in str(field.type) else "callee")
+        if kind is media.AnswerVerdict:
+            fields["verdict"] = "machine"
         if kind is media.LegClosed:
             fields["statistics"] = media.LegStatistics()
         fields |= {"seq": seq, "call_id": call.id, "at_unix_ms": NOW}
@@ -196,8 +198,13 @@ async def test_every_kind_of_report_can_be_stored(db: Database, call: Call) -> N
 async def test_agents(db: Database) -> None:
     assert await agents.by_name(db, TENANT, "Ann") == await agents.get(db, TENANT, AGENT.id) == AGENT
     renamed = msgspec.structs.replace(AGENT, name="Bea", tools=("end_call",))
-    await agents.update(db, renamed, NOW)
+    renamed = await agents.update(db, renamed, NOW)
+    assert renamed.version == 2
+    assert await agents.update(db, renamed, NOW) == renamed
     assert await agents.list_agents(db, TENANT) == [renamed]
+    assert await agents.get_version(db, TENANT, AGENT.id, 1) == AGENT
+    assert await agents.get_version(db, TENANT, AGENT.id, 2) == renamed
+    assert [one.version for one in await agents.versions(db, TENANT, AGENT.id)] == [2, 1]
     with pytest.raises(ConflictError, match="Bea"):
         await agents.create(db, msgspec.structs.replace(renamed, id="other"), NOW)
     with pytest.raises(ValidationFailed):

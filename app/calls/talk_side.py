@@ -1,0 +1,100 @@
+"""Carries out what the rules of a talk want: words to the media worker, keys, notes, errands, questions to people.
+
+Owned by `app.calls.run`; what comes of it goes to the call's inbox.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import structlog
+
+from app.calls.board import CallOrder, Switchboard
+from app.calls.commands import Ordered
+from app.calls.diary import Diary
+from app.calls.errands import Errands
+from app.calls.keypad import Keypad
+from app.calls.media_side import MediaSide
+from app.calls.people import PeopleDesk
+from app.calls.talk_model import (
+    AskPeople,
+    Errand,
+    GiveUpAsking,
+    Note,
+    PressKeys,
+    StoreField,
+    TalkAnswer,
+    TalkEffect,
+    ToMedia,
+    WantHangUp,
+)
+from app.domain.fields import Collected
+from app.errors import StoreError
+from app.store import collected
+from stasis.call_model import HangUp
+
+log = structlog.get_logger()
+
+STORE_AGAIN_S = 0.5
+
+
+class TalkSide:
+    """Of one call. `put` is its inbox, `callee_channel` where keys are pressed."""
+
+    def __init__(
+        self,
+        board: Switchboard,
+        order: CallOrder,
+        *,
+        put: Callable[[TalkAnswer | HangUp], None],
+        media: MediaSide,
+        diary: Diary,
+        callee_channel: str,
+    ) -> None:
+        self.people = PeopleDesk(board, order, put)
+        self._board = board
+        self._order = order
+        self._put = put
+        self._media = media
+        self._diary = diary
+        self._keypad = Keypad(board, callee_channel, diary)
+        self._errands = Errands(board, order, put, diary.note)
+
+    async def carry_out(self, effects: Sequence[TalkEffect], group: asyncio.TaskGroup) -> None:
+        """In order; what takes time goes on beside the call."""
+        for effect in effects:
+            match effect:
+                case ToMedia(command):
+                    await self._media.send(command)
+                case PressKeys(digits):
+                    group.create_task(self._keypad.press(digits))
+                case WantHangUp(ended_by, reason):
+                    self._put(HangUp(by=ended_by, reason=reason))
+                case Note(kind, detail):
+                    self._diary.note(kind, detail)
+                case StoreField(value):
+                    group.create_task(self._store(value))
+                case Errand():
+                    group.create_task(self._errands.run(effect))
+                case AskPeople():
+                    self.people.ask(effect, group)
+                case GiveUpAsking():
+                    self.people.give_up(group)
+                case _:
+                    assert_never(effect)
+
+    async def press_ordered(self, ordered: Ordered, digits: str) -> None:
+        """Keys an operator ordered."""
+        await self._keypad.press_ordered(ordered, digits)
+
+    async def _store(self, value: Collected) -> None:
+        """Until the store takes it; the end of the call waits for it."""
+        board, order = self._board, self._order
+        while True:
+            try:
+                await collected.save(board.db, order.tenant_id, order.new, value, board.clock.unix_ms())
+            except StoreError as error:
+                log.warning("collected value not stored yet", call_id=order.call_id, error=error.message)
+                await asyncio.sleep(STORE_AGAIN_S)
+            else:
+                return

@@ -1,0 +1,50 @@
+-- What an agent knows and may do besides talking; JSON in the form of app/domain/agent.py.
+ALTER TABLE agents ADD COLUMN few_shot text COLLATE "C" NOT NULL DEFAULT '[]' CHECK (json_valid(few_shot));
+ALTER TABLE agents ADD COLUMN data_to_fill text COLLATE "C" NOT NULL DEFAULT '[]' CHECK (json_valid(data_to_fill));
+ALTER TABLE agents ADD COLUMN http_tools text COLLATE "C" NOT NULL DEFAULT '[]' CHECK (json_valid(http_tools));
+ALTER TABLE agents ADD COLUMN mcp text COLLATE "C" NOT NULL DEFAULT '[]' CHECK (json_valid(mcp));
+ALTER TABLE agents ADD COLUMN s3_file_paths text COLLATE "C" NOT NULL DEFAULT '[]' CHECK (json_valid(s3_file_paths));
+ALTER TABLE agents ADD COLUMN transfer_targets text COLLATE "C" NOT NULL DEFAULT '[]' CHECK (json_valid(transfer_targets));
+ALTER TABLE agents ADD COLUMN voicemail text COLLATE "C" NOT NULL DEFAULT 'leave' CHECK (voicemail IN ('leave', 'none'));
+ALTER TABLE agents ADD COLUMN voicemail_message text COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE agents ADD COLUMN unanswered text COLLATE "C" NOT NULL DEFAULT 'close_and_call_back'
+    CHECK (unanswered IN ('go_on', 'close', 'close_and_call_back'));
+ALTER TABLE agents ADD COLUMN feedback_wait_s bigint NOT NULL DEFAULT 45 CHECK (feedback_wait_s BETWEEN 5 AND 600);
+ALTER TABLE agents ADD COLUMN max_talk_s bigint CHECK (max_talk_s BETWEEN 10 AND 7200);
+ALTER TABLE agents ADD COLUMN version bigint NOT NULL DEFAULT 1 CHECK (version >= 1);
+
+-- Every version an agent ever had; a call keeps the one it began with.
+CREATE TABLE agent_versions (
+    agent_id   text COLLATE "C" NOT NULL REFERENCES agents (id),
+    version    bigint NOT NULL CHECK (version >= 1),
+    tenant_id  text COLLATE "C" NOT NULL REFERENCES tenants (id),
+    body       text COLLATE "C" NOT NULL CHECK (json_valid(body)),
+    made_by    text COLLATE "C" REFERENCES users (id),
+    created_ms bigint NOT NULL,
+    PRIMARY KEY (agent_id, version)
+);
+
+ALTER TABLE calls ADD COLUMN agent_version bigint NOT NULL DEFAULT 1 CHECK (agent_version >= 1);
+-- Who answered, by answer supervision; empty: not decided.
+ALTER TABLE calls ADD COLUMN answered_by text COLLATE "C" NOT NULL DEFAULT '' CHECK (answered_by IN ('', 'human', 'machine',
+    'beep', 'ivr', 'call_screening', 'hold_music', 'silence', 'fax', 'network_tone', 'uncertain'));
+
+-- What a call found out, each value with the callee's words that prove it and their place in the audio.
+CREATE TABLE collected_fields (
+    call_id        text COLLATE "C" NOT NULL REFERENCES calls (id),
+    name           text COLLATE "C" NOT NULL CHECK (length(name) BETWEEN 1 AND 48),
+    tenant_id      text COLLATE "C" NOT NULL REFERENCES tenants (id),
+    task_id        text COLLATE "C" NOT NULL REFERENCES tasks (id),
+    value          text COLLATE "C" NOT NULL CHECK (json_valid(value)),
+    item_id        text COLLATE "C" NOT NULL,
+    quote          text COLLATE "C" NOT NULL,
+    start_audio_ms bigint NOT NULL,
+    end_audio_ms   bigint NOT NULL,
+    created_ms     bigint NOT NULL,
+    PRIMARY KEY (call_id, name)
+);
+CREATE INDEX collected_fields_of_task ON collected_fields (task_id, created_ms);
+
+-- What the agent does when nobody answers in time, as it was when it asked.
+ALTER TABLE feedback_requests ADD COLUMN rule text COLLATE "C" NOT NULL DEFAULT 'close_and_call_back'
+    CHECK (rule IN ('go_on', 'close', 'close_and_call_back'));
