@@ -19,6 +19,7 @@ from app.domain.messages import (
     CallWords,
     CommandQueued,
     ConnectionChanged,
+    FeedbackChanged,
     Message,
     Resync,
     TaskChanged,
@@ -124,7 +125,7 @@ class Hub:
                 self._wall.connection(message)
             case Resync():
                 self._stale = True
-            case CallLevels() | TaskChanged() | CommandQueued():
+            case CallLevels() | TaskChanged() | FeedbackChanged() | CommandQueued():
                 pass
 
     async def _beat(self) -> None:
