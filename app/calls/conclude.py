@@ -4,10 +4,12 @@ a talk, a place in the queue of `app.llm.analyst`.
 
 import msgspec
 
+from app.calls import wished_time
 from app.calls.board import Switchboard
 from app.calls.errands import opt_out_proof
 from app.domain import callback, retry
 from app.domain.analysis.opt_out import opt_out
+from app.domain.analysis.reach import reach_of
 from app.domain.call import Call
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, TaskEvent, TaskState
@@ -46,7 +48,15 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
             return await analyses.queue(tx, task, last.id, now_ms)
         conclusion = conclusion or parked
         if conclusion is None:
-            conclusion = _by_rule(task, last, attempt, now_ms)
+            reach = reach_of(
+                task,
+                board.site.packs,
+                hold_s=board.settings.ring_timeout_s,
+                now_ms=now_ms,
+                fictional=board.site.fictional,
+            )
+            noted = await events.newest(tx, task.tenant_id, last.id, wished_time.KIND)
+            conclusion = wished_time.wished(noted, attempt, reach) or _by_rule(task, last, attempt, now_ms)
             if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
                 conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
         return await tasks.conclude(tx, task.tenant_id, task.id, token, conclusion, now_ms=now_ms)

@@ -193,7 +193,7 @@ class TalkTools:
         return [done, *self._talk.close_after_words(WantHangUp(EndedBy.AGENT, request.reason), now)]
 
     def _reschedule(self, report: media.ToolCalled, request: Reschedule, now: float) -> list[TalkEffect]:
-        wish = Note("reschedule_wished", msgspec.json.encode(request).decode())
+        wish = Note("callback_wished", msgspec.json.encode(request).decode())
         done = self._output(report.tool_call_id, {"ok": True}, respond=False)
         end = WantHangUp(EndedBy.AGENT, f"the callee wants another time: {request.wished_words[:200]}")
         if self._talk.unheard:

@@ -12,6 +12,7 @@ from app.logs import Level, set_up_logs
 from media.errors import MediaError
 
 VERBS = (
+    Verb("answer", "app.cli.answer:answer_command", "Answer the question QUESTION_ID of an agent with TEXT."),
     Verb("audit", "app.cli.audit:audit_command", "Who did what, when, from where."),
     Verb("call", "app.cli.call:call_command", "Call NUMBER now and follow the call: state, words, outcome."),
     Verb("command", "app.cli.command:command_command", "Order KIND of the living call CALL_ID."),
@@ -39,6 +40,11 @@ VERBS = (
         "policy",
         "app.cli.policy:policy_command",
         "Calling rules: which packs there are, and what they say about a number.",
+    ),
+    Verb(
+        "questions",
+        "app.cli.answer:questions_command",
+        "List what agents ask: callees who wait on the line first, then tasks that wait for an answer to go on.",
     ),
     Verb(
         "resume",

@@ -130,6 +130,15 @@ def rescheduled(attempt: Attempt, otherwise: Conclusion, wished_ms: int | None, 
     return _retry(attempt, "An operator asked for another time", delay_ms, now_ms)
 
 
+def repeated(attempt: Attempt, what: str, at_ms: int, when: str = "") -> Conclusion:
+    """Again at `at_ms`, told as `when`, if an attempt is left."""
+    if attempt.attempts >= attempt.max_attempts:
+        return _fail(f"{what}; all {attempt.max_attempts} attempts are used.")
+    left = attempt.max_attempts - attempt.attempts
+    reason = f"{what}; again {when or 'later'}, {left} of {attempt.max_attempts} attempts left."
+    return Conclusion(event=TaskEvent.RETRY, reason=reason, retry_at_ms=at_ms)
+
+
 def not_dialed_delay_ms(count: int) -> int:
     """Pause after the `count`-th attempt in a row that dialed nobody: doubles up to its maximum."""
     return min(NOT_DIALED_DELAY_MS << max(0, min(count, NOT_DIALED_LIMIT) - 1), NOT_DIALED_DELAY_MAX_MS)
