@@ -95,7 +95,7 @@ class TalkTools:
         request = self._book.read(report.name, report.arguments)
         if self._talk.state is not TalkState.TALKING and not isinstance(request, RefusedTool):
             waiting = self._talk.state is TalkState.WAITING
-            why = "The callee has not answered yet." if waiting else "The call is not in progress any more."
+            why = "The callee has not answered yet." if waiting else "The call is ending already."
             request = RefusedTool(report.name, f"{why} Nothing was done.")
         return [Note("tool_call", f"{report.name} {report.arguments[:500]}"), *self._do(report, request, now)]
 
@@ -240,7 +240,8 @@ class TalkTools:
         return effects
 
     def _refuse(self, report: media.ToolCalled, sentence: str) -> list[TalkEffect]:
-        return [Note("tool_refused", sentence), self._output(report.tool_call_id, {"error": sentence})]
+        output = self._output(report.tool_call_id, {"error": sentence})
+        return [Note("tool_refused", sentence), output]
 
     def _tell(self, text: str) -> ToMedia:
         return ToMedia(media.InjectText(call_id=self._talk.call_id, text=text, respond=True))
@@ -251,6 +252,6 @@ class TalkTools:
                 call_id=self._talk.call_id,
                 tool_call_id=tool_call_id,
                 output=msgspec.json.encode(result).decode(),
-                respond=respond,
+                respond=respond and self._talk.state is TalkState.TALKING,  # nothing is said after the farewell
             )
         )

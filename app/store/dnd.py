@@ -16,7 +16,10 @@ Source = Literal["operator", "callee", "import"]
 _ADD = """
     INSERT INTO dnd_list (id, tenant_id, number, reason, source, evidence_call_id, evidence_item_id, created_ms)
     VALUES (:id, :tenant_id, :number, :reason, :source, :evidence_call_id, :evidence_item_id, :now_ms)
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (number, coalesce(tenant_id, '')) DO UPDATE SET evidence_call_id = excluded.evidence_call_id,
+        evidence_item_id = excluded.evidence_item_id, reason = excluded.reason
+    WHERE dnd_list.source = 'callee' AND dnd_list.evidence_item_id IS NULL
+        AND excluded.evidence_item_id IS NOT NULL
 """
 _SUPPRESS = """
     UPDATE tasks SET state = 'suppressed', lease_owner = NULL, lease_until = NULL, updated_ms = :now_ms,
@@ -65,16 +68,17 @@ def spoken(task: CallTask, call_id: str, proof: Proof, now_ms: int) -> DoNotCall
         reason=f"said on a call: {proof.quote[:300]}",
         source="callee",
         evidence_call_id=call_id,
-        evidence_item_id=proof.item_id,
+        evidence_item_id=proof.item_id or None,
     )
 
 
 async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     """List a number and take its waiting tasks off the queue in the same transaction; answers their ids.
 
-    A claimed task loses its lease, so its attempt cannot begin any more. Listing twice changes nothing. The first
-    statement of its transaction, before any row is read: once it is committed, no intent to dial is. Raises
-    ValidationFailed for what is no number with a country code; any spelling of one will do.
+    A claimed task loses its lease, so its attempt cannot begin any more. Listing twice changes nothing, but the turn
+    that proves what the callee said is filled in once it is known. The first statement of its transaction, before any
+    row is read: once it is committed, no intent to dial is. Raises ValidationFailed for what is no number with a
+    country code; any spelling of one will do.
     """
     entry = msgspec.structs.replace(entry, number=canonical(entry.number))
     await tx.exclusive(DIALING)

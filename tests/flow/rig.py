@@ -149,14 +149,15 @@ class Rig:
         objective: str = "polite talk",
         *,
         opening: Opening = "greet_first",
+        agent: Agent | None = None,
         into: Writer | None = None,
         **fields: Any,
     ) -> CallTask:
-        """A task that is due now; `into` a transaction of the test's own."""
+        """A task that is due now, for an `agent` of the test's own or the one of this `opening`."""
         now_ms = self.clock.unix_ms()
         new = NewTask(
             id=new_id(now_ms),
-            agent_id=AGENTS[opening].id,
+            agent_id=(agent or AGENTS[opening]).id,
             number=number,
             objective=objective,
             **{"next_action_time": now_ms, **fields},

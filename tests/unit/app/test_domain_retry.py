@@ -69,6 +69,33 @@ def test_a_talk_is_complete_unless_something_cut_it_off() -> None:
         assert (cut.event, cut.needs_review) == (TaskEvent.FAIL, True)
 
 
+@pytest.mark.parametrize("answered_by", ["machine", "beep"])
+def test_a_machine_that_took_the_call_is_no_talk(answered_by: str) -> None:
+    left = attempt(
+        outcome=Outcome.COMPLETED, answered=True, ended_by=EndedBy.SYSTEM_COMPLETE, answered_by=answered_by
+    )
+    assert not retry.needs_judgement(left)
+    conclusion = conclude(left, NOW)
+    assert (conclusion.event, conclusion.retry_at_ms) == (TaskEvent.RETRY, NOW + 240 * MINUTE_MS)
+    assert conclude(msgspec.structs.replace(left, attempts=3), NOW).event is TaskEvent.FAIL
+
+
+@pytest.mark.parametrize("answered_by", ["fax", "network_tone"])
+def test_a_number_without_a_person_is_not_called_again(answered_by: str) -> None:
+    heard = attempt(outcome=Outcome.COMPLETED, answered=True, answered_by=answered_by)
+    assert not retry.needs_judgement(heard)
+    assert conclude(heard, NOW).event is TaskEvent.FAIL
+
+
+@pytest.mark.parametrize(
+    "answered_by", ["", "human", "uncertain", "ivr", "silence", "hold_music", "call_screening"]
+)
+def test_whoever_else_answered_may_have_talked(answered_by: str) -> None:
+    talked = attempt(outcome=Outcome.COMPLETED, answered=True, answered_by=answered_by)
+    assert retry.needs_judgement(talked)
+    assert conclude(talked, NOW).event is TaskEvent.COMPLETE
+
+
 def test_a_silence_in_which_no_packet_came_is_not_done() -> None:
     """Answered, and not one packet of audio came until our patience was over."""
     deaf = attempt(outcome=Outcome.COMPLETED, answered=True, ended_by=EndedBy.SYSTEM_TIMEOUT, received=False)

@@ -65,6 +65,24 @@ async def block(db: Database, number: str = NUMBER, tenant_id: str | None = TENA
         return await dnd.add(tx, entry, NOW)
 
 
+async def test_the_turn_that_proves_an_opt_out_is_filled_in_once(db: Database) -> None:
+    call = await begun_call(db, await claimed_task(db))
+    entry = DoNotCall(
+        id=new_id(NOW),
+        tenant_id=TENANT,
+        number=NUMBER,
+        reason="in peace",
+        source="callee",
+        evidence_call_id=call.id,
+    )
+    for item_id, kept in ((None, None), ("i1", "i1"), (None, "i1"), ("i2", "i1")):
+        async with db.tx() as tx:
+            again = msgspec.structs.replace(entry, id=new_id(NOW), evidence_item_id=item_id)
+            await dnd.add(tx, again, NOW)
+        (listed,) = await dnd.list_entries(db, TENANT)
+        assert listed.evidence_item_id == kept
+
+
 # --- claims ------------------------------------------------------------------------------------------------------
 async def test_concurrent_claims_take_each_row_exactly_once(db: Database, opener: Opener) -> None:
     await tasks.create_many(db, TENANT, [new_task() for _ in range(200)], NOW)

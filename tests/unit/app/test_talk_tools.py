@@ -138,6 +138,17 @@ def test_done_is_refused_until_required_fields_are_proven() -> None:
     assert talk.state is TalkState.CLOSING
 
 
+def test_functions_called_with_the_farewell_do_not_make_the_agent_speak_again() -> None:
+    talk = talking()
+    talk.handle(calls("end_call", reason="no time"), 101.0)
+    (again,) = [
+        e.command
+        for e in talk.handle(calls("end_call", "t2", reason="no time"), 101.5)
+        if isinstance(e, ToMedia) and isinstance(e.command, media.ToolOutput)
+    ]
+    assert not again.respond
+
+
 def test_a_call_that_is_not_done_may_end_all_the_same() -> None:
     talk = talking()
     talk.handle(calls("end_call", reason="no time", done=False), 101.0)
