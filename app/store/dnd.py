@@ -75,10 +75,10 @@ def spoken(task: CallTask, call_id: str, proof: Proof, now_ms: int) -> DoNotCall
 async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     """List a number and take its waiting tasks off the queue in the same transaction; answers their ids.
 
-    A claimed task loses its lease, so its attempt cannot begin any more. Listing twice changes nothing, but the turn
-    that proves what the callee said is filled in once it is known. The first statement of its transaction, before any
-    row is read: once it is committed, no intent to dial is. Raises ValidationFailed for what is no number with a
-    country code; any spelling of one will do.
+    A claimed task loses its lease, so its attempt cannot begin any more. Listing twice changes nothing, but the
+    turn that proves what the callee said is filled in once it is known. The first statement of its transaction,
+    before any row is read: once it is committed, no intent to dial is. Raises ValidationFailed for what is no
+    number with a country code; any spelling of one will do.
     """
     entry = msgspec.structs.replace(entry, number=canonical(entry.number))
     await tx.exclusive(DIALING)
