@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     """Audio that leaves this late (p99 of some seconds) means too many calls: no new one is dialed meanwhile."""
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     """How G.722 and PCM legs are resampled; soxr is the slower reference."""
-    answer_supervision: bool = False
+    answer_supervision: bool = True
     """True: each call tells who answered (person, machine, menu, music, fax); the model is silent to machines."""
     recording: bool = False
     """True: record both directions to WAV. Mind the law where you call."""
