@@ -33,6 +33,7 @@ from web.guard import add_headers, guard
 from web.live import Hubs
 from web.pages import Pages
 from web.people import People, people_routes
+from web.questions import Questions, question_routes
 from web.render import Templates
 from web.sign_in import sign_in_routes
 from web.tasks import task_routes
@@ -75,6 +76,7 @@ def create_app(
             *call_routes(Pages(db, clock, templates), hubs, still_in),
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
+            *question_routes(Questions(db, bus, clock, templates)),
             *task_routes(db, clock, load_site(settings)),
             _health_route(settings, db),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),

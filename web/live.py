@@ -25,8 +25,9 @@ from app.domain.messages import (
     TaskChanged,
 )
 from app.errors import StoreError
-from app.store import calls
+from app.store import calls, feedback
 from app.store.db import Database
+from web.view import asked as view_asked
 from web.view import card
 from web.wall import Wall
 
@@ -78,6 +79,7 @@ class Hub:
         self._viewers: set[Viewer] = set()
         self._dirty: set[str] = set()
         self._stale = True
+        self._asked = True
         self._reloaded_s = float("-inf")
         self._reading = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -109,7 +111,7 @@ class Hub:
             group.create_task(self._beat())
 
     async def _follow(self) -> None:
-        with self._bus.subscribe("calls", "system") as messages:
+        with self._bus.subscribe("calls", "feedback", "system") as messages:
             async for message in messages:
                 self._take(message)
                 self._wake.set()
@@ -125,7 +127,9 @@ class Hub:
                 self._wall.connection(message)
             case Resync():
                 self._stale = True
-            case CallLevels() | TaskChanged() | FeedbackChanged() | CommandQueued():
+            case FeedbackChanged():
+                self._asked = True
+            case CallLevels() | TaskChanged() | CommandQueued():
                 pass
 
     async def _beat(self) -> None:
@@ -147,11 +151,15 @@ class Hub:
 
     async def _refresh(self) -> None:
         async with self._reading:
-            stale, dirty, self._stale, self._dirty = self._stale, self._dirty, False, set()
-            if not (stale or dirty):
+            stale, dirty, asked = self._stale, self._dirty, self._asked
+            self._stale, self._dirty, self._asked = False, set(), False
+            if not (stale or dirty or asked):
                 return
             try:
-                await self._read(None if stale else sorted(dirty))
+                if stale or dirty:
+                    await self._read(None if stale else sorted(dirty))
+                # A call that ends changes who waits: on the line, or parked.
+                self._wall.ask(map(view_asked, await feedback.inbox(self._db, self._tenant_id)))
             except StoreError as error:
                 self._stale = True
                 self._wall.connection(ConnectionChanged(name="store", state="lost", detail=error.message))

@@ -11,6 +11,7 @@ from web.view import clock_face, moment
 TEMPLATES = Path(__file__).parent / "templates"
 PLACES: tuple[tuple[str, str, Permission], ...] = (
     ("/", "Calls", Permission.SEE),
+    ("/questions", "Questions", Permission.STEER),
     ("/people", "People", Permission.PEOPLE),
     ("/audit", "Audit", Permission.AUDIT),
 )

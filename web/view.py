@@ -10,6 +10,7 @@ import msgspec
 from app.domain.call import CallState, Turn
 from app.domain.number import mask_number
 from app.store.calls import WallCall
+from app.store.feedback import Inbox
 
 WORDS_SHOWN = 160
 STATE_WORDS: dict[CallState, str] = {
@@ -73,6 +74,35 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     at: str
     interrupted: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A question of an agent, as the inbox shows it. `parked`: nobody is on the line any more."""
+
+    id: str
+    question: str
+    suggestions: tuple[str, ...]
+    parked: bool
+    deadline_ms: int
+    call_id: str
+    number: str
+    callee: str
+    objective: str
+
+
+def asked(row: Inbox) -> Asked:
+    """The entry of a question."""
+    return Asked(
+        id=row.id,
+        question=row.question,
+        suggestions=row.suggestions,
+        parked=row.parked,
+        deadline_ms=row.deadline_ms,
+        call_id=row.call_id,
+        number=mask_number(row.number),
+        callee=row.callee_name,
+        objective=tail(row.objective),
+    )
 
 
 def card(call: WallCall) -> Card:

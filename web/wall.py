@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from app.domain.messages import CallWords, ConnectionChanged
-from web.view import Card, tail
+from web.view import Asked, Card, tail
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +31,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="fr
     removed: tuple[str, ...]
     words: tuple[Words, ...]
     connections: tuple[ConnectionChanged, ...]
+    questions: tuple[Asked, ...] | None = None
+    """All that wait for an answer, when that changed."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot"):
@@ -40,6 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     now_ms: int
     calls: tuple[Card, ...]
     connections: tuple[ConnectionChanged, ...]
+    questions: tuple[Asked, ...] = ()
 
 
 class Wall:
@@ -53,6 +56,8 @@ class Wall:
         self._removed: set[str] = set()
         self._words: dict[tuple[str, str, str], Words] = {}
         self._partial: dict[tuple[str, str], str] = {}
+        self._questions: tuple[Asked, ...] = ()
+        self._questions_told: tuple[Asked, ...] = ()
         self._told: Mapping[str, ConnectionChanged] = {}
 
     def replace_all(self, cards: Iterable[Card]) -> None:
@@ -105,10 +110,15 @@ class Wall:
         """A connection of the engine, or the console's own to the store, changed."""
         self._connections[change.name] = change
 
+    def ask(self, questions: Iterable[Asked]) -> None:
+        """Everything that waits for an answer now."""
+        self._questions = tuple(questions)
+
     def frame(self, now_ms: int) -> Frame | None:
         """What changed since the last one, None when nothing did. Forgets the changes."""
         connections = () if self._told == self._connections else self._all_connections()
-        if not (self._changed or self._removed or self._words or connections):
+        asked = None if self._questions == self._questions_told else self._questions
+        if asked is None and not (self._changed or self._removed or self._words or connections):
             return None
         self.seq += 1
         frame = Frame(
@@ -118,7 +128,9 @@ class Wall:
             removed=tuple(sorted(self._removed)),
             words=tuple(self._words.values()),
             connections=connections,
+            questions=asked,
         )
+        self._questions_told = self._questions
         self._told = dict(self._connections)
         self._changed, self._removed, self._words = set(), set(), {}
         return frame
@@ -126,7 +138,11 @@ class Wall:
     def snapshot(self, now_ms: int) -> Snapshot:
         """Everything, as of the last frame's number; changes not framed yet come again in the next one."""
         return Snapshot(
-            seq=self.seq, now_ms=now_ms, calls=tuple(self._cards.values()), connections=self._all_connections()
+            seq=self.seq,
+            now_ms=now_ms,
+            calls=tuple(self._cards.values()),
+            connections=self._all_connections(),
+            questions=self._questions,
         )
 
     def _all_connections(self) -> tuple[ConnectionChanged, ...]:

@@ -21,6 +21,14 @@ _PARKED = "EXISTS (SELECT 1 FROM tasks t WHERE t.id = feedback_requests.task_id 
 _WAITING = (
     f"{_SELECT} AND (state = 'open' OR (state = 'timed_out' AND {_PARKED})) ORDER BY deadline_ms, id LIMIT :limit"
 )
+_INBOX = """
+    SELECT f.id, f.question, f.suggestions, CASE WHEN t.state = 'waiting_user' THEN 1 ELSE 0 END AS parked,
+        f.deadline_ms, f.created_ms, coalesce(f.call_id, ''), t.number, t.callee_name, t.objective
+    FROM feedback_requests f JOIN tasks t ON t.id = f.task_id
+    WHERE f.tenant_id = :tenant_id
+        AND ((f.state = 'open' AND t.state = 'in_call') OR (f.state <> 'answered' AND t.state = 'waiting_user'))
+    ORDER BY parked, f.deadline_ms, f.id LIMIT :limit
+"""
 _ANSWER = """
     UPDATE feedback_requests SET state = 'answered', answer = :answer, answered_by = :answered_by,
         answered_ms = :answered_ms
@@ -36,6 +44,32 @@ async def ask(sql: Writer, request: FeedbackRequest) -> None:
     """Store a question."""
     suggestions = msgspec.json.encode(request.suggestions).decode()
     await sql.execute(_INSERT, to_params(request) | {"suggestions": suggestions, "state": str(request.state)})
+
+
+class Inbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A question as people see it, with whom the call is about. `parked`: no callee waits any more."""
+
+    id: str
+    question: str
+    suggestions: tuple[str, ...]
+    parked: bool
+    deadline_ms: int
+    created_ms: int
+    call_id: str
+    number: str
+    callee_name: str
+    objective: str
+
+
+async def inbox(sql: Reader, tenant_id: str, limit: int = 100) -> list[Inbox]:
+    """What waits for a person, the most urgent first: callees on the line, then parked tasks."""
+    rows = await sql.fetch(_INBOX, {"tenant_id": tenant_id, "limit": limit})
+    found: list[Inbox] = []
+    for row in rows:
+        fields = dict(zip(Inbox.__struct_fields__, row, strict=True))
+        fields |= {"suggestions": msgspec.json.decode(fields["suggestions"]), "parked": bool(fields["parked"])}
+        found.append(msgspec.convert(fields, Inbox))
+    return found
 
 
 async def get(sql: Reader, tenant_id: str, request_id: str) -> FeedbackRequest:

@@ -1,7 +1,7 @@
-// The page "Calls", live: one websocket, a snapshot first, then numbered frames with what changed.
-// Everything that was said or typed by anybody enters the page as text (textContent), never as markup.
+// The page "Calls", live. Everything that was said or typed by anybody enters as text, never as markup.
 
-const banner = document.getElementById("banner");
+import { follow, serverNow } from "/static/socket.js";
+
 const summary = document.getElementById("summary");
 const empty = document.getElementById("empty");
 const board = document.getElementById("calls");
@@ -12,15 +12,6 @@ const rowTemplate = document.getElementById("row");
 const lineTemplate = document.getElementById("line");
 
 const FIELDS = ["state_label", "number", "callee", "agent", "callee_words", "agent_words", "outcome", "cost"];
-const NAMES = { ari: "Asterisk", media: "The media worker", realtime: "The speech model", store: "The database", bus: "The message bus" };
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
-const SILENCE_MS = 45000;
-
-let seq = null;
-let serverAheadMs = 0;
-let failures = 0;
-let connections = [];
-let connected = false;
 let lastSummary = "";
 
 // --- the table -----------------------------------------------------------------------------------------------
@@ -57,7 +48,7 @@ function markSelected(row) {
 }
 
 function showTimers() {
-  const now = Date.now() + serverAheadMs;
+  const now = serverNow();
   for (const row of rows.children) {
     const to = row.dataset.to === "" ? now : Number(row.dataset.to);
     setText(row, "timer", clockFace(to - Number(row.dataset.from)));
@@ -134,61 +125,21 @@ rows.addEventListener("click", async (event) => {
 });
 addEventListener("popstate", () => select(new URLSearchParams(location.search).get("call") ?? ""));
 
-// --- the connection ------------------------------------------------------------------------------------------
-function showBanner() {
-  const troubles = connections
-    .filter((c) => c.state === "lost" || c.state === "replaced")
-    .map((c) => `${NAMES[c.name] ?? c.name} is not connected. ${c.detail}`);
-  if (!connected && failures > 0) troubles.unshift("The connection to OpenDeep is lost; what you see may be old. Trying again…");
-  banner.textContent = troubles.join(" ");
-  banner.hidden = troubles.length === 0;
-}
-
-function take(message, socket) {
-  serverAheadMs = message.now_ms - Date.now();
+// --- what comes ----------------------------------------------------------------------------------------------
+function take(message) {
   if (message.type === "snapshot") {
     const present = new Set(message.calls.map((card) => card.id));
     for (const row of [...rows.children]) if (!present.has(row.dataset.call)) row.remove();
-    connections = message.connections;
     loadTranscript();
-  } else if (message.seq !== seq + 1) {
-    socket.close(4000, "a frame is missing"); // connecting again brings a snapshot
-    return;
   } else {
     for (const callId of message.removed) rowOf(callId)?.remove();
-    if (message.connections.length > 0) connections = message.connections;
     for (const said of message.words) if (said.call_id === talk.dataset.call) showLine(said);
   }
-  seq = message.seq;
   for (const card of message.calls) showCall(card);
   showTimers();
   showSummary();
-  showBanner();
-}
-
-function connect() {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
-  const tooQuiet = setTimeout(() => socket.close(), SILENCE_MS);
-  socket.addEventListener("message", (event) => {
-    clearTimeout(tooQuiet);
-    connected = true;
-    failures = 0;
-    take(JSON.parse(event.data), socket);
-  });
-  socket.addEventListener("close", (event) => {
-    clearTimeout(tooQuiet);
-    if (event.code === 4401) {
-      location.assign(`/sign-in?following=${encodeURIComponent(location.pathname)}`);
-      return;
-    }
-    connected = false;
-    const pause = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] * (0.75 + Math.random() / 2);
-    failures += 1;
-    showBanner();
-    setTimeout(connect, pause);
-  });
 }
 
 setInterval(showTimers, 1000);
 showSummary();
-connect();
+follow(take);

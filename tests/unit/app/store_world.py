@@ -3,10 +3,11 @@
 from app.domain.admission_site import SIMULATION_PACK, Site
 from app.domain.agent import Agent
 from app.domain.call import Call, CallEnd, NewCall
+from app.domain.feedback import FeedbackRequest, FeedbackState
 from app.domain.task import CallTask, NewTask
 from app.ids import new_id
-from app.store import agents, attempts, leases, tasks
-from app.store.db import Database
+from app.store import agents, attempts, feedback, leases, tasks
+from app.store.db import Database, Writer
 
 TENANT = "default"
 NUMBER = "+12025550123"
@@ -55,3 +56,23 @@ async def begun_call(db: Database, task: CallTask, now_ms: int = NOW) -> Call:
 
 def ended(call: Call, outcome: str = "busy", *, dialed: bool = True, **changes: object) -> CallEnd:
     return CallEnd(call_id=call.id, outcome=outcome, ended_by="callee", dialed=dialed, **changes)
+
+
+async def ask_people(db: Writer, call: Call, question: str = "Tuesday?", *suggestions: str) -> FeedbackRequest:
+    """An open question of a call, half a minute long."""
+    request = FeedbackRequest(
+        id=new_id(NOW),
+        tenant_id=call.tenant_id,
+        task_id=call.task_id,
+        call_id=call.id,
+        question=question,
+        suggestions=suggestions,
+        state=FeedbackState.OPEN,
+        answer=None,
+        answered_by=None,
+        created_ms=NOW,
+        deadline_ms=NOW + 30_000,
+        answered_ms=None,
+    )
+    await feedback.ask(db, request)
+    return request

@@ -1,0 +1,113 @@
+"""The page "Questions": what agents ask while a callee waits or a task is parked; and the same as JSON."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import MediaType, Request, Response, get, post
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody, URLEncodedBody
+from litestar.response import Redirect
+
+from app.bus import Bus
+from app.clock import Clock
+from app.domain.feedback import MAX_ANSWER, FeedbackRequest
+from app.domain.messages import FeedbackChanged, TaskChanged
+from app.domain.people import Permission
+from app.errors import ConflictError, NotFoundError, ValidationFailed
+from app.ids import is_id
+from app.store import audit, feedback
+from app.store.audit import Deed
+from app.store.db import Database
+from web.auth import caller_of, needs, signed_in
+from web.render import Templates
+from web.view import Asked, asked
+
+Request_ = Request[object, object, State]
+
+
+class AnswerForm(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer: typed, or one of the suggestions."""
+
+    answer: Annotated[str, msgspec.Meta(max_length=MAX_ANSWER)] = ""
+
+
+class Questions:
+    """What a person sees and does about questions."""
+
+    def __init__(self, db: Database, bus: Bus, clock: Clock, templates: Templates) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+        self._templates = templates
+
+    async def waiting(self, tenant_id: str) -> list[Asked]:
+        """The most urgent first."""
+        return [asked(row) for row in await feedback.inbox(self._db, tenant_id)]
+
+    async def page(self, request: Request_, status: int = 200, **said: str) -> Response[str]:
+        """The page; `said` is what came of a form: said or refusal."""
+        person = signed_in(request)
+        text = self._templates.render(
+            "questions.html",
+            person,
+            "/questions",
+            questions=await self.waiting(person.tenant_id),
+            now_ms=self._clock.unix_ms(),
+            **{"said": "", "refusal": ""} | said,
+        )
+        return Response(text, status_code=status, media_type=MediaType.HTML)
+
+    async def answer(self, request: Request_, question_id: str, text: str) -> FeedbackRequest:
+        """Take an answer and wake who waits for it. Raises what `feedback.answer` does."""
+        person, now_ms = signed_in(request), self._clock.unix_ms()
+        if not is_id(question_id):
+            raise NotFoundError("There is no such question.")
+        by = person.user_id if person.via == "session" else None
+        async with self._db.tx() as tx:
+            done = await feedback.answer(tx, person.tenant_id, question_id, text, by=by, now_ms=now_ms)
+            deed = Deed(
+                actor=person.actor,
+                action="question_answered",
+                object=f"question:{question_id}",
+                detail={"answer": done.answer or ""},
+                address=caller_of(request).address,
+            )
+            await audit.add(tx, person.tenant_id, deed, now_ms)
+        await self._bus.publish("feedback", FeedbackChanged(request_id=done.id))
+        await self._bus.publish("tasks", TaskChanged(task_id=done.task_id))
+        return done
+
+
+def question_routes(questions: Questions) -> list[HTTPRouteHandler]:
+    """`/questions` with its form, `/api/v1/feedback` for programs."""
+    may = needs(Permission.STEER)
+
+    @get("/questions", opt=may, media_type=MediaType.HTML)
+    async def questions_page(request: Request_) -> Response[str]:
+        return await questions.page(request)
+
+    @post("/questions/{question_id:str}", opt=may, media_type=MediaType.HTML)
+    async def answer_form(
+        request: Request_, question_id: FromPath[str], data: URLEncodedBody[AnswerForm]
+    ) -> Response[str] | Redirect:
+        try:
+            await questions.answer(request, question_id, data.answer)
+        except (ValidationFailed, ConflictError) as refused:
+            status = 409 if isinstance(refused, ConflictError) else 422
+            return await questions.page(request, status, refusal=refused.message)
+        return Redirect("/questions", status_code=303)
+
+    @get("/api/v1/feedback", opt=may)
+    async def feedback_list(request: Request_) -> list[Asked]:
+        """Questions that wait for a person."""
+        return await questions.waiting(signed_in(request).tenant_id)
+
+    @post("/api/v1/feedback/{question_id:str}/answer", opt=may, status_code=200)
+    async def feedback_answer(
+        request: Request_, question_id: FromPath[str], data: JSONBody[AnswerForm]
+    ) -> FeedbackRequest:
+        """Answer one; 409 when somebody else was quicker."""
+        return await questions.answer(request, question_id, data.answer)
+
+    return [questions_page, answer_form, feedback_list, feedback_answer]

@@ -1,0 +1,72 @@
+// The page "Questions", live. Everything that was said or typed by anybody enters as text, never as markup.
+
+import { follow, serverNow } from "/static/socket.js";
+
+const list = document.getElementById("questions");
+const empty = document.getElementById("empty");
+const template = document.getElementById("question");
+
+function field(entry, name) {
+  return entry.querySelector(`[data-field="${name}"]`);
+}
+
+function made(one) {
+  const entry = template.content.firstElementChild.cloneNode(true);
+  for (const name of ["number", "callee", "objective", "question"]) field(entry, name).textContent = one[name];
+  for (const form of entry.querySelectorAll("form")) form.action = `/questions/${encodeURIComponent(one.id)}`;
+  const input = entry.querySelector("input");
+  input.id = `answer-${one.id}`;
+  entry.querySelector("label").htmlFor = input.id;
+  const call = field(entry, "call");
+  call.hidden = one.call_id === "";
+  call.href = `/?call=${encodeURIComponent(one.call_id)}`;
+  one.suggestions.forEach((text, at) => {
+    const button = document.createElement("button");
+    const key = document.createElement("kbd");
+    key.textContent = String(at + 1);
+    button.className = "quiet";
+    button.name = "answer";
+    button.value = text;
+    button.dir = "auto";
+    button.append(key, ` ${text}`);
+    field(entry, "suggestions").append(button);
+  });
+  return entry;
+}
+
+function show(questions) {
+  const known = new Map([...list.children].map((entry) => [entry.dataset.question, entry]));
+  const entries = questions.map((one) => {
+    const entry = known.get(one.id) ?? made(one);
+    entry.dataset.question = one.id;
+    entry.dataset.deadline = one.deadline_ms;
+    entry.dataset.parked = one.parked ? "yes" : "";
+    return entry;
+  });
+  for (const entry of [...list.children]) if (!entries.includes(entry)) entry.remove();
+  entries.forEach((entry, at) => {
+    if (list.children[at] !== entry) list.insertBefore(entry, list.children[at] ?? null);
+  });
+  empty.hidden = entries.length > 0;
+  count();
+}
+
+function count() {
+  for (const entry of list.children) {
+    const left = Math.ceil((Number(entry.dataset.deadline) - serverNow()) / 1000);
+    const waits = left > 0 ? `The callee waits, ${left} s left` : "The callee is being told that you will call again";
+    field(entry, "urgent").textContent = entry.dataset.parked ? "The task waits for your answer" : waits;
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const buttons = list.querySelectorAll(":scope > li:first-child [data-field='suggestions'] button");
+  if (/^[1-9]$/.test(event.key)) buttons[Number(event.key) - 1]?.click();
+});
+
+setInterval(count, 1000);
+count();
+follow((message) => {
+  if (message.questions) show(message.questions);
+});
