@@ -45,7 +45,7 @@ PROGRESS: dict[Verdict, frozenset[Verdict]] = {
 class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds and treatment. The defaults were tuned on two thirds of `scripts/bench answer`'s clips."""
 
-    hello_pause_ms: int = 200
+    hello_pause_ms: int = 180
     """Silence after a word or two (`hello_ms` of speech) that makes them a person's answer."""
     hello_ms: int = 700
     human_pause_ms: int = 240
@@ -64,7 +64,7 @@ class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody says anything."""
     beep_min_ms: int = 140
     message_after_beep_ms: int = 300
-    message_after_silence_ms: int = 2_500
+    message_after_silence_ms: int = 3_500
     """Some machines beep too softly or not at all: silence after the greeting counts as one."""
     music_ms: int = 3_000
     wake_ms: int = 700

@@ -33,6 +33,8 @@ _PERSON: Final = (
     r"\b(can|may|shall|could|should) i (take|give|pass on|ask|help|tell)\b",
     r"\bhow (can|may) (i|we) help\b|\bwhat can i do for you\b",
     r"\b(would|do) you (like|want) (to|me to) (leave|take)\b|\btake a message\b",
+    r"\b(can|could) (you|i) (please )?call (me |you )?(back|again|later)\b|\bkann ich sie (spater )?zuruckrufen\b",
+    r"\b(pouvez( vous)?|puis je) (me|vous) rappeler\b|\bpuede llamar(me)?\b",
     r"\b(is|s) (anybody|anyone|somebody) there\b|\bare you (still )?there\b",
     r"\b(speaking|this is (he|she|him|her))$",
     r"\bwas kann ich fur sie tun\b|\bwie kann ich (ihnen )?helfen\b|\bwer ist (da|dran|das)\b|\bam apparat$",

@@ -20,8 +20,13 @@ BEEP_RISE_DB: Final = 9.0
 """A beep rises out of near silence, or follows another tone at once; a vowel grows out of a word."""
 BEEP_PURE: Final = 0.95
 """Mean over a beep; a sung vowel comes near it for a moment only."""
+BEFORE_FRAMES: Final = 5
 BEEP_SWING_DB: Final = 1.2
-"""The level of a beep stands still: its loudest frame is near its mean. Lost packets are filled in 6 dB lower."""
+"""The level of a beep stands still: its loudest frame is near its mean."""
+BEEP_DRIFT_HZ: Final = 5.0
+"""So does its pitch (mean distance to its first frame's); a voice glides."""
+FILLED_DB, FILLED_FRAMES, FILLED_SHARE = 5.0, 2, 0.1
+"""Lost packets are filled in 6 dB lower and count for nothing: this many, or this share."""
 CED_HZ: Final = (2080.0, 2120.0)
 CED_MS: Final = 480
 CNG_HZ: Final = (1060.0, 1140.0)
@@ -37,7 +42,11 @@ HUM_MS: Final = 2_500
 BUSY_HZ: Final = (340.0, 660.0)
 BUSY_ON_MS: Final = (160, 820)
 BUSY_REPEATS: Final = 3
+RINGBACK_HZ: Final = (390.0, 490.0)
 RINGBACK_MS: Final = 800
+DTMF_HZ: Final = ((697.0, 770.0, 852.0, 941.0), (1209.0, 1336.0, 1477.0, 1633.0))
+DTMF_SHARE: Final = 0.022
+"""How far off a key's tones may be (ITU-T Q.24 wants 1.5 % accepted and 3.5 % refused)."""
 
 ToneKind = Literal["beep", "cng", "ced", "sit", "busy", "ringback"]
 
@@ -54,10 +63,12 @@ class ToneRun(msgspec.Struct, frozen=True):
     loudest_dbov: float = -127.0
     levels_dbov: float = 0.0
     inner: int = 0
-    """Frames between the edges, with their loudest level and the sum of their levels."""
+    filled: int = 0
+    """Frames between the edges, those far below the loudest apart: the loudest level and the sum of levels."""
     purities: float = 0.0
+    drifts_hz: float = 0.0
     pure: int = 0
-    """Pure frames after the first, and the sum of their purities; what was lost between them counts in neither."""
+    """Pure frames after the first, the sums of their purities and drifts; what was lost between counts in none."""
 
     @property
     def duration_ms(self) -> int:
@@ -67,7 +78,9 @@ class ToneRun(msgspec.Struct, frozen=True):
     @property
     def clean(self) -> bool:
         """Pure and of one level, as no voice is for long."""
-        if not self.inner or self.purities < BEEP_PURE * self.pure:
+        if not self.inner or self.purities < BEEP_PURE * self.pure or self.drifts_hz > BEEP_DRIFT_HZ * self.pure:
+            return False
+        if self.filled > max(FILLED_FRAMES, FILLED_SHARE * self.inner):
             return False
         return self.loudest_dbov - self.levels_dbov / self.inner <= BEEP_SWING_DB
 
@@ -80,8 +93,11 @@ class ToneHeard(msgspec.Struct, frozen=True):
 
 
 def _dtmf(run: ToneRun) -> bool:
-    low, high = sorted((run.hz, run.second_hz))
-    return 680 <= low <= 960 and 1190 <= high <= 1660
+    pair = sorted((run.hz, run.second_hz))
+    return all(
+        any(abs(hz - known) <= DTMF_SHARE * known for known in group)
+        for hz, group in zip(pair, DTMF_HZ, strict=True)
+    )
 
 
 def _within(hz: float, band: tuple[float, float]) -> bool:
@@ -97,7 +113,7 @@ class ToneTracker:
         self._ended: list[ToneRun] = []
         self._told_ced = False
         self._gap = 0
-        self._before_dbov = [-127.0, -127.0, -127.0]
+        self._before_dbov = [-127.0] * BEFORE_FRAMES
 
     @property
     def sounding(self) -> bool:
@@ -147,7 +163,7 @@ class ToneTracker:
             return ToneHeard("sit", run)
         if self._is_busy():
             return ToneHeard("busy", run)
-        if _within(run.hz, BUSY_HZ) and run.duration_ms >= RINGBACK_MS:
+        if _within(run.hz, RINGBACK_HZ) and run.duration_ms >= RINGBACK_MS:
             return ToneHeard("ringback", run)
         if _within(run.hz, CNG_HZ) and not run.second_hz and CNG_MS[0] <= run.duration_ms <= CNG_MS[1]:
             return ToneHeard("cng", run)
@@ -177,14 +193,18 @@ class ToneTracker:
 def _longer(run: ToneRun, frame: FrameFeatures, now_ms: int) -> ToneRun:
     """The run with one frame more; its first and last frames are edges and say nothing about its level."""
     inner = run.end_ms >= run.start_ms + 2 * FRAME_MS
+    filled = inner and run.previous_dbov < run.loudest_dbov - FILLED_DB
+    inner = inner and not filled
     return msgspec.structs.replace(
         run,
         end_ms=now_ms,
         previous_dbov=frame.level_dbov,
         loudest_dbov=max(run.loudest_dbov, run.previous_dbov) if inner else run.loudest_dbov,
-        levels_dbov=run.levels_dbov + run.previous_dbov if inner else 0.0,
+        levels_dbov=run.levels_dbov + (run.previous_dbov if inner else 0.0),
         inner=run.inner + inner,
+        filled=run.filled + filled,
         purities=run.purities + frame.pair_purity,
+        drifts_hz=run.drifts_hz + min(abs(frame.tone_hz - run.hz), abs(frame.tone_hz - run.second_hz)),
         pure=run.pure + 1,
     )
 

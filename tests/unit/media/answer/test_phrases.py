@@ -74,3 +74,10 @@ def test_two_hints_are_less_certain_than_three() -> None:
     assert two is not None
     assert three is not None
     assert (two.certain, three.certain) == (False, True)
+
+
+def test_who_asks_to_be_called_again_is_a_person() -> None:
+    said = "sorry I am driving at the moment and I can't talk, can you call me back in an hour"
+    told = judge(said)
+    assert told is not None
+    assert told.verdict is Verdict.HUMAN

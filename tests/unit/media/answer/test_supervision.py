@@ -94,7 +94,7 @@ def test_a_machine_that_does_not_beep_gets_its_message_after_silence() -> None:
     supervision = Supervision(AnswerSettings())
     first = supervision.handle(Words(GREETING), 0)
     assert of(first, ListenOnly) == [ListenOnly(on=True)]
-    effects = play(supervision, speech(1000), silence(3000))
+    effects = play(supervision, speech(1000), silence(4000))
     assert of(effects, LeaveMessage) == [LeaveMessage("silence after the greeting")]
 
 
@@ -130,6 +130,7 @@ def hum(ms: int) -> np.ndarray:
 
 BEEPS = {
     "lost packets": lossy(tone(600, 1000), 8, 20),
+    "two lost in a row": lossy(tone(300, 1445), 6, 7),
     "lost at its start": lossy(tone(300, 774), 2),
     "as long as a ringing tone": tone(920, 589),
     "in the hum of the line": hum(600) + tone(600, 1619),
@@ -282,3 +283,25 @@ def test_no_final_verdict_flips_and_time_never_runs_back(steps: list[tuple]) -> 
                     assert effect.verdict in PROGRESS[standing.verdict]
                 assert effect.verdict is not standing.verdict or (effect.final and not standing.final)
             standing = effect
+
+
+def test_only_the_tones_of_a_key_are_a_key() -> None:
+    """A beep of two tones near those of a key is a beep."""
+    for pair, expected in (((852, 1209), []), ((826, 1246), [Verdict.BEEP])):
+        supervision = Supervision(AnswerSettings())
+        supervision.handle(Words(GREETING), 0)
+        assert verdicts(play(supervision, silence(500), tone(400, *pair), silence(1500))) == expected
+
+
+def test_ringing_after_a_greeting_without_words_is_no_beep() -> None:
+    effects = course(silence(300), speech(1500), silence(600), tone(1000, 425), silence(3000))
+    assert Verdict.BEEP not in verdicts(effects)
+
+
+def test_a_gliding_vowel_is_no_beep() -> None:
+    """Recorded voices say "if" with two pure harmonics, falling and rising by 40 Hz."""
+    hz = 405 + 25 * np.cos(np.arange(200 * 8) / 1600 * 2 * np.pi)
+    vowel = 6000 * np.sin(2 * np.pi * np.cumsum(hz) / 8000)
+    supervision = Supervision(AnswerSettings())
+    supervision.handle(Words(GREETING), 0)
+    assert Verdict.BEEP not in verdicts(play(supervision, silence(500), vowel, silence(1000)))
