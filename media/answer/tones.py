@@ -123,8 +123,9 @@ class ToneTracker:
 
     @property
     def beeping(self) -> bool:
-        """The same, and not the hum of the line, over which a beep or a message may go on."""
-        return self.sounding and self._run is not None and self._run.hz >= BEEP_HZ[0] - STEADY_HZ
+        """A tone is on, clean or not, that is no hum of the line: a beep may be going on."""
+        run = self._run
+        return run is not None and 80 <= run.duration_ms < HUM_MS and run.hz >= BEEP_HZ[0] - STEADY_HZ
 
     def hear(self, frame: FrameFeatures, now_ms: int) -> ToneHeard | None:
         """One frame that ends at `now_ms`."""

@@ -58,7 +58,8 @@ def _digest() -> str:
     files = [_HERE / name for name in _SOURCES] + [
         _MEDIA / name for name in ("answer/features.py", "g711.py", "g722.py", "levels.py")
     ]
-    digest = hashlib.sha256(f"{SEED} {np.__version__} {sorted(ROOT.glob('usr/share/asterisk/sounds/*'))}".encode())
+    recorded = sorted(path.name for path in ROOT.glob("usr/share/asterisk/sounds/*"))
+    digest = hashlib.sha256(f"{SEED} {np.__version__} {recorded}".encode())
     for file in files:
         digest.update(file.read_bytes())
     version = subprocess.run(("espeak-ng", "--version"), capture_output=True, check=True, timeout=30).stdout
