@@ -45,8 +45,11 @@ PROGRESS: dict[Verdict, frozenset[Verdict]] = {
 class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds and treatment. The defaults were tuned on two thirds of `scripts/bench answer`'s clips."""
 
+    hello_pause_ms: int = 180
+    """Silence after a word or two (`hello_ms` of speech) that makes them a person's answer."""
+    hello_ms: int = 700
     human_pause_ms: int = 240
-    """Silence after a short utterance (`short_speech_ms`) that makes it a person's answer."""
+    """The same after a short utterance (`short_speech_ms`)."""
     short_speech_ms: int = 1_300
     sentence_pause_ms: int = 400
     """The same after a longer one: greetings of machines pause between sentences."""
@@ -56,12 +59,12 @@ class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A longer pause ends a greeting; shorter ones are part of it."""
     sentence_ms: int = 2_600
     long_speech_ms: int = 4_800
-    """Speech without a long pause, before anybody has spoken with it: a recorded greeting."""
+    """Speech without a long pause, before anybody has spoken with it: it may be a recorded greeting."""
     silence_ms: int = 3_000
     """Nobody says anything."""
     beep_min_ms: int = 140
     message_after_beep_ms: int = 300
-    message_after_silence_ms: int = 2_500
+    message_after_silence_ms: int = 3_500
     """Some machines beep too softly or not at all: silence after the greeting counts as one."""
     music_ms: int = 3_000
     wake_ms: int = 700

@@ -15,6 +15,8 @@ from media.answer.model import Verdict
 
 STRONG: Final = 1.0
 HINT: Final = 0.5
+CERTAIN: Final = 1.5
+"""Three hints tell as well as a phrase; two need more words, the sound of a recording, or a beep."""
 
 
 class TextVerdict(msgspec.Struct, frozen=True):
@@ -22,13 +24,17 @@ class TextVerdict(msgspec.Struct, frozen=True):
 
     verdict: Verdict
     words: str
+    certain: bool = True
+    """A telling phrase, or more hints than a person would drop by chance (and a misheard word would make)."""
 
 
 _PERSON: Final = (
     r"\b(who (is|s) (this|that|it|there|calling|speaking)|who are you|whos (this|calling))\b",
     r"\b(can|may|shall|could|should) i (take|give|pass on|ask|help|tell)\b",
     r"\bhow (can|may) (i|we) help\b|\bwhat can i do for you\b",
-    r"\b(would|do) you (like|want) (to|me to) (leave|take)\b",
+    r"\b(would|do) you (like|want) (to|me to) (leave|take)\b|\btake a message\b",
+    r"\b(can|could) (you|i) (please )?call (me |you )?(back|again|later)\b|\bkann ich sie (spater )?zuruckrufen\b",
+    r"\b(pouvez( vous)?|puis je) (me|vous) rappeler\b|\bpuede llamar(me)?\b",
     r"\b(is|s) (anybody|anyone|somebody) there\b|\bare you (still )?there\b",
     r"\b(speaking|this is (he|she|him|her))$",
     r"\bwas kann ich fur sie tun\b|\bwie kann ich (ihnen )?helfen\b|\bwer ist (da|dran|das)\b|\bam apparat$",
@@ -148,9 +154,10 @@ def judge(text: str) -> TextVerdict | None:
         verdict = Verdict.MACHINE if len(machine) >= len(menu) else Verdict.IVR
         return TextVerdict(verdict, " + ".join(told[verdict]))
     for verdict, _, hints in _RULES:
-        hinted = [] if _ABOUT_OTHERS.search(words) else [m.group() for rule in hints for m in rule.finditer(words)]
+        found = [] if _ABOUT_OTHERS.search(words) else [m.group() for rule in hints for m in rule.finditer(words)]
+        hinted = list(dict.fromkeys(found))  # a word said twice, or known in two languages, is one hint
         if len(hinted) * HINT >= STRONG and not person:
-            return TextVerdict(verdict, " + ".join(hinted))
+            return TextVerdict(verdict, " + ".join(hinted), certain=len(hinted) * HINT >= CERTAIN)
     if person:
         return TextVerdict(Verdict.HUMAN, person)
     found = _first(_QUEUE_RULES, words)

@@ -18,10 +18,15 @@ BEEP_HZ: Final = (350.0, 2060.0)
 BEEP_MAX_MS: Final = 1_600
 BEEP_RISE_DB: Final = 9.0
 """A beep rises out of near silence, or follows another tone at once; a vowel grows out of a word."""
-BEEP_PURE: Final = 0.92
+BEEP_PURE: Final = 0.95
 """Mean over a beep; a sung vowel comes near it for a moment only."""
-BEEP_SWING_DB: Final = 5.0
-"""The level of a beep stands still."""
+BEFORE_FRAMES: Final = 5
+BEEP_SWING_DB: Final = 1.2
+"""The level of a beep stands still: its loudest frame is near its mean."""
+BEEP_DRIFT_HZ: Final = 5.0
+"""So does its pitch (mean distance to its first frame's); a voice glides."""
+FILLED_DB, FILLED_FRAMES, FILLED_SHARE = 5.0, 2, 0.1
+"""Lost packets are filled in 6 dB lower and count for nothing: this many, or this share."""
 CED_HZ: Final = (2080.0, 2120.0)
 CED_MS: Final = 480
 CNG_HZ: Final = (1060.0, 1140.0)
@@ -31,11 +36,17 @@ SIT_HZ: Final = ((880.0, 1020.0), (1340.0, 1460.0), (1740.0, 1820.0))
 SIT_MS: Final = (220, 460)
 GAP_FRAMES: Final = 2
 """A lost packet makes a step in the tone; it goes on after it."""
+TONE_MS: Final = 140
+"""Vowels of recorded voices are as pure for 100 ms."""
 HUM_MS: Final = 2_500
 BUSY_HZ: Final = (340.0, 660.0)
 BUSY_ON_MS: Final = (160, 820)
 BUSY_REPEATS: Final = 3
+RINGBACK_HZ: Final = (390.0, 490.0)
 RINGBACK_MS: Final = 800
+DTMF_HZ: Final = ((697.0, 770.0, 852.0, 941.0), (1209.0, 1336.0, 1477.0, 1633.0))
+DTMF_SHARE: Final = 0.022
+"""How far off a key's tones may be (ITU-T Q.24 wants 1.5 % accepted and 3.5 % refused)."""
 
 ToneKind = Literal["beep", "cng", "ced", "sit", "busy", "ringback"]
 
@@ -47,17 +58,31 @@ class ToneRun(msgspec.Struct, frozen=True):
     second_hz: float
     start_ms: int
     end_ms: int
-    loudest_dbov: float = -127.0
-    softest_dbov: float = 0.0
-    previous_dbov: float = 0.0
-    purities: float = 0.0
-    """Sum over the inner frames."""
     out_of_silence: bool = True
+    previous_dbov: float = 0.0
+    loudest_dbov: float = -127.0
+    levels_dbov: float = 0.0
+    inner: int = 0
+    filled: int = 0
+    """Frames between the edges, those far below the loudest apart: the loudest level and the sum of levels."""
+    purities: float = 0.0
+    drifts_hz: float = 0.0
+    pure: int = 0
+    """Pure frames after the first, the sums of their purities and drifts; what was lost between counts in none."""
 
     @property
     def duration_ms(self) -> int:
         """Length; a tone of d ms fills windows for d + 20 ms at most."""
         return self.end_ms - self.start_ms
+
+    @property
+    def clean(self) -> bool:
+        """Pure and of one level, as no voice is for long."""
+        if not self.inner or self.purities < BEEP_PURE * self.pure or self.drifts_hz > BEEP_DRIFT_HZ * self.pure:
+            return False
+        if self.filled > max(FILLED_FRAMES, FILLED_SHARE * self.inner):
+            return False
+        return self.loudest_dbov - self.levels_dbov / self.inner <= BEEP_SWING_DB
 
 
 class ToneHeard(msgspec.Struct, frozen=True):
@@ -68,8 +93,11 @@ class ToneHeard(msgspec.Struct, frozen=True):
 
 
 def _dtmf(run: ToneRun) -> bool:
-    low, high = sorted((run.hz, run.second_hz))
-    return 680 <= low <= 960 and 1190 <= high <= 1660
+    pair = sorted((run.hz, run.second_hz))
+    return all(
+        any(abs(hz - known) <= DTMF_SHARE * known for known in group)
+        for hz, group in zip(pair, DTMF_HZ, strict=True)
+    )
 
 
 def _within(hz: float, band: tuple[float, float]) -> bool:
@@ -85,12 +113,19 @@ class ToneTracker:
         self._ended: list[ToneRun] = []
         self._told_ced = False
         self._gap = 0
-        self._before_dbov = [-127.0, -127.0, -127.0]
+        self._before_dbov = [-127.0] * BEFORE_FRAMES
 
     @property
     def sounding(self) -> bool:
-        """A tone long enough not to be speech is on; one that never ends is hum."""
-        return self._run is not None and 80 <= self._run.duration_ms < HUM_MS
+        """A tone too long and too clean to be a vowel is on; one that never ends is hum."""
+        run = self._run
+        return run is not None and TONE_MS <= run.duration_ms < HUM_MS and run.clean
+
+    @property
+    def beeping(self) -> bool:
+        """A tone is on, clean or not, that is no hum of the line: a beep may be going on."""
+        run = self._run
+        return run is not None and 80 <= run.duration_ms < HUM_MS and run.hz >= BEEP_HZ[0] - STEADY_HZ
 
     def hear(self, frame: FrameFeatures, now_ms: int) -> ToneHeard | None:
         """One frame that ends at `now_ms`."""
@@ -100,17 +135,18 @@ class ToneTracker:
             self._gap = 0
             run = self._run = _longer(run, frame, now_ms)
             return self._ongoing(run)
-        if run is not None and run.duration_ms >= 80 and self._gap < GAP_FRAMES:
+        if run is not None and run.duration_ms >= 40 and self._gap < GAP_FRAMES:
             self._gap += 1
             return None
         self._gap = 0
-        self._run = self._begun(frame, now_ms) if pure else None
+        self._run = self._begun(frame, now_ms, run) if pure else None
         self._before_dbov = [*self._before_dbov[1:], frame.level_dbov]
         return None if run is None or run.duration_ms < 80 else self._over(run)
 
-    def _begun(self, frame: FrameFeatures, now_ms: int) -> ToneRun:
+    def _begun(self, frame: FrameFeatures, now_ms: int, before: ToneRun | None) -> ToneRun:
         second_hz = 0.0 if frame.purity >= PURE else frame.second_hz
-        last_ms = self._ended[-1].end_ms if self._ended else -1_000
+        ended = [*self._ended, before] if before is not None and before.duration_ms >= 80 else self._ended
+        last_ms = ended[-1].end_ms if ended else -1_000
         silent = self._before_dbov[0] < frame.level_dbov - BEEP_RISE_DB or now_ms - last_ms <= 120
         return ToneRun(frame.tone_hz, second_hz, now_ms - FRAME_MS, now_ms, out_of_silence=silent)
 
@@ -128,16 +164,15 @@ class ToneTracker:
             return ToneHeard("sit", run)
         if self._is_busy():
             return ToneHeard("busy", run)
-        if _within(run.hz, BUSY_HZ) and run.duration_ms >= RINGBACK_MS:
+        if _within(run.hz, RINGBACK_HZ) and run.duration_ms >= RINGBACK_MS:
             return ToneHeard("ringback", run)
         if _within(run.hz, CNG_HZ) and not run.second_hz and CNG_MS[0] <= run.duration_ms <= CNG_MS[1]:
             return ToneHeard("cng", run)
         return ToneHeard("beep", run) if self._is_beep(run) else None
 
     def _is_beep(self, run: ToneRun) -> bool:
-        pure = run.purities >= BEEP_PURE * (run.duration_ms // FRAME_MS - 1)
-        clean = pure and run.out_of_silence and run.loudest_dbov - run.softest_dbov <= BEEP_SWING_DB
-        return clean and self._beep_min_ms <= run.duration_ms <= BEEP_MAX_MS and _within(run.hz, BEEP_HZ)
+        lasts = self._beep_min_ms <= run.duration_ms <= BEEP_MAX_MS
+        return lasts and run.clean and run.out_of_silence and _within(run.hz, BEEP_HZ)
 
     def _is_sit(self) -> bool:
         last = self._ended[-3:]
@@ -159,13 +194,19 @@ class ToneTracker:
 def _longer(run: ToneRun, frame: FrameFeatures, now_ms: int) -> ToneRun:
     """The run with one frame more; its first and last frames are edges and say nothing about its level."""
     inner = run.end_ms >= run.start_ms + 2 * FRAME_MS
+    filled = inner and run.previous_dbov < run.loudest_dbov - FILLED_DB
+    inner = inner and not filled
     return msgspec.structs.replace(
         run,
         end_ms=now_ms,
-        loudest_dbov=max(run.loudest_dbov, frame.level_dbov) if inner else run.loudest_dbov,
-        softest_dbov=min(run.softest_dbov, run.previous_dbov) if inner else run.softest_dbov,
         previous_dbov=frame.level_dbov,
+        loudest_dbov=max(run.loudest_dbov, run.previous_dbov) if inner else run.loudest_dbov,
+        levels_dbov=run.levels_dbov + (run.previous_dbov if inner else 0.0),
+        inner=run.inner + inner,
+        filled=run.filled + filled,
         purities=run.purities + frame.pair_purity,
+        drifts_hz=run.drifts_hz + min(abs(frame.tone_hz - run.hz), abs(frame.tone_hz - run.second_hz)),
+        pure=run.pure + 1,
     )
 
 

@@ -52,6 +52,8 @@ class AnswerMachine:
         self._beep: ToneRun | None = None
         self._ringing_until_ms = 0
         self._agent_heard = False
+        self._recorded = False
+        """It sounds like a recorded greeting; only words or a beep make it one."""
         self._turns: list[str] = []
         self._awake_ms = 0
         self._decided: list[Decided] = []
@@ -69,7 +71,7 @@ class AnswerMachine:
 
     def pause_ms(self) -> int:
         """How long the callee has been silent."""
-        return 0 if self._tones.sounding else self._speech.pause_ms(self._now_ms)
+        return 0 if self._tones.beeping else self._speech.pause_ms(self._now_ms)
 
     def handle(self, event: Input, now_ms: int) -> list[Decided]:
         """Take one input. Time never runs backwards: an older `now_ms` counts as the newest."""
@@ -90,7 +92,8 @@ class AnswerMachine:
                 self._enter(Verdict.MACHINE, "the model reports voicemail", final=True)
             case AmdSays(status=status):
                 if status.upper() == "MACHINE" and self.verdict in UNDECIDED:
-                    self._enter(Verdict.MACHINE, "AMD")
+                    self._recorded = True
+                    self._enter(Verdict.UNCERTAIN, "AMD says machine")
             case KeyHeard(digit=digit):
                 if self.verdict in UNDECIDED:
                     self._enter(Verdict.HUMAN, f"key {digit}")
@@ -116,6 +119,8 @@ class AnswerMachine:
                 self._enter(Verdict.FAX, "1100 Hz", final=True)
             case "sit" | "busy":
                 self._enter(Verdict.NETWORK_TONE, heard.kind, final=True)
+            case "ringback" if self.verdict is Verdict.MACHINE:
+                self._beep = heard.run
             case "ringback":
                 self._ringing_until_ms = self._now_ms + RINGBACK_PERIOD_MS
             case "beep" | "cng" if not nobody_spoke or self.verdict is Verdict.MACHINE:
@@ -139,25 +144,36 @@ class AnswerMachine:
     def _after_beep(self, beep: ToneRun) -> None:
         if self._speech.speaking and self._speech.last_active_ms > beep.end_ms + 2 * self._settings.beep_min_ms:
             self._beep = None
-        elif self._now_ms >= beep.end_ms + self._settings.message_after_beep_ms and not self._tones.sounding:
+        elif self._now_ms >= beep.end_ms + self._settings.message_after_beep_ms and not self._tones.beeping:
             self._beep = None
             self._enter(Verdict.BEEP, f"beep of {beep.duration_ms} ms at {beep.hz:.0f} Hz", final=True)
 
     def _by_speech(self) -> None:
         speech, stretch_ms = self._speech, self._speech.stretch_ms
-        if stretch_ms >= self._settings.long_speech_ms and not self._agent_heard:
+        if self._agent_heard:
+            self._recorded = False
+        elif stretch_ms >= self._settings.long_speech_ms:
+            self._recorded = True
             if self.verdict in UNDECIDED or self.verdict is Verdict.HUMAN:
-                self._enter(Verdict.MACHINE, f"{stretch_ms} ms of speech without a pause")
-        elif self.verdict in UNDECIDED and not speech.speaking and stretch_ms and not self._tones.sounding:
+                self._enter(Verdict.UNCERTAIN, f"{stretch_ms} ms of speech without a pause")
+        if self._recorded or self.verdict not in UNDECIDED:
+            return
+        if stretch_ms and speech.resting and not self._tones.sounding:
             pause_ms = speech.pause_ms(self._now_ms)
             if pause_ms >= self._pause_wanted_ms(stretch_ms):
                 self._enter(Verdict.HUMAN, f"{stretch_ms} ms of speech, then {pause_ms} ms of silence")
 
     def _pause_wanted_ms(self, stretch_ms: int) -> int:
+        """Machines pause between sentences: the more was said, the longer is the pause that makes a person."""
         settings = self._settings
-        if stretch_ms <= settings.short_speech_ms:
-            return settings.human_pause_ms
-        return settings.sentence_pause_ms if stretch_ms <= settings.sentence_ms else settings.company_pause_ms
+        steps = (
+            (settings.hello_ms, settings.hello_pause_ms),
+            (settings.short_speech_ms, settings.human_pause_ms),
+            (settings.sentence_ms, settings.sentence_pause_ms),
+        )
+        return next(
+            (pause_ms for up_to_ms, pause_ms in steps if stretch_ms <= up_to_ms), settings.company_pause_ms
+        )
 
     def _during_hold(self) -> None:
         if not self.awake:
@@ -187,6 +203,8 @@ class AnswerMachine:
             self._robot_words(told, final=final)
 
     def _plain_words(self, text: str, *, final: bool) -> None:
+        if final and self.verdict is Verdict.MACHINE and not self.final:
+            self._enter(Verdict.UNCERTAIN, "the whole turn does not confirm it")
         waited = self.verdict is Verdict.HOLD_MUSIC and self.awake
         person = person_like(text) and (self.verdict in UNDECIDED or self.verdict is Verdict.HUMAN)
         if final and (waited or person):
@@ -198,6 +216,11 @@ class AnswerMachine:
             and self.verdict in {Verdict.MACHINE, Verdict.CALL_SCREENING}
             and self.final
         ):
+            return
+        hinted = told.verdict is Verdict.MACHINE and not told.certain
+        if hinted and not self._recorded and self.verdict is not Verdict.MACHINE:
+            self._recorded = True
+            self._enter(Verdict.UNCERTAIN, f"words: {told.words}")
             return
         self._enter(told.verdict, f"words: {told.words}", final=final)
 

@@ -29,15 +29,23 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Clip(msgspec.Struct, frozen=True, kw_only=True):
-    """One labelled call. `beep_end_ms` of a voicemail, `person_at_ms` of a hold that ends with a person."""
+    """One labelled call of `samples` at 8 kHz; times are ms since the answer.
+
+    `beep_end_ms` of a voicemail; of a hold `music_at_ms`, and `person_at_ms` when it ends with a person.
+    """
 
     name: str
     truth: str
     held: bool
-    audio: NDArray[np.int16]
+    samples: int
     turns: tuple[Turn, ...]
     beep_end_ms: int | None = None
+    music_at_ms: int | None = None
     person_at_ms: int | None = None
+
+
+Made = tuple[Clip, NDArray[np.int16]]
+"""A clip and its audio."""
 
 
 class Tape:
@@ -51,6 +59,7 @@ class Tape:
         self._pieces: list[Sound] = []
         self.turns: list[Turn] = []
         self.beep_end_ms: int | None = None
+        self.music_at_ms: int | None = None
         self.person_at_ms: int | None = None
 
     @property
@@ -82,7 +91,7 @@ class Tape:
                 self.wait(low_ms, high_ms)
             self.say(part)
 
-    def finish(self, name: str, truth: str, *, held: bool) -> Clip:
+    def finish(self, name: str, truth: str, *, held: bool) -> Made:
         """Level, background, codec and loss, drawn from the clip's own seed."""
         rng = self.rng
         sound = levelled(np.concatenate(self._pieces), float(rng.uniform(-40, -10)))
@@ -94,15 +103,17 @@ class Tape:
             sound = sound + levelled(noise, level)
         codec = str(rng.choice(CODECS))
         audio = through(sound, codec, float(rng.choice([0, 0, 0.01, 0.03, 0.05])), rng)
-        return Clip(
+        clip = Clip(
             name=f"{name} {self._voice} {codec} {background}",
             truth=truth,
             held=held,
-            audio=audio,
+            samples=audio.size,
             turns=tuple(self.turns),
             beep_end_ms=self.beep_end_ms,
+            music_at_ms=self.music_at_ms,
             person_at_ms=self.person_at_ms,
         )
+        return clip, audio
 
 
 Story = Callable[[Tape, phrases.Phrase], None]
@@ -118,7 +129,7 @@ def _machine(tape: Tape, phrase: phrases.Phrase) -> None:
     tape.wait(150, 1600)
     tape.read(phrase)
     if tape.rng.random() < 0.85:
-        tape.wait(150, 1500)
+        tape.wait(*((150, 1500) if tape.rng.random() < 0.9 else (1500, 3200)))
         tape.add(levelled(sounds.beep(tape.rng), float(tape.rng.uniform(-26, -14))))
         tape.beep_end_ms = tape.ms
     tape.wait(3500, 6000)
@@ -145,6 +156,7 @@ def _hold(tape: Tape, phrase: phrases.Phrase) -> None:
         tape.read(phrase)
         tape.wait(150, 900)
     style = str(tape.rng.choice(sounds.STYLES))
+    tape.music_at_ms = tape.ms
     tape.add(levelled(sounds.music(style, float(tape.rng.uniform(11_000, 16_000)), tape.rng), -20))
     if tape.rng.random() < 0.6:
         tape.wait(100, 500)
@@ -167,16 +179,17 @@ def _network(tape: Tape, phrase: phrases.Phrase) -> None:
 
 
 STORIES: Final[tuple[tuple[str, phrases.Texts, Story, int], ...]] = (
-    ("human", phrases.HUMAN, _human, 216),
-    ("machine", phrases.MACHINE, _machine, 162),
+    ("human", phrases.HUMAN, _human, 600),
+    ("human", phrases.HUMAN_LONG, _human, 90),
+    ("machine", phrases.MACHINE, _machine, 240),
     ("ivr", phrases.IVR, _ivr, 66),
     ("call_screening", phrases.SCREENING, _screening, 48),
-    ("hold_music", phrases.QUEUE, _hold, 60),
+    ("hold_music", phrases.QUEUE, _hold, 90),
     ("network_tone", phrases.NETWORK, _network, 12),
 )
 
 
-def clips() -> Iterator[Clip]:
+def clips() -> Iterator[Made]:
     """All of them, always the same."""
     for truth, texts, story, count in STORIES:
         for held in (False, True):
@@ -185,21 +198,22 @@ def clips() -> Iterator[Clip]:
     yield from _wordless()
 
 
-def _spoken(truth: str, texts: phrases.Texts, story: Story, count: int, *, held: bool) -> Iterator[Clip]:
+def _spoken(truth: str, texts: phrases.Texts, story: Story, count: int, *, held: bool) -> Iterator[Made]:
     pairs = [
         (language, tuple(joined.split("|")))
         for language, some in texts.items()
         for joined in third(tuple("|".join(phrase) for phrase in some), held=held)
     ]
     for number in range(count):
-        rng = np.random.default_rng((SEED, len(truth), sum(map(ord, truth)), held, number))
+        long = texts is phrases.HUMAN_LONG
+        rng = np.random.default_rng((SEED + long, len(truth), sum(map(ord, truth)), held, number))
         language, phrase = pairs[number % len(pairs)]
         tape = Tape(rng, language, str(rng.choice(third(phrases.VOICES[language], held=held))))
         story(tape, phrase)
-        yield tape.finish(f"{truth} {number} {phrase[0][:40]!r}", truth, held=held)
+        yield tape.finish(f"{'long ' * long}{truth} {number} {phrase[0][:40]!r}", truth, held=held)
 
 
-def _recorded() -> Iterator[Clip]:
+def _recorded() -> Iterator[Made]:
     """A recorded voice, never used for tuning: 2 of each."""
     for truth, programmes in phrases.PROGRAMMES.items():
         for number, names in enumerate(programme for programme in programmes for _ in range(2)):
@@ -220,7 +234,7 @@ def _recorded() -> Iterator[Clip]:
             yield tape.finish(f"recorded {truth} {number} {names[0]}", truth, held=True)
 
 
-def _wordless() -> Iterator[Clip]:
+def _wordless() -> Iterator[Made]:
     kinds: list[tuple[str, str]] = [
         *(("silence", kind) for kind in ("none", "white", "pink", "hum", "clicks", "babble") for _ in range(6)),
         *(("fax", kind) for kind in ("cng", "ced") for _ in range(9)),

@@ -5,10 +5,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from media.answer.features import FRAME_MS, FRAME_SAMPLES, FeatureBank, FrameFeatures, frames_of
+from media.answer.features import FRAME_MS, FrameFeatures
 from media.answer.model import AnswerSettings, Deafen, Decided, Effect, Heard, LeaveMessage, Verdict, Words
 from media.answer.supervision import Supervision
-from scripts.benchmarks.answer.amd import amd
 from scripts.benchmarks.answer.clips import Clip
 
 TURN_END_MS: Final = 500
@@ -31,26 +30,24 @@ ROBOTS: Final = frozenset({"machine", "beep"})
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One clip's course. `decided_ms` is when the right verdict first stood; `ever` all verdicts there were."""
+    """One clip's course. `decided_ms` is when the right verdict first stood; `ever` all verdicts there were.
+
+    `messages_ms`, `humans_ms` and `wakes_ms`: when a message was begun, a person seen, a hold ended.
+    """
 
     clip: Clip
     verdict: str
     ever: frozenset[str]
     first: str
     decided_ms: int | None
-    message_ms: int | None = None
+    messages_ms: tuple[int, ...] = ()
+    humans_ms: tuple[int, ...] = ()
     wakes_ms: tuple[int, ...] = ()
-
-
-def features(clip: Clip) -> list[FrameFeatures]:
-    """Of a whole clip at once."""
-    whole = clip.audio.size // FRAME_SAMPLES * FRAME_SAMPLES
-    return frames_of(FeatureBank(1).process(np.zeros(1, np.intp), clip.audio[None, :whole])[0])
 
 
 def transcripts(clip: Clip, error_rate: float, seed: int) -> list[tuple[int, str]]:
     """When which words of the callee are known: whole turns, late, some of them wrong or missing."""
-    rng = np.random.default_rng((seed, len(clip.name), clip.audio.size))
+    rng = np.random.default_rng((seed, len(clip.name), clip.samples))
     turns: list[tuple[int, str]] = []
     for turn in clip.turns:
         if turns and turn.start_ms - turns[-1][0] < TURN_END_MS:
@@ -85,14 +82,14 @@ def supervised(clip: Clip, frames: list[FrameFeatures], words: list[tuple[int, s
         course += [(now_ms, effect) for effect in supervision.handle(Heard(frame), now_ms)]
     decided = [(at, effect.verdict) for at, effect in course if isinstance(effect, Decided)]
     right = [at for at, verdict in decided if verdict in RIGHT[clip.truth]]
-    messages = [at for at, effect in course if isinstance(effect, LeaveMessage)]
     return Judged(
         clip=clip,
         verdict=_outcome(clip, [str(verdict) for _, verdict in decided]),
         ever=frozenset(str(verdict) for _, verdict in decided),
         first=str(decided[0][1]) if decided else str(Verdict.LISTENING),
         decided_ms=right[0] if right else None,
-        message_ms=messages[-1] if messages else None,
+        messages_ms=tuple(at for at, effect in course if isinstance(effect, LeaveMessage)),
+        humans_ms=tuple(at for at, verdict in decided if verdict is Verdict.HUMAN),
         wakes_ms=tuple(at for at, effect in course if isinstance(effect, Deafen) and not effect.on),
     )
 
@@ -105,9 +102,8 @@ def _outcome(clip: Clip, verdicts: list[str]) -> str:
     return "hold_music" if noticed and clip.person_at_ms is not None else verdicts[-1]
 
 
-def baseline(clip: Clip) -> Judged:
+def baseline(clip: Clip, status: str, took_ms: int) -> Judged:
     """What the AMD() rule makes of it."""
-    status, took_ms = amd(clip.audio)
     verdict = {"HUMAN": "human", "MACHINE": "machine"}.get(status, "not_sure")
     right = verdict in RIGHT[clip.truth]
     names = frozenset({verdict})

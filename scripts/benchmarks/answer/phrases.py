@@ -14,7 +14,8 @@ def _texts(name: str) -> Texts:
     return {key: tuple(tuple(phrase) for phrase in some) for key, some in _READ[name].items()}
 
 
-HUMAN, MACHINE, IVR = _texts("human"), _texts("machine"), _texts("ivr")
+HUMAN, HUMAN_LONG = _texts("human"), _texts("human_long")
+MACHINE, IVR = _texts("machine"), _texts("ivr")
 SCREENING, QUEUE, NETWORK = _texts("screening"), _texts("queue"), _texts("network")
 VOICES: Final[dict[str, tuple[str, ...]]] = {language: tuple(some) for language, some in _READ["voices"].items()}
 RECORDED_TEXTS: Final[dict[str, str]] = _READ["recorded"]

@@ -62,3 +62,22 @@ def test_the_same_menu_survives_a_wrong_word() -> None:
 def test_any_text_is_read(text: str) -> None:
     judge(text)
     assert plain(plain(text)) == plain(text)
+
+
+def test_one_word_is_one_hint_however_often_it_is_said() -> None:
+    assert judge("thanks, I got your message") is None
+    assert judge("a message, what message?") is None
+
+
+def test_two_hints_are_less_certain_than_three() -> None:
+    two, three = judge("we are closed at the moment"), judge("sorry I missed you, message")
+    assert two is not None
+    assert three is not None
+    assert (two.certain, three.certain) == (False, True)
+
+
+def test_who_asks_to_be_called_again_is_a_person() -> None:
+    said = "sorry I am driving at the moment and I can't talk, can you call me back in an hour"
+    told = judge(said)
+    assert told is not None
+    assert told.verdict is Verdict.HUMAN
