@@ -52,11 +52,18 @@ _COUNTS = """
 
 _COMPLETE = """
     UPDATE campaigns SET state = 'completed', updated_ms = :now_ms
-    WHERE state = 'active' AND EXISTS (SELECT 1 FROM tasks t WHERE t.campaign_id = campaigns.id)
-      AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.campaign_id = campaigns.id
-          AND t.state IN (SELECT value FROM json_each(:unsettled)))
+    WHERE state = 'active'
+      AND NOT EXISTS (SELECT 1 FROM json_each(:unsettled) u WHERE u.value = (
+          SELECT t.state FROM tasks t WHERE t.campaign_id = campaigns.id AND t.state >= u.value
+          ORDER BY t.state LIMIT 1))
+      AND (SELECT t.state FROM tasks t WHERE t.campaign_id = campaigns.id ORDER BY t.state LIMIT 1) IS NOT NULL
     RETURNING id
 """
+"""However many tasks a campaign has, an unsettled state is one step in the index `tasks_of_campaign`: the first
+entry from that state on. ORDER BY leaves a planner no other way.
+"""
+_UNSETTLED = (TaskState.PENDING, *sorted(set(TaskState) - SETTLED - {TaskState.PENDING}))
+"""The likeliest first: the first that is found ends the search."""
 
 
 class NewCampaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,5 +142,5 @@ async def counts(sql: Reader, tenant_id: str, campaign_id: str) -> dict[TaskStat
 
 async def complete_settled(sql: Writer, now_ms: int) -> list[str]:
     """Complete every running campaign, of any tenant, whose tasks are all settled; answers their ids."""
-    unsettled = msgspec.json.encode(sorted(set(TaskState) - SETTLED)).decode()
-    return [row[0] for row in await sql.change(_COMPLETE, {"unsettled": unsettled, "now_ms": now_ms})]
+    states = msgspec.json.encode(_UNSETTLED).decode()
+    return [row[0] for row in await sql.change(_COMPLETE, {"unsettled": states, "now_ms": now_ms})]

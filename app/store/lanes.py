@@ -4,6 +4,8 @@ A lane is a campaign or a tenant's single tasks. Nothing here reads tasks one by
 jumped over from lane to lane and priority to priority, so a million tasks put off until tomorrow cost nothing.
 """
 
+from collections import Counter
+
 import msgspec
 
 from app.domain.lanes import Head
@@ -22,44 +24,50 @@ _HEADS = """
             WHERE state = 'pending' AND coalesce(campaign_id, tenant_id) > lanes.lane
             ORDER BY coalesce(campaign_id, tenant_id) LIMIT 1)
         FROM lanes WHERE lanes.lane IS NOT NULL
-    ), pairs (lane, priority) AS (
-        SELECT lane, (SELECT priority FROM tasks
-            WHERE state = 'pending' AND coalesce(campaign_id, tenant_id) = lanes.lane
-            ORDER BY priority DESC LIMIT 1)
-        FROM lanes WHERE lane IS NOT NULL
+    ), open (lane, tenant_id) AS MATERIALIZED (
+        SELECT l.lane, n.id FROM lanes l LEFT JOIN campaigns c ON c.id = l.lane
+            JOIN tenants n ON n.id = coalesce(c.tenant_id, l.lane)
+        WHERE n.state = 'active' AND (c.id IS NULL OR c.state = 'active') AND NOT EXISTS (
+            SELECT 1 FROM lane_holds h WHERE h.until_ms > :now_ms
+                AND (h.lane = l.lane OR h.lane = 'tenant:' || n.id))
+    ), walk (lane, tenant_id, priority, due) AS (
+        SELECT o.lane, o.tenant_id, (SELECT t.priority FROM tasks t
+            WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = o.lane
+            ORDER BY t.priority DESC LIMIT 1), CAST(NULL AS bigint)
+        FROM open o
         UNION ALL
-        SELECT lane, (SELECT t.priority FROM tasks t
-            WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = pairs.lane
-                AND t.priority < pairs.priority
-            ORDER BY t.priority DESC LIMIT 1)
-        FROM pairs WHERE pairs.priority IS NOT NULL
-    ), found (lane, tenant_id, priority, due_ms) AS (
-        SELECT p.lane, coalesce(c.tenant_id, p.lane), p.priority,
-            (SELECT t.next_action_time FROM tasks t
-                WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = p.lane
-                    AND t.priority = p.priority AND t.next_action_time <= :now_ms
-                ORDER BY t.next_action_time LIMIT 1)
-        FROM pairs p LEFT JOIN campaigns c ON c.id = p.lane
-        WHERE p.priority IS NOT NULL AND (c.id IS NULL OR c.state = 'active')
+        SELECT w.lane, w.tenant_id,
+            CASE WHEN w.due IS NULL THEN w.priority ELSE (SELECT t.priority FROM tasks t
+                WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = w.lane
+                    AND t.priority < w.priority
+                ORDER BY t.priority DESC LIMIT 1) END,
+            CASE WHEN w.due IS NULL THEN (SELECT count(*) FROM (SELECT t.id FROM tasks t
+                WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = w.lane
+                    AND t.priority = w.priority AND t.next_action_time <= :now_ms LIMIT :most) AS counted) END
+        FROM walk w WHERE w.priority IS NOT NULL AND (w.due IS NULL OR w.due < :most)
     )
-    SELECT f.lane, f.tenant_id, f.priority, f.due_ms,
-        (SELECT count(*) FROM (SELECT t.id FROM tasks t
-            WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = f.lane
-                AND t.priority = f.priority AND t.next_action_time <= :now_ms LIMIT :most) AS due)
-    FROM found f JOIN tenants n ON n.id = f.tenant_id
-    WHERE f.due_ms IS NOT NULL AND n.state = 'active' AND NOT EXISTS (
-        SELECT 1 FROM lane_holds h WHERE h.until_ms > :now_ms
-            AND (h.lane = f.lane OR h.lane = 'tenant:' || f.tenant_id))
+    SELECT w.lane, w.tenant_id, w.priority,
+        (SELECT t.next_action_time FROM tasks t
+            WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = w.lane
+                AND t.priority = w.priority AND t.next_action_time <= :now_ms
+            ORDER BY t.next_action_time LIMIT 1), w.due
+    FROM walk w WHERE w.due > 0
 """
-_LEASED = """
-    SELECT coalesce(campaign_id, tenant_id), tenant_id, count(*) FROM tasks
-    WHERE state IN ('claimed', 'in_call', 'analyzing') AND state <> 'analyzing'
-    GROUP BY coalesce(campaign_id, tenant_id), tenant_id
+"""`walk` goes down the priorities of a lane: a step counts what is due of a priority, the next one finds the
+priority below. It ends where there are as many as are asked for, since nothing below could be given a place.
 """
-_CAMPAIGN_CAPS = """
-    SELECT id, max_concurrent_calls FROM campaigns WHERE state = 'active' AND max_concurrent_calls IS NOT NULL
+_ROOM = """
+    SELECT 'alive', campaign_id, tenant_id, count(*) FROM tasks
+    WHERE state IN ('claimed', 'in_call') AND lease_until > 0 GROUP BY campaign_id, tenant_id
+    UNION ALL
+    SELECT 'campaign', id, NULL, max_concurrent_calls FROM campaigns
+    WHERE state = 'active' AND max_concurrent_calls IS NOT NULL
+    UNION ALL
+    SELECT 'tenant', NULL, id, max_concurrent_calls FROM tenants WHERE max_concurrent_calls IS NOT NULL
 """
-_TENANT_CAPS = "SELECT id, max_concurrent_calls FROM tenants WHERE max_concurrent_calls IS NOT NULL"
+"""One statement, since it is asked while the writer is held: what is alive, and the caps. Every lease is `> 0`;
+saying so keeps SQLite from reading another, whole index in the order of the groups.
+"""
 _HOLD = """
     INSERT INTO lane_holds (lane, rule, reason, until_ms) VALUES (:lane, :rule, :reason, :until_ms)
     ON CONFLICT (lane) DO UPDATE SET rule = excluded.rule, reason = excluded.reason, until_ms = excluded.until_ms
@@ -91,21 +99,26 @@ def tenant_key(tenant_id: str) -> str:
 
 async def heads(sql: Reader, now_ms: int, most: int) -> list[Head]:
     """Due tasks that may be claimed, by lane and priority, each counted up to `most`; paused, suspended and held
-    lanes are left out.
+    lanes are left out, and priorities of a lane below one with `most` of them.
     """
     return [to_struct(Head, row) for row in await sql.fetch(_HEADS, {"now_ms": now_ms, "most": most})]
 
 
 async def room(sql: Reader) -> Room:
     """Caps of campaigns and tenants, less what is claimed or in a call."""
-    of_lane: dict[str, int] = {}
-    of_tenant: dict[str, int] = {}
-    for lane, tenant_id, count in await sql.fetch(_LEASED):
-        of_lane[lane] = of_lane.get(lane, 0) + count
-        of_tenant[tenant_id] = of_tenant.get(tenant_id, 0) + count
-    campaigns = {row[0]: row[1] - of_lane.get(row[0], 0) for row in await sql.fetch(_CAMPAIGN_CAPS)}
-    tenants = {row[0]: row[1] - of_tenant.get(row[0], 0) for row in await sql.fetch(_TENANT_CAPS)}
-    return Room(lanes=campaigns, tenants=tenants, alive=sum(of_lane.values()))
+    alive_in: Counter[str | None] = Counter()
+    alive_of: Counter[str] = Counter()
+    lanes: dict[str, int] = {}
+    tenants: dict[str, int] = {}
+    for what, campaign_id, tenant_id, count in await sql.fetch(_ROOM):
+        if what == "alive":  # before every cap, as the statement has them
+            alive_in[campaign_id] += count
+            alive_of[tenant_id] += count
+        elif what == "campaign":
+            lanes[campaign_id] = count - alive_in[campaign_id]
+        else:
+            tenants[tenant_id] = count - alive_of[tenant_id]
+    return Room(lanes=lanes, tenants=tenants, alive=alive_of.total())
 
 
 async def hold(sql: Writer, lane: str, rule: str, reason: str, until_ms: int) -> None:

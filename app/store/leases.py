@@ -44,7 +44,8 @@ _CLAIM_ANALYSIS = with_columns(
     CallTask,
 )
 _LEFT_BY = with_columns(
-    "SELECT $columns FROM tasks WHERE lease_owner = :owner AND state IN ('claimed', 'in_call') ORDER BY id",
+    "SELECT $columns FROM tasks WHERE state IN ('claimed', 'in_call') AND lease_owner = :owner"
+    " ORDER BY lease_until, id",
     CallTask,
 )
 _RENEW = """
@@ -55,10 +56,11 @@ _EXPIRED = with_columns(
     """
     SELECT $columns FROM tasks WHERE state IN ('claimed', 'in_call') AND lease_until < :now_ms
         AND (:owner IS NULL OR lease_owner = :owner)
-    ORDER BY id FOR UPDATE SKIP LOCKED
+    ORDER BY lease_until, id FOR UPDATE SKIP LOCKED
     """,
     CallTask,
 )
+"""Longest expired first. Ordered by the id alone, SQLite reads every task in its order."""
 
 
 async def claim_due(

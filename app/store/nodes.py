@@ -79,7 +79,7 @@ _LEFT = with_columns(
     """
     SELECT $columns FROM tasks
     WHERE state IN ('claimed', 'in_call') AND lease_owner = :owner AND lease_until < :now_ms
-    ORDER BY id LIMIT :limit
+    ORDER BY lease_until, id LIMIT :limit
     """,
     CallTask,
 )

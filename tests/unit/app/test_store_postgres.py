@@ -76,6 +76,13 @@ async def test_a_connection_lost_during_commit_leaves_it_open() -> None:
     assert (await raised(asyncpg.SerializationError("x"), committing=True)).code == "store_busy"
 
 
+async def test_no_statement_waits_for_a_compiler(db: PostgresDatabase) -> None:
+    """An estimate that is off by much would have one of a millisecond compiled for forty."""
+    assert await db.one("SELECT current_setting('jit')") == ("off",)
+    async with db.tx() as tx:
+        assert await tx.one("SELECT current_setting('jit')") == ("off",)
+
+
 async def test_a_row_held_elsewhere_is_busy_and_can_be_tried_again(db: PostgresDatabase) -> None:
     rename = "UPDATE tenants SET name = 'N' WHERE id = 'default'"
 
