@@ -8,7 +8,9 @@ off: they would also repeat what cannot succeed. Bodies are never logged.
 import asyncio
 import logging
 import random
+import ssl
 from collections.abc import Awaitable, Callable
+from functools import cache
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
@@ -33,6 +35,12 @@ for _name in ("openai", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # at debug level they write whole bodies
 
 
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Certificates and names are checked against the machine's trust store, read once: it takes some 20 ms."""
+    return ssl.create_default_context()
+
+
 class TextConnection:
     """Async context manager around `AsyncOpenAI`. `pause` sleeps between tries."""
 
@@ -53,6 +61,7 @@ class TextConnection:
             base_url=base_url,
             api_key=api_key or "none",
             max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(verify=tls_context()),
             _strict_response_validation=strict,
         )
 

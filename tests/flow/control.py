@@ -18,7 +18,7 @@ from app.clock import SystemClock
 from app.config import Settings
 from app.crash_points import VARIABLE
 from app.engine import Engine
-from tests.flow.rig import gate_open, until
+from tests.flow.waiting import gate_open, until
 
 ROOT = Path(__file__).parents[2]
 

@@ -44,13 +44,14 @@ from app.store import agents, calls, events, tasks, transcripts
 from app.store.db import Database, Writer
 from app.store.events import CallEvent
 from app.store.sqlite import SqliteDatabase
+from tests.flow.waiting import gate_open, until
+from tests.fresh_sqlite import fresh_sqlite
 
 TENANT = "default"
 FAST = SimOptions(speed=20, first_delta_ms=0, transcript_ms=5)
 OVER = frozenset(TaskState) - {TaskState.PENDING, TaskState.CLAIMED, TaskState.IN_CALL, TaskState.ANALYZING}
 BUSY_STATES = frozenset({TaskState.CLAIMED, TaskState.IN_CALL, TaskState.ANALYZING})
 BYE = Step(say="bye", call=(ToolCall(name="end_call", arguments={"reason": "done"}),))
-LOOK_S = 0.02
 WATCH_S = 0.01
 STALL_S = 0.04
 """The jitter buffer takes audio that is later than this for lost."""
@@ -109,7 +110,7 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
         "ari_timeout_s": 3.0,
         "ring_timeout_s": 3,
         "max_call_duration_s": 30,
-        "scheduler_poll_s": 0.05,
+        "scheduler_poll_s": 0.1,
         "lease_s": 20,  # longer than a busy machine stands still; what waits for it to run out says so
         "max_concurrent_calls": 40,
         "calls_per_second": 200.0,
@@ -286,7 +287,7 @@ async def world(
     bus, clock = MemoryBus(), SkewedClock()
     settings = settings_for(folder, **changes)
     async with (
-        SqliteDatabase(settings.database_path, busy_timeout_ms=busy_timeout_ms) as db,
+        SqliteDatabase(fresh_sqlite(settings.database_path), busy_timeout_ms=busy_timeout_ms) as db,
         sim_world(settings, callees=callees, brain=lambda: Mind(minds), options=options) as sims,
     ):
         engine = Engine(sims.settings, through(db), bus, clock)
@@ -319,23 +320,6 @@ async def nothing_left(house: Rig, timeout_s: float = 3.0) -> None:
         await until(clean, timeout_s)
     except TimeoutError:
         raise AssertionError("; ".join(await house.left_over())) from None
-
-
-def gate_open(engine: Engine) -> Callable[[], Awaitable[bool]]:
-    """Whether the engine may dial."""
-
-    async def is_open() -> bool:
-        return engine.board.ari.gate.is_open
-
-    return is_open
-
-
-async def until(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
-    """Wait for a condition that only looking can tell."""
-    async with asyncio.timeout(timeout_s):
-        while not (found := await look()):  # noqa: ASYNC110 - a changed row wakes nobody
-            await asyncio.sleep(LOOK_S)
-    return found
 
 
 async def together(cases: Mapping[str, Callable[[], Awaitable[Any]]], at_once: int = 6) -> dict[str, Any]:

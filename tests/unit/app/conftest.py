@@ -7,6 +7,7 @@ import pytest
 
 from app.store.postgres import PostgresDatabase
 from app.store.sqlite import SqliteDatabase
+from tests.fresh_sqlite import fresh_sqlite
 
 AnyDatabase = SqliteDatabase | PostgresDatabase
 Opener = Callable[[], AnyDatabase]
@@ -17,6 +18,6 @@ BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     """Makes an unopened database; all that one test makes lie on the same data."""
     if request.param == "sqlite":
-        return lambda: SqliteDatabase(tmp_path / "test.db")
+        return lambda: SqliteDatabase(fresh_sqlite(tmp_path / "test.db"))
     url, schema = request.getfixturevalue("fresh_schema")()
     return lambda: PostgresDatabase(url, schema=schema)

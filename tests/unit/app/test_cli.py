@@ -1,5 +1,6 @@
 """The command line as a person uses it: sentences instead of stack traces, exit statuses, one JSON object."""
 
+import io
 import json
 import os
 import socket
@@ -7,22 +8,52 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from app.cli.data_directory import engine_lock, private_folder
+from app.cli.main import main
 from app.config import Settings, load_settings
 from app.errors import ConfigError, ConflictError
 from app.figures import Result, answer
 
 OPENDEEP = [sys.executable, "-m", "app"]
+_KEPT = ("PATH", "HOME", "LANG")
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "PYTHONPATH")}
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> Done:
+    """As a program of its own would in `folder`, without the second it takes to start one."""
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        for name in os.environ.keys() - set(_KEPT):
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["opendeep", *arguments])
+        try:
+            main()
+        except SystemExit as leaving:
+            status = int(leaving.code or 0)
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+def run_program(folder: Path, *arguments: str, **environment: str) -> Done:
+    """In a process of its own, as a person does."""
+    clean = {name: value for name, value in os.environ.items() if name in _KEPT}
     root = str(Path(__file__).parents[3])
-    return subprocess.run(
+    done = subprocess.run(
         [*OPENDEEP, *arguments],
         cwd=folder,
         env={**clean, "PYTHONPATH": root, **environment},
@@ -31,6 +62,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         timeout=60,
         check=False,
     )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def simulated(folder: Path) -> Settings:
@@ -53,7 +85,7 @@ def test_missing_settings_are_all_named(tmp_path: Path) -> None:
 
 
 def test_call_simulated_follows_to_the_end(tmp_path: Path) -> None:
-    done = run(tmp_path, "call", "+15551000017", "--objective", "Say hello", "--simulate", "--json")
+    done = run_program(tmp_path, "call", "+15551000017", "--objective", "Say hello", "--simulate", "--json")
     assert done.returncode == 1, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["call"]["outcome"] == "busy"
@@ -89,7 +121,7 @@ def test_folders_are_private(tmp_path: Path) -> None:
 def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = run(tmp_path, "up", SIMULATE="True", WEB_PORT=port)
+        done = run(tmp_path, "up", SIMULATE="True", MEDIA_MODE="in_process", WEB_PORT=port)
     assert done.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr

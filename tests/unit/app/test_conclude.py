@@ -10,6 +10,7 @@ from app.domain.task import CallTask, TaskState
 from app.errors import LeaseLost
 from app.store import attempts, calls, events, leases, tasks
 from app.store.sqlite import SqliteDatabase
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.call_world import switchboard
 from tests.unit.app.store_world import LEASE_MS, NOW, TENANT, add_agent, begun_call, claimed_task, ended
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as opened:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "test.db")) as opened:
         await add_agent(opened)
         yield opened
 

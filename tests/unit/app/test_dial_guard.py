@@ -13,6 +13,7 @@ from app.store.sqlite import SqliteDatabase
 from media.report_types import WorkerLoad
 from stasis.errors import NotSent
 from stasis.requests import Originate
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.call_world import switchboard
 from tests.unit.app.store_world import NOW, NUMBER, SITE, add_agent, begun_call, claimed_task
 
@@ -22,7 +23,7 @@ REDIRECT = "+15551009999"
 
 
 async def committed(folder: Path) -> Call:
-    async with SqliteDatabase(folder / "test.db") as db:
+    async with SqliteDatabase(fresh_sqlite(folder / "test.db")) as db:
         await add_agent(db)
         return await begun_call(db, await claimed_task(db))
 
@@ -69,7 +70,7 @@ async def test_only_a_committed_row_is_a_permit(tmp_path: Path, change: dict[str
 
 
 async def test_a_late_media_worker_and_a_clock_set_back_hold_dialing(tmp_path: Path) -> None:
-    async with SqliteDatabase(tmp_path / "test.db") as db:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "test.db")) as db:
         board = switchboard(db)
         clock = board.clock
         assert isinstance(clock, ManualClock)

@@ -12,6 +12,7 @@ from app.errors import ConflictError, NotFoundError, ValidationFailed
 from app.ids import new_id
 from app.store import feedback
 from app.store.sqlite import SqliteDatabase
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.store_world import NOW, TENANT, add_agent, begun_call, claimed_task
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,7 @@ def test_an_answer_has_words(text: str) -> None:
 
 @pytest.fixture
 async def asked(tmp_path: Path) -> AsyncIterator[tuple[SqliteDatabase, FeedbackRequest]]:
-    async with SqliteDatabase(tmp_path / "test.db") as db:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "test.db")) as db:
         await add_agent(db)
         call = await begun_call(db, await claimed_task(db))
         made = request(task_id=call.task_id, call_id=call.id)

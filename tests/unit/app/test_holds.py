@@ -14,6 +14,7 @@ from app.store.sqlite import SqliteDatabase
 from media import protocol as media
 from media.realtime.notifications import TurnLatency
 from media.wav import WavHeader, encode_header
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.store_world import NOW, TENANT, add_agent, begun_call, claimed_task
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as opened:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "test.db")) as opened:
         await add_agent(opened)
         yield opened
 

@@ -28,6 +28,7 @@ from app.store import commands
 from app.store.sqlite import SqliteDatabase
 from media import protocol as media
 from stasis.outcome import EndedBy
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.store_world import AGENT, NOW, TENANT, add_agent, begun_call, claimed_task, new_call
 
 KEY = b"k" * 32
@@ -197,7 +198,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk(folder: Path, **changes: object) -> AsyncGenerator[Desk]:
-    async with SqliteDatabase(folder / "opendeep.db", busy_timeout_ms=50) as db:
+    async with SqliteDatabase(fresh_sqlite(folder / "opendeep.db"), busy_timeout_ms=50) as db:
         await add_agent(db)
         task = await claimed_task(db)
         call = await begun_call(db, task)

@@ -40,6 +40,7 @@ from app.store.consents import NewConsent
 from app.store.sqlite import SqliteDatabase
 from app.store.tenants import TenantTerms
 from app.store.usage import Usage
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.admission_world import DAY_MS, HOUR_MS, NOON
 from tests.unit.app.store_world import (
     NOW,
@@ -66,7 +67,7 @@ STRICT = Site(
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as opened:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "test.db")) as opened:
         await add_agent(opened)
         yield opened
 

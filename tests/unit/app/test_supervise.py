@@ -15,6 +15,7 @@ from app.errors import ConstraintFailed, DatabaseBusy, LeaseLost
 from app.store import attempts, calls, tasks
 from app.store.sqlite import SqliteDatabase
 from stasis.outcome import CallResult, EndedBy, Outcome
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.call_world import order, switchboard
 from tests.unit.app.store_world import NOW, TENANT, add_agent, begun_call, claimed_task
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as opened:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "test.db")) as opened:
         await add_agent(opened)
         yield opened
 

@@ -11,6 +11,7 @@ from app.errors import DatabaseBusy, StoreError
 from app.store.db import Database
 from app.store.sqlite import SqliteDatabase
 from scripts.lib.faults.store import FaultyDatabase, StoreFault, tables_of
+from tests.fresh_sqlite import fresh_sqlite
 
 pytestmark = pytest.mark.anyio
 ADD = "INSERT INTO tenants (id, name, created_ms) VALUES (:id, :id, 0)"
@@ -19,7 +20,7 @@ COUNT = "SELECT count(*) FROM tenants WHERE id LIKE 'x%'"
 
 @pytest.fixture
 async def real(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with SqliteDatabase(tmp_path / "test.db") as opened:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "test.db")) as opened:
         yield opened
 
 

@@ -14,6 +14,7 @@ import pytest
 from app.errors import StoreError
 from app.store.sqlite import SqliteDatabase
 from scripts.lib.faults.machine import filled, no_small_disk, small_disk, sockets_of, stall, stopped
+from tests.fresh_sqlite import fresh_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +48,7 @@ async def test_a_full_disk_is_a_store_error_and_ends_with_room(tmp_path: Path) -
         pytest.skip(reason)
     insert = "INSERT INTO tenants (id, name, created_ms) VALUES (:id, :name, 0)"
     with small_disk(tmp_path / "disk", 4 << 20) as folder:
-        async with SqliteDatabase(folder / "test.db") as db:
+        async with SqliteDatabase(fresh_sqlite(folder / "test.db")) as db:
             with filled(folder, leave_bytes=8_192):
                 rows = [{"id": f"x{at}", "name": "n" * 20_000} for at in range(1_000)]
                 with pytest.raises(StoreError, match="disk of the database is full"):

@@ -19,6 +19,7 @@ from app.ids import new_id
 from app.people.door import Door
 from app.store import users
 from app.store.sqlite import SqliteDatabase
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import HERE, QUICK, add_user, session
 from tests.unit.app.store_world import AGENT, TENANT, add_agent, ask_people, begun_call, claimed_task
 from web.app import create_app
@@ -65,7 +66,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    db = SqliteDatabase(tmp_path_factory.mktemp("access") / "test.db")
+    db = SqliteDatabase(fresh_sqlite(tmp_path_factory.mktemp("access") / "test.db"))
     settings = Settings.model_validate({"simulate": True, "ari_app": "x"})
     cookies: dict[tuple[str, Role], str] = {}
     ids: dict[str, str] = {}

@@ -20,6 +20,7 @@ from app.domain.messages import CallChanged, CallWords, ConnectionChanged
 from app.domain.people import Role
 from app.store import attempts, calls, transcripts
 from app.store.sqlite import SqliteDatabase
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import QUICK, session
 from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent, begun_call, claimed_task, ended
 from web.app import create_app
@@ -59,7 +60,7 @@ class Console:
 
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[Console]:
-    db, bus = SqliteDatabase(tmp_path / "test.db"), MemoryBus()
+    db, bus = SqliteDatabase(fresh_sqlite(tmp_path / "test.db")), MemoryBus()
     settings = Settings.model_validate({"simulate": True, "ari_app": "x"})
 
     async def prepare() -> str:
@@ -137,7 +138,7 @@ def test_unknown_calls_are_404_with_a_sentence(console: Console, call_id: str) -
 
 def test_test_mode_has_its_ribbon(tmp_path: Path) -> None:
     async def run() -> str:
-        async with SqliteDatabase(tmp_path / "t.db") as db:
+        async with SqliteDatabase(fresh_sqlite(tmp_path / "t.db")) as db:
             values = {"app_test_mode": True, "app_test_mode_redirect_number": "+12025550199", "simulate": True}
             app = create_app(Settings.model_validate(values), db, MemoryBus(), SystemClock(), QUICK)
             with TestClient(app, base_url=HOST) as client:
