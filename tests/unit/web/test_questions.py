@@ -21,6 +21,7 @@ from app.domain.people import Role
 from app.domain.task import TaskState
 from app.store import attempts, audit, feedback, leases, tasks
 from app.store.sqlite import SqliteDatabase
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import QUICK, session
 from tests.unit.app.store_world import NOW, TENANT, add_agent, ask_people, begun_call, claimed_task, ended
 from web.app import create_app
@@ -53,7 +54,7 @@ class Inbox:
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Iterator[Inbox]:
-    db, bus = SqliteDatabase(tmp_path / "test.db"), MemoryBus()
+    db, bus = SqliteDatabase(fresh_sqlite(tmp_path / "test.db")), MemoryBus()
 
     async def prepare() -> tuple[str, Call]:
         await db.open()
