@@ -43,7 +43,7 @@ VERBS = (
     ),
     Verb(
         "questions",
-        "app.cli.answer:questions_command",
+        "app.cli.questions:questions_command",
         "List what agents ask: callees who wait on the line first, then tasks that wait for an answer to go on.",
     ),
     Verb(
