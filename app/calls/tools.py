@@ -13,6 +13,7 @@ import msgspec
 
 from app.domain.feedback import MAX_SUGGESTIONS
 from app.domain.fields import FieldSpec
+from app.domain.outside_tool import OutsideTool
 
 Sentence = Annotated[str, msgspec.Meta(max_length=500)]
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
@@ -137,15 +138,6 @@ BUDGETS: Mapping[str, int] = {
 """How often each may be called in one call; a model in a loop must not be heard, and must not cost."""
 BUDGET = 120
 """All of them together."""
-
-
-class OutsideTool(msgspec.Struct, frozen=True, kw_only=True):
-    """A function of the agent's own, as the model is told about it. `parameters` is a JSON schema as JSON text."""
-
-    name: str
-    description: str
-    parameters: str
-    most_calls: int = 10
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

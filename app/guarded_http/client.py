@@ -7,6 +7,7 @@ checked like the first. No proxy, no cookies, no credentials are taken from the 
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -17,11 +18,13 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from app.guarded_http.errors import FetchFailed, UrlRefused
+from app.guarded_http.errors import FetchFailed, Unreachable, UrlRefused
 from app.guarded_http.rules import HostRules, Origin, check_address, checked, literal, origin_of
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Addresses of a host name, as text."""
+Enough = Callable[[bytes], bool]
+"""Is given the body of the final answer piece by piece; True: the rest is not waited for."""
 MAX_REDIRECTS = 4
 MAX_BYTES = 2 * 1024 * 1024
 TIMEOUT_S = 15.0
@@ -32,12 +35,13 @@ _KEPT_HEADERS = frozenset({"accept", "accept-language", "user-agent"})
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer; `url` is where it came from after redirects."""
+    """An answer; `url` is where it came from after redirects. Names of `headers` are lower case."""
 
     url: str
     status: int
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = {}
 
 
 class GuardedClient:
@@ -66,18 +70,20 @@ class GuardedClient:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        enough: Enough | None = None,
     ) -> Fetched:
-        """Ask an address. Raises UrlRefused or FetchFailed; all redirects together have one time limit."""
+        """Ask an address. Raises UrlRefused or FetchFailed (Unreachable before an answer began); all redirects
+        together have one time limit.
+        """
         origin = checked(url, rules)
+        request = _Request(method, dict(headers or {}), body, enough)
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._follow(url, origin, rules, _Request(method, dict(headers or {}), body))
+                return await self._follow(url, origin, rules, request)
         except TimeoutError:
-            raise FetchFailed(f"{origin.host} did not answer within {self._timeout_s:.0f} s.") from None
+            raise FetchFailed(f"{origin.host} did not answer within {self._timeout_s:g} s.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _refusal(error) or FetchFailed(
-                f"{origin.host} gave no answer ({type(error).__name__})."
-            ) from None
+            raise _refusal(error) or _failed(origin.host, error) from None
 
     async def _follow(self, url: str, origin: Origin, rules: HostRules, request: "_Request") -> Fetched:
         trusted = origin in rules.trusted
@@ -104,7 +110,7 @@ class GuardedClient:
             ):
                 where = response.headers.get("Location")
                 if response.status not in _REDIRECTS or where is None:
-                    return await self._read(url, response)
+                    return await self._read(url, response, request.enough)
             url = urljoin(url, where)
             trusted = trusted and origin_of(url) == origin
             following = checked(url, rules, redirected=not trusted)
@@ -112,24 +118,37 @@ class GuardedClient:
             origin = following
         raise FetchFailed(f"{origin.host} redirects more than {MAX_REDIRECTS} times.")
 
-    async def _read(self, url: str, response: aiohttp.ClientResponse) -> Fetched:
+    async def _read(self, url: str, response: aiohttp.ClientResponse, enough: Enough | None) -> Fetched:
         """The body, unpacked, up to its cap: counted as it comes, so a packed bomb ends there as well."""
         found = bytearray()
-        async for piece in response.content.iter_chunked(16_384):
-            found += piece
-            if len(found) > self._max_bytes:
-                raise FetchFailed(f"{response.url.host} sent more than {self._max_bytes} bytes.")
-        kind = response.headers.get("Content-Type", "")
-        return Fetched(url=url, status=response.status, content_type=kind[:200], body=bytes(found))
+        try:
+            async for piece in response.content.iter_chunked(16_384):
+                found += piece
+                if len(found) > self._max_bytes:
+                    raise FetchFailed(f"{response.url.host} sent more than {self._max_bytes} bytes.")
+                if enough is not None and enough(piece):
+                    break
+        except aiohttp.ClientError as error:
+            raise FetchFailed(f"{response.url.host} broke off its answer ({type(error).__name__}).") from None
+        return Fetched(
+            url=url,
+            status=response.status,
+            content_type=response.headers.get("Content-Type", "")[:200],
+            body=bytes(found),
+            headers={name.lower(): value for name, value in response.headers.items()},
+        )
 
 
 class _Request:
     """What is asked at each step of a redirect."""
 
-    def __init__(self, method: str, headers: dict[str, str], body: bytes | None) -> None:
+    def __init__(
+        self, method: str, headers: dict[str, str], body: bytes | None, enough: Enough | None = None
+    ) -> None:
         self.method = method
         self.headers = headers
         self.body = body
+        self.enough = enough
 
     def after(self, status: int, *, same_origin: bool) -> "_Request":
         """The request that a redirect turns this one into (RFC 9110 15.4); keys and bodies stay."""
@@ -137,11 +156,11 @@ class _Request:
         if status == 303 or (status in {301, 302} and method == "POST"):
             method, body = "GET", None
         if same_origin:
-            return _Request(method, self.headers, body)
+            return _Request(method, self.headers, body, self.enough)
         if body is not None:
             raise UrlRefused("The address redirects a request with content to another host.")
         kept = {name: value for name, value in self.headers.items() if name.lower() in _KEPT_HEADERS}
-        return _Request(method, kept, body)
+        return _Request(method, kept, body, self.enough)
 
 
 class _CheckedResolver(AbstractResolver):
@@ -193,6 +212,14 @@ def _refusal(error: BaseException | None) -> UrlRefused | None:
             return error.refused
         error = error.__cause__ or error.__context__
     return None
+
+
+def _failed(host: str, error: BaseException) -> FetchFailed:
+    what = f"{host} gave no answer ({type(error).__name__})."
+    tls = isinstance(error, aiohttp.ClientSSLError | ssl.SSLError)  # the next try would fail likewise
+    if isinstance(error, aiohttp.ClientConnectionError | OSError) and not tls:
+        return Unreachable(what)
+    return FetchFailed(what)
 
 
 async def system_resolve(host: str, port: int) -> list[str]:

@@ -14,3 +14,9 @@ class FetchFailed(AppError):
 
     code = "fetch_failed"
     retryable = True
+
+
+class Unreachable(FetchFailed):
+    """There was no connection, or it broke before an answer began: what changes nothing may be asked again."""
+
+    code = "unreachable"

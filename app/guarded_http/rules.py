@@ -113,6 +113,22 @@ def origin_of(url: str) -> Origin:
     return Origin(parts.scheme, host, PORTS[parts.scheme] if port is None else port)
 
 
+def trusted_origins(listed: str) -> frozenset[Origin]:
+    """From `host` and `host:port` separated by commas: what may be private, without TLS, or at that odd port.
+
+    A host without port is trusted at 443 with TLS and at 80 without. Raises UrlRefused for what is no host.
+    """
+    found: set[Origin] = set()
+    for place in (part.strip() for part in listed.split(",")):
+        if not place:
+            continue
+        origins = {origin_of(f"{scheme}://{place}") for scheme in PORTS}
+        if "/" in place or "?" in place or "#" in place:
+            raise UrlRefused(f"{place[:60]!r} is more than a host and a port.")
+        found |= origins
+    return frozenset(found)
+
+
 def check_host(host: str) -> None:
     """Raises UrlRefused for names of one's own network and for numbers that are no plain public address."""
     address = literal(host)

@@ -6,6 +6,7 @@ import msgspec
 
 from app.domain.agent import Agent
 from app.domain.fields import check_specs
+from app.domain.outside_tool import check_outside_tools
 from app.errors import ConflictError, ConstraintFailed, NotFoundError, ValidationFailed
 from app.store.db import Reader, Row, Tx, Writer, within
 from app.store.rows import to_params, with_columns, with_values
@@ -107,6 +108,7 @@ def _check(agent: Agent) -> None:
     if not agent.name.strip():
         raise ValidationFailed("An agent needs a name.")
     check_specs(agent.data_to_fill)
+    check_outside_tools(agent.http_tools, agent.mcp)
     names = [one.name for one in agent.transfer_targets]
     if len(names) != len(set(names)):
         raise ValidationFailed("Two people to transfer to have the same name.")
