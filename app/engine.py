@@ -72,6 +72,7 @@ class Engine:
             ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
             link = MediaLink(lambda: self._connect_media(group), self.db, self.bus, s.node_name)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
+            log.debug("functions of agents", private_hosts=len(self.board.toolbox.way.trusted))
             client.channels.before_originate = self.board.guard.check
             self.scheduler = Scheduler(self.board)
 

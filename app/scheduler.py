@@ -14,6 +14,7 @@ import structlog
 from app.calls import memory
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
+from app.calls.outside import with_outside_tools
 from app.calls.supervise import supervise
 from app.crash_points import crash_here
 from app.domain.admission import Dial
@@ -163,7 +164,7 @@ class Scheduler:
                 agent_version=agent.version,
             )
             await attempts.open_call(tx, task.tenant_id, new, task.lease_token, now_ms)
-        return CallOrder(
+        order = CallOrder(
             new=new,
             tenant_id=task.tenant_id,
             lease_token=task.lease_token,
@@ -172,6 +173,7 @@ class Scheduler:
             agent=agent,
             earlier=told,
         )
+        return await with_outside_tools(self.board, order)
 
     async def _give_back(self, task: CallTask) -> None:
         """Claimed, and then the process was told to stop: due again at once, for whoever comes next."""

@@ -10,6 +10,7 @@ import structlog
 
 from app.calls.board import CallOrder, Switchboard
 from app.calls.memory import said_by_callee
+from app.calls.outside import offered_before
 from app.domain.call import Call, CallState, NewCall
 from app.domain.feedback import FeedbackState
 from app.domain.settlement import Action, Shown, action, row_says
@@ -78,6 +79,7 @@ async def adopted_order(
         agent_speaking=leg is not None and leg.agent_speaking,
         media_gone=leg is None,
         dialed_ms=call.dialing_ms,
+        outside=await offered_before(board.db, call.tenant_id, call.id),
         said=said_by_callee(turns),
         collected=tuple(await collected.of_call(board.db, call.tenant_id, call.id)),
         open_question=next((one for one in asked if one.state is FeedbackState.OPEN), None),

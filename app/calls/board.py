@@ -13,7 +13,7 @@ from app.calls.dial_guard import DialGuard
 from app.calls.media_link import MediaLink
 from app.calls.readiness import Readiness
 from app.clock import Clock
-from app.config import Settings
+from app.config import Settings, tool_environment
 from app.config.site import load_site
 from app.domain.admission_site import Site
 from app.domain.agent import Agent
@@ -22,6 +22,9 @@ from app.domain.command import Verdict
 from app.domain.feedback import FeedbackRequest
 from app.domain.fields import Collected, Said
 from app.domain.messages import CallChanged, TaskChanged
+from app.domain.outside_tool import OutsideTool
+from app.guarded_http import trusted_origins
+from app.outside_tools import Toolbox, Way
 from app.store.db import Database
 from stasis.outcome import EndedBy
 
@@ -34,7 +37,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     `dialed_ms`: wall clock when the intent of an adopted call was committed.
 
     A call-back has a `new.caller_channel`. `leased` False: its task is settled and stays so, no claim is held;
-    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model. Of an adopted call:
+    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model; `outside`: functions
+    of the agent's own that can be called now. Of an adopted call:
     `said` the callee's turns so far, `collected` what they proved, `open_question` what people were asked.
     """
 
@@ -52,6 +56,7 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     leased: bool = True
     opted_out: bool = False
     earlier: str = ""
+    outside: tuple[OutsideTool, ...] = ()
     said: tuple[Said, ...] = ()
     collected: tuple[Collected, ...] = ()
     open_question: FeedbackRequest | None = None
@@ -114,6 +119,12 @@ class Switchboard:
     def guard(self) -> DialGuard:
         """The wall that every originate of this process passes."""
         return DialGuard(self.site, self.settings.trunk_endpoint)
+
+    @cached_property
+    def toolbox(self) -> Toolbox:
+        """How agents' own functions are reached."""
+        trusted = trusted_origins(self.settings.outside_tool_hosts)
+        return Toolbox(Way(trusted=trusted, environment=tool_environment()), self.clock)
 
     @cached_property
     def readiness(self) -> Readiness:

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from app.calls.board import CallOrder, Switchboard
+from app.calls.outside import OutsideDesk
 from app.calls.talk_model import Errand, ErrandDone
 from app.calls.tools import OutsideCall, RecordOptOut, TransferCall
 from app.domain.analysis.judgement import Proof
@@ -41,6 +42,7 @@ class Errands:
         self._order = order
         self._tell = tell
         self._note = note
+        self.outside = OutsideDesk(board, order, note)
 
     async def run(self, errand: Errand) -> None:
         """Do it and tell what came of it."""
@@ -61,8 +63,8 @@ class Errands:
                 return await self._opt_out(words)
             case TransferCall():
                 return {"error": "Nobody can be transferred to from this call."}
-            case OutsideCall(name):
-                return {"error": f"{name} is not available now."}
+            case OutsideCall():
+                return await self.outside.call(errand.request)
 
     async def _opt_out(self, words: str) -> dict[str, object]:
         """List the number at once, whatever the transcript says: listing too many costs a call, too few a promise.

@@ -15,6 +15,7 @@ import structlog
 from app.calls.ari_link import CallerWaits
 from app.calls.board import CallOrder, Switchboard
 from app.calls.memory import remembered
+from app.calls.outside import with_outside_tools
 from app.domain.call import NewCall
 from app.domain.callback import CallerLimits, caller_numbers
 from app.domain.number import mask_number
@@ -194,7 +195,7 @@ class Reception:
             opted_out=begun.opted_out,
             earlier=await self._earlier(begun),
         )
-        return order, task
+        return await with_outside_tools(board, order), task
 
     async def _earlier(self, begun: CallBack) -> str:
         call, db = begun.call, self.board.db

@@ -82,7 +82,7 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
 
 def offer(order: CallOrder) -> Offer:
     """The functions the agent of this call may call."""
-    return Offer(tools=order.agent.tools, fields=order.agent.data_to_fill)
+    return Offer(tools=order.agent.tools, fields=order.agent.data_to_fill, outside=order.outside)
 
 
 def talk_limits(settings: Settings, order: CallOrder) -> TalkLimits:

@@ -93,6 +93,7 @@ class PhoneCall:
                         group.create_task(self._side.people.run()),
                     ]
                     result = await self._live(group)
+                    await self._side.close()
                     await self._desk.close()
                     await self._diary.written()
                     for pump in pumps:

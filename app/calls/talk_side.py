@@ -83,6 +83,10 @@ class TalkSide:
                 case _:
                     assert_never(effect)
 
+    async def close(self) -> None:
+        """The talk is over: other people's systems are not waited for any more."""
+        await self._errands.outside.close()
+
     async def press_ordered(self, ordered: Ordered, digits: str) -> None:
         """Keys an operator ordered."""
         await self._keypad.press_ordered(ordered, digits)

@@ -52,6 +52,7 @@ VERBS = (
         "Dial again after the speech model had refused the account (no credit, a wrong key).",
     ),
     Verb("sim", "app.cli.sim:sim_command", "Try parts of OpenDeep on labelled data; nothing real is dialed."),
+    Verb("tools", "app.cli.tools:tools_command", "Functions of other people's systems that agents may call."),
     Verb(
         "up",
         "app.cli.up:up_command",

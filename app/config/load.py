@@ -19,6 +19,7 @@ from pydantic_settings import DotEnvSettingsSource
 from app.config.settings import GROUPS, KEYS, TEXT_QUIRKS, Settings
 from app.domain.command import MIN_KEY_LENGTH
 from app.domain.number import NumberRefused, parse_number
+from app.domain.outside_tool import ENVIRONMENT_PREFIX
 from app.errors import ConfigError
 from app.policy_packs import PACKS_DIR, enabled_packs, load_packs
 
@@ -52,10 +53,24 @@ def setting_warnings(directory: Path = Path()) -> list[str]:
         read = _read_toml if ours_only else _read_dotenv
         for key in (name.upper() for name in read(directory / file)):
             near = difflib.get_close_matches(key.removeprefix("OPENDEEP_"), KEYS, n=1, cutoff=0.75)
-            if key not in KEYS and (ours_only or near or key.startswith("OPENDEEP")):
+            if (
+                key not in KEYS
+                and not key.startswith(ENVIRONMENT_PREFIX)
+                and (ours_only or near or key.startswith("OPENDEEP"))
+            ):
                 hint = f"; did you mean {near[0]}?" if near else "."
                 warnings.append(f"{file}: {key} is not a setting and has no effect{hint}")
     return warnings
+
+
+def tool_environment(directory: Path = Path()) -> dict[str, str]:
+    """Secrets that agents' own functions may send: variables that begin with OPENDEEP_TOOL_, from `directory`/.env
+    and, more weighty, the environment.
+    """
+    found = {**_read_dotenv(directory / ".env"), **os.environ}
+    return {
+        name.upper(): one for name, one in found.items() if one and name.upper().startswith(ENVIRONMENT_PREFIX)
+    }
 
 
 def env_example() -> str:
@@ -138,6 +153,9 @@ def _contradictions(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
         if url and not _is_url(url, schemes.split()):
             text = f"{name.upper()} must be an address that starts with {' or '.join(schemes.split())}://."
             yield frozenset({name}), text
+    if any(not _is_url(f"http://{place.strip()}", ["http"]) for place in s.outside_tool_hosts.split(",") if place):
+        text = "OUTSIDE_TOOL_HOSTS must be host or host:port, separated by commas, like crm.office:8080,10.0.0.5."
+        yield frozenset({"outside_tool_hosts"}), text
     yield from _shared_database(s)
     yield from _rule_problems(s)
     if unknown := [name for name in s.quirks if name not in TEXT_QUIRKS]:

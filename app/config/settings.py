@@ -114,6 +114,10 @@ class Settings(BaseSettings):
     """WAV file (16 bit mono, 5 s at most) for a callee who waits, "one moment, please"; empty: two soft notes."""
     apology_clip: str = ""
     """WAV file for the end of a call whose model is gone, "sorry, goodbye"; empty: two falling notes."""
+    outside_tool_hosts: str = Field(
+        default="", pattern=r"^( *(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+)(:[0-9]{1,5})? *(,|$))*$"
+    )
+    """Hosts agents' own functions may reach in your network, or without TLS: host or host:port, by commas."""
     max_attempts: int = Field(default=3, ge=1, le=20)
     """Attempts per task unless the task says otherwise."""
     callback_days: int = Field(default=14, ge=0, le=365)

@@ -91,19 +91,8 @@ class GuardedClient:
             address = URL(url)
             if (address.host or "").removesuffix(".") != origin.host or address.port != origin.port:
                 raise UrlRefused("The address can be read in two ways.")
-            connector = aiohttp.TCPConnector(
-                resolver=_CheckedResolver(self._resolve, trusted=trusted), use_dns_cache=False, force_close=True
-            )
             async with (
-                aiohttp.ClientSession(
-                    connector=connector,
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    trust_env=False,
-                    auto_decompress=True,
-                    headers={"User-Agent": USER_AGENT},
-                    max_line_size=16_384,
-                    max_field_size=16_384,
-                ) as session,
+                self._session(_CheckedResolver(self._resolve, trusted=trusted)) as session,
                 session.request(
                     request.method, address, headers=request.headers, data=request.body, allow_redirects=False
                 ) as response,
@@ -117,6 +106,21 @@ class GuardedClient:
             request = request.after(response.status, same_origin=following == origin)
             origin = following
         raise FetchFailed(f"{origin.host} redirects more than {MAX_REDIRECTS} times.")
+
+    @staticmethod
+    def _session(resolver: "_CheckedResolver") -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=True,
+            headers={"User-Agent": USER_AGENT},
+            max_line_size=16_384,
+            max_field_size=16_384,
+        )
+        # aiohttp would send PUT and DELETE again by itself when the connection breaks; there is no option for it.
+        session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
+        return session
 
     async def _read(self, url: str, response: aiohttp.ClientResponse, enough: Enough | None) -> Fetched:
         """The body, unpacked, up to its cap: counted as it comes, so a packed bomb ends there as well."""

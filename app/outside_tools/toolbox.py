@@ -113,7 +113,7 @@ class Toolbox:
                         known = self._listed[key] = await self._ask(server)
                     return known
         except TimeoutError:
-            down = self._listed[key] = self._down("it did not answer in time.")
+            down = self._listed[key] = self._down(f"{server.name} did not answer in time.")
             return down
 
     async def _ask(self, server: McpServer) -> _Listed:
@@ -136,7 +136,7 @@ def _of_server(server: McpServer, listed: _Listed) -> Iterator[OutsideTool | Lef
     for tool, pinned in server.tools.items():
         name, found = function_name(server.name, tool), there.get(tool)
         if listed.problem:
-            yield LeftOut(name, f"{server.name}: {listed.problem}")
+            yield LeftOut(name, listed.problem)
         elif found is None:
             yield LeftOut(name, f"{server.name} does not have {tool} any more.")
         elif found.hash != pinned:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.domain.outside_tool import ENVIRONMENT_PREFIX, environment_name, filled_header
+from app.domain.outside_tool import environment_name, filled_header
 from app.guarded_http import GuardedClient, HostRules, Origin
 from app.guarded_http.client import Resolve
 from app.outside_tools.errors import ToolFailed
@@ -18,7 +18,7 @@ MIN_SECRET = 4
 @dataclass(frozen=True)
 class Way:
     """`trusted`: origins that may be private (OUTSIDE_TOOL_HOSTS). `environment`: variables whose names begin with
-    OPENDEEP_TOOL_; others are left out. `resolve`: for tests, instead of the machine's resolver.
+    OPENDEEP_TOOL_; no other is sent. `resolve`: for tests, instead of the machine's resolver.
     """
 
     trusted: frozenset[Origin] = frozenset()
@@ -62,8 +62,3 @@ class Way:
         for secret in sorted({one for one in secrets if len(one) >= MIN_SECRET}, key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
         return text
-
-
-def allowed_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that functions may be given."""
-    return {name: value for name, value in environment.items() if name.startswith(ENVIRONMENT_PREFIX)}

@@ -24,11 +24,11 @@ VERSIONS = ("2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of the journal. `path` as it came, still encoded."""
+    """One request of the journal. `path` and `query` as they came, still encoded."""
 
     method: str
     path: str
-    query: Mapping[str, str]
+    query: str
     headers: Mapping[str, str]
     body: Any = None
 
@@ -115,7 +115,8 @@ class SimTools:
             body = raw.decode("utf-8", "replace")
         path = request.rel_url.raw_path
         headers = dict(request.headers)
-        entry = Request(method=request.method, path=path, query=dict(request.query), headers=headers, body=body)
+        query = request.rel_url.raw_query_string
+        entry = Request(method=request.method, path=path, query=query, headers=headers, body=body)
         self.journal.append(entry)
         if self._key and request.headers.get("Authorization") != f"Bearer {self._key}":
             return web.json_response({"error": "unauthorized"}, status=401)
