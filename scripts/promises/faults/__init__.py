@@ -16,7 +16,7 @@ from pathlib import Path
 from app.figures import Result
 from app.logs import set_up_logs
 from scripts.benchmarks.audio_rounds import asterisk as shared_asterisk
-from scripts.promises.faults import exchange, model, process, rest, rtp, store, stream
+from scripts.promises.faults import exchange, model, process, rest, rtp, store, stream, tools
 from scripts.promises.faults import mutants as spoilt
 from scripts.promises.faults.ground import Account, Ground, Row
 from tests.real.conftest import missing
@@ -28,6 +28,7 @@ ROWS: tuple[Row, ...] = (
     *rest.ROWS,
     *rtp.ROWS,
     *model.ROWS,
+    *tools.ROWS,
     *store.ROWS,
     *process.ROWS,
 )
@@ -35,7 +36,6 @@ NOT_RUN = {
     "postgresql-failover": "PostgreSQL is not in this version",
     "text-model-down": "analysis by a text model is not in this version",
     "operator-confirms-twice": "the confirming of plans (P6) is not in this version",
-    "tools-over-the-network": "no tool of this version talks to the network (DNS, TLS, proxy 502)",
     "rtp-real-hour": "an hour of real time is too long here; rtp-clock-drift runs it in virtual time",
 }
 MUTANTS = spoilt.MUTANTS

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from app.calls import dial as shell
+from app.domain.outside_tool import OutsideTool
+from app.outside_tools import ToolAnswer, Tools
 from stasis import call_model as channel
 from stasis import teardown
 from stasis.call import CallMachine
@@ -64,12 +66,22 @@ async def _asks_again(
     return done
 
 
+_call = Tools.call
+
+
+async def _hides_failures(tools: Tools, tool: OutsideTool, arguments: str) -> ToolAnswer:
+    """The model is told that it worked."""
+    answer = await _call(tools, tool, arguments)
+    return msgspec.structs.replace(answer, told={"result": "done"})
+
+
 MUTANTS: dict[str, tuple[Mutant, tuple[str, ...]]] = {
     "forgets_teardown": (partial(changed, teardown.Resource, "remove", _forgetful_remove), ("originate-409",)),
     "never_concludes_on_lost_stream": (
         partial(changed, CallMachine, "handle", _deaf_to_reconcile),
         ("stream-lost",),
     ),
+    "hides_failed_tools": (partial(changed, Tools, "call", _hides_failures), ("tools-over-the-network",)),
     "repeats_the_post": (partial(changed, shell, "run_effect", _asks_again), ("originate-fails",)),
 }
 """By name: how the product is spoilt, and the rows that have to notice."""

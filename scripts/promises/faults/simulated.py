@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from app.domain.agent import Agent
 from app.domain.task import CallTask
 from app.engine import Engine
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, StaySilent, WaitForAgent
 from app.sim.realtime.brain import Brain, Step
+from app.store import agents
 from app.store.db import Database
 from media.client import MediaClient
 from scripts.promises.faults.ground import Ground, Story
@@ -42,6 +44,8 @@ class Blow(msgspec.Struct, frozen=True, kw_only=True):
     script: CalleeScript = TALKS
     steps: tuple[Step, ...] = (Step(say=LONG), BYE)
     brain: Brain | None = None
+    agent: Agent | None = None
+    """Who calls; None: an agent of the house."""
     settings: dict[str, Any] = {}
     through: Callable[[Database], Database] | None = None
     check: Callable[[Rig, CallTask], Awaitable[list[str]]] | None = None
@@ -73,7 +77,9 @@ async def _call(ground: Ground, blow: Blow, place: Rig) -> None:
         place.think("talk", *blow.steps, otherwise=BYE)
     if blow.prepare is not None:
         blow.prepare(place)
-    task = await place.add(NUMBER, "talk to them", opening="wait_for_hello")
+    if blow.agent is not None:
+        await agents.create(place.db, blow.agent, place.clock.unix_ms())
+    task = await place.add(NUMBER, "talk to them", opening="wait_for_hello", agent=blow.agent)
     if blow.strike is not None:
         await blow.strike(place, task)
     try:

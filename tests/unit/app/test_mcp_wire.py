@@ -33,6 +33,7 @@ def read(stream: bytes, *cuts: int) -> list[SseEvent]:
             b": comment\nevent: x\nid: 7\ndata: a\n\ndata: b\n\n",
             [SseEvent(name="x", data="a", last_id="7"), SseEvent(data="b", last_id="7")],
         ),
+        (b"data: a\r\ndata: b\r\n\r\n", [SseEvent(data="a\nb")]),
         (b"event: x\n\ndata: a\n\n", [SseEvent(data="a")]),
         (b"data: cut off\n", []),
         (b"data: cut off", []),

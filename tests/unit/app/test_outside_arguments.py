@@ -1,6 +1,7 @@
 """What a model writes as arguments of an outside function: checked, and never able to lead anywhere else."""
 
 import time
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -175,6 +176,13 @@ def test_refusals_repeat_no_value() -> None:
 def test_schemas_that_no_call_can_use(schema: dict[str, object]) -> None:
     with pytest.raises(ValidationFailed):
         ArgumentSchema(schema)
+
+
+def test_nothing_is_fetched_for_a_reference(tmp_path: Path) -> None:
+    there = tmp_path / "schema.json"
+    there.write_text('{"type": "integer"}')
+    with pytest.raises(ValidationFailed, match="disabled"):
+        ArgumentSchema({"properties": {"a": {"$ref": there.as_uri()}}})
 
 
 def test_a_pattern_takes_linear_time() -> None:
