@@ -77,7 +77,9 @@ async def _asked(server: McpServer, ask: Callable[[McpClient], Awaitable[T]]) ->
 @tools_command.command(name="pin")
 @click.argument("url")
 @click.option("--name", required=True, help="Name of the server in the agent: small letters, digits and _.")
-@click.option("--header", "headers", multiple=True, help="NAME=VALUE; a VALUE env:OPENDEEP_TOOL_X is not stored.")
+@click.option(
+    "--header", "headers", multiple=True, help="NAME=VALUE; a VALUE env:OPENDEEP_TOOL_X is read when it is sent."
+)
 @click.option("--tool", "wanted", multiple=True, help="Only these tools, repeatable. Default: all of them.")
 @click.option("--toml", "as_toml", is_flag=True, help="As a table of a TOML file instead of JSON.")
 @click.option(

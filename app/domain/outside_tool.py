@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,6 +24,8 @@ FunctionName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 MAX_NAME = 64
 ENVIRONMENT_PREFIX = "OPENDEEP_TOOL_"
 """Only environment variables with this beginning can be sent to anybody as a header."""
+HOSTS_SUFFIX = "_HOSTS"
+"""Behind the name of a secret: the only hosts that it is sent to, separated by commas."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _FROM_ENVIRONMENT = re.compile(r"(?:(?P<scheme>[A-Za-z]+) )?env:(?P<name>\S*)")
@@ -49,7 +52,7 @@ class HttpTool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     filled with an argument; of the others GET makes the query, every other method a JSON body.
 
     A header value `env:NAME` or `Bearer env:NAME` is read from the environment when it is sent and never stored;
-    NAME begins with OPENDEEP_TOOL_.
+    NAME begins with OPENDEEP_TOOL_, and NAME_HOSTS says to which hosts it may go (unset: to any).
     """
 
     name: ToolName
@@ -112,12 +115,18 @@ def environment_name(value: str) -> str | None:
     return None if found is None else found["name"]
 
 
-def filled_header(value: str, environment: Mapping[str, str]) -> str | None:
-    """A header value as it is sent; None when the variable it names is not set."""
+def filled_header(value: str, url: str, environment: Mapping[str, str]) -> str | None:
+    """A header value as it is sent to `url`; None when the variable it names is not set, or not for that host.
+
+    Whoever edits an agent chooses its addresses: NAME_HOSTS beside NAME keeps the secret for the hosts it names.
+    """
     found = _FROM_ENVIRONMENT.fullmatch(value)
     if found is None:
         return value
     secret = environment.get(found["name"]) if found["name"].startswith(ENVIRONMENT_PREFIX) else None
+    hosts = environment.get(f"{found['name']}{HOSTS_SUFFIX}", "")
+    if hosts and (urlsplit(url).hostname or "") not in {one.strip().lower() for one in hosts.split(",")}:
+        return None
     if not secret or _HEADER_VALUE.fullmatch(secret) is None:
         return None
     return f"{found['scheme']} {secret}" if found["scheme"] else secret

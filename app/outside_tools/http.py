@@ -26,7 +26,7 @@ async def ask(tool: HttpTool, arguments: str, way: Way) -> ToolAnswer:
     """Call it. Raises ValidationFailed before anything leaves, ToolFailed, UrlRefused or FetchFailed."""
     given = ArgumentSchema(tool.parameters).read(arguments)
     request = request_of(tool, given)
-    headers = {"Accept": ACCEPT, **way.headers(tool.headers)}
+    headers = {"Accept": ACCEPT, **way.headers(tool.headers, tool.url)}
     if request.body is not None:
         headers["Content-Type"] = "application/json"
     fetched, tries = await _fetched(tool, request, headers, way)

@@ -217,7 +217,11 @@ class McpClient:
             return await client.fetch(url, rules, method="POST", headers=headers, body=body, enough=enough)
 
     def _headers(self, version: str = "") -> dict[str, str]:
-        headers = {**self._way.headers(self._server.headers), "Accept": ACCEPT, "Content-Type": "application/json"}
+        headers = {
+            **self._way.headers(self._server.headers, self._server.url),
+            "Accept": ACCEPT,
+            "Content-Type": "application/json",
+        }
         if spoken := version or self._version:
             headers["MCP-Protocol-Version"] = spoken
         if self._session and spoken != MODERN:

@@ -89,8 +89,8 @@ class Toolbox:
         return Tools(http_tools, servers, self.way, self._eras)
 
     def _http(self, tool: HttpTool) -> OutsideTool | LeftOut:
-        if missing := self.way.missing(tool.headers):
-            return LeftOut(tool.name, f"the environment variable {missing} is not set or cannot be sent.")
+        if missing := self.way.missing(tool.headers, tool.url):
+            return LeftOut(tool.name, f"the environment variable {missing} is not set, or not for this host.")
         try:
             ArgumentSchema(tool.parameters)
         except ValidationFailed as problem:
@@ -117,8 +117,8 @@ class Toolbox:
             return down
 
     async def _ask(self, server: McpServer) -> _Listed:
-        if missing := self.way.missing(server.headers):
-            return self._down(f"the environment variable {missing} is not set or cannot be sent.")
+        if missing := self.way.missing(server.headers, server.url):
+            return self._down(f"the environment variable {missing} is not set, or not for this host.")
         client = McpClient(server, self.way, self._eras)
         try:
             found = tuple(await client.tools())

@@ -34,26 +34,32 @@ class Way:
         """A client with these limits."""
         return GuardedClient(resolve=self.resolve, max_bytes=max_bytes, timeout_s=timeout_s)
 
-    def missing(self, headers: Mapping[str, str]) -> str:
+    def missing(self, headers: Mapping[str, str], url: str) -> str:
         """The first environment variable that a header needs and that cannot be sent; empty: there is none."""
         return next(
-            (environment_name(value) or name for name, value in headers.items() if self._filled(value) is None), ""
+            (
+                environment_name(value) or name
+                for name, value in headers.items()
+                if self._filled(value, url) is None
+            ),
+            "",
         )
 
-    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """As they are sent. Raises ToolFailed when a variable is not set."""
+    def headers(self, headers: Mapping[str, str], url: str) -> dict[str, str]:
+        """As they are sent to `url`. Raises ToolFailed when a variable is not set, or not for that host."""
         sent: dict[str, str] = {}
         for name, value in headers.items():
-            filled = self._filled(value)
+            filled = self._filled(value, url)
             if filled is None:
                 raise ToolFailed(
-                    f"The environment variable {environment_name(value)} is not set.", status="no secret"
+                    f"The environment variable {environment_name(value)} is not set, or not for this host.",
+                    status="no secret",
                 )
             sent[name] = filled
         return sent
 
-    def _filled(self, value: str) -> str | None:
-        return filled_header(value, self.environment)
+    def _filled(self, value: str, url: str) -> str | None:
+        return filled_header(value, url, self.environment)
 
     def redacted(self, text: str, headers: Mapping[str, str]) -> str:
         """What another system wrote, without the secrets it was sent: some echo their request."""

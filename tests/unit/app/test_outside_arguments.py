@@ -247,11 +247,15 @@ def test_long_names_stay_apart() -> None:
         ("env:OPENDEEP_TOOL_NONE", None),
         ("env:OPENDEEP_TOOL_BAD", None),
         ("env:", None),
+        ("env:OPENDEEP_TOOL_MINE", "mine"),
+        ("env:OPENDEEP_TOOL_THEIRS", None),
     ],
 )
 def test_headers_from_the_environment(value: str, sent: str | None) -> None:
     environment = {"HOME": "/root", "OPENDEEP_TOOL_K": "secret", "OPENDEEP_TOOL_BAD": "a\r\nX-Other: b"}
-    assert filled_header(value, environment) == sent
+    environment |= {"OPENDEEP_TOOL_MINE": "mine", "OPENDEEP_TOOL_MINE_HOSTS": "other.example, crm.example"}
+    environment |= {"OPENDEEP_TOOL_THEIRS": "theirs", "OPENDEEP_TOOL_THEIRS_HOSTS": "crm.example.org"}
+    assert filled_header(value, "https://CRM.example:443/x", environment) == sent
 
 
 def tool(**changes: object) -> HttpTool:
