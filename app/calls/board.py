@@ -10,11 +10,13 @@ import msgspec
 from app.bus import Bus
 from app.calls.ari_link import AriLink
 from app.calls.dial_guard import DialGuard
+from app.calls.instructions import CallContext
 from app.calls.media_link import MediaLink
 from app.calls.readiness import Readiness
 from app.clock import Clock
 from app.config import Settings
 from app.config.site import load_site
+from app.documents.library import Library
 from app.domain.admission_site import Site
 from app.domain.agent import Agent
 from app.domain.call import NewCall
@@ -34,7 +36,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     `dialed_ms`: wall clock when the intent of an adopted call was committed.
 
     A call-back has a `new.caller_channel`. `leased` False: its task is settled and stays so, no claim is held;
-    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model. Of an adopted call:
+    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model; `context`: what else
+    it is told, loaded once. Of an adopted call:
     `said` the callee's turns so far, `collected` what they proved, `open_question` what people were asked.
     """
 
@@ -52,6 +55,7 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     leased: bool = True
     opted_out: bool = False
     earlier: str = ""
+    context: CallContext = CallContext()
     said: tuple[Said, ...] = ()
     collected: tuple[Collected, ...] = ()
     open_question: FeedbackRequest | None = None
@@ -114,6 +118,16 @@ class Switchboard:
     def guard(self) -> DialGuard:
         """The wall that every originate of this process passes."""
         return DialGuard(self.site, self.settings.trunk_endpoint)
+
+    @cached_property
+    def library(self) -> Library:
+        """The documents of agents."""
+        return Library(
+            folder=self.settings.documents_folder,
+            kept=self.settings.home / "documents-text",
+            s3_endpoint=self.settings.s3_endpoint,
+            clock=self.clock,
+        )
 
     @cached_property
     def readiness(self) -> Readiness:
