@@ -18,9 +18,7 @@ _JOINERS = "\u200c\u200d"
 
 def one_line(text: str, limit: int) -> str:
     """`text` on one line, at most `limit` characters, without double quotes and signs that nobody sees."""
-    if not text.isprintable():
-        text = "".join(_seen(sign) for sign in text)
-    line = " ".join(text.replace('"', "'").split())
+    line = " ".join(_shown(text).replace('"', "'").split())
     return line if len(line) <= limit else line[: max(0, limit - len(CUT))].rstrip() + CUT
 
 
@@ -34,8 +32,7 @@ def framed(text: str, limit: int) -> str:
     lines: list[str] = []
     left = limit
     for raw in text.splitlines():
-        line = raw if raw.isprintable() else "".join(_seen(sign) for sign in raw)
-        line = line.rstrip()
+        line = _shown(raw).rstrip()
         if not line.strip() and (not lines or lines[-1] == BAR.rstrip()):
             continue
         if len(line) >= left:
@@ -46,6 +43,12 @@ def framed(text: str, limit: int) -> str:
     while lines and lines[-1] == BAR.rstrip():
         lines.pop()
     return "\n".join(lines)
+
+
+def _shown(text: str) -> str:
+    if text.isprintable():
+        return text
+    return text.translate({ord(sign): _seen(sign) for sign in set(text) if not sign.isprintable()})
 
 
 def _seen(sign: str) -> str:
