@@ -290,6 +290,15 @@ async def test_addresses_go_through_the_guarded_client(tmp_path: Path, address: 
     assert len(found.missing) == 1
 
 
+async def test_the_store_is_private_to_its_own_addresses(tmp_path: Path) -> None:
+    """An agent's plain address never reaches what s3:// may reach."""
+    async with object_store() as (store, endpoint):
+        found = await library(tmp_path, endpoint).load(TENANT, [f"{endpoint}/shop/a.txt"], LIMIT_S)
+    assert found.texts == ()
+    assert store.asked == []
+    assert "127.0.0.1" in found.missing[0]
+
+
 async def test_the_key_of_an_address_is_never_told(tmp_path: Path) -> None:
     found = await library(tmp_path).load(TENANT, ["https://127.0.0.1/a.txt?X-Amz-Signature=topsecret"], LIMIT_S)
     assert "topsecret" not in found.missing[0]
