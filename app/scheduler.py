@@ -14,6 +14,7 @@ import structlog
 from app.calls import memory
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
+from app.calls.context import call_context
 from app.calls.outside import with_outside_tools
 from app.calls.supervise import supervise
 from app.crash_points import crash_here
@@ -23,7 +24,7 @@ from app.domain.messages import TaskChanged
 from app.domain.task import CallTask, TaskEvent, after
 from app.errors import AppError, StoreError
 from app.ids import new_id
-from app.store import admission, agents, attempts, campaigns, leases, settlement, tasks
+from app.store import admission, agents, attempts, campaigns, events, leases, settlement, tasks
 from app.store.db import DIALING
 
 log = structlog.get_logger()
@@ -139,13 +140,15 @@ class Scheduler:
         """Ask admission early and open the attempt of a claimed task, in one transaction. None: it is not called
         now, and what was decided is stored. The last word is said when the intent is committed.
         """
-        settings, now_ms = self.board.settings, self.board.clock.unix_ms()
+        settings = self.board.settings
         try:
             agent = await agents.get(self.board.db, task.tenant_id, task.agent_id)
-            told = await memory.earlier(self.board.db, task.tenant_id, task.id)
+            context = await call_context(self.board, task, agent)
+            told = await memory.earlier(self.board.db, task)
         except msgspec.ValidationError as damaged:
             await self._refuse(task, f"The stored agent of this task cannot be read: {damaged}.")
             return None
+        now_ms = self.board.clock.unix_ms()  # after the documents: an attempt is dialed soon or not at all
         async with self.board.db.tx() as tx:
             await tx.exclusive(DIALING)
             current = await tasks.get(tx, task.tenant_id, task.id)
@@ -164,6 +167,7 @@ class Scheduler:
                 agent_version=agent.version,
             )
             await attempts.open_call(tx, task.tenant_id, new, task.lease_token, now_ms)
+            await events.add_notes(tx, task.tenant_id, new.id, context.notes, at_ms=now_ms)
         order = CallOrder(
             new=new,
             tenant_id=task.tenant_id,
@@ -172,6 +176,7 @@ class Scheduler:
             callee_name=task.callee_name,
             agent=agent,
             earlier=told,
+            context=context,
         )
         return await with_outside_tools(self.board, order)
 

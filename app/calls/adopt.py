@@ -9,14 +9,15 @@ from collections.abc import Collection
 import structlog
 
 from app.calls.board import CallOrder, Switchboard
-from app.calls.memory import said_by_callee
+from app.calls.context import call_context
+from app.calls.memory import earlier, remembered, said_by_callee
 from app.calls.outside import offered_before
 from app.domain.call import Call, CallState, NewCall
 from app.domain.feedback import FeedbackState
 from app.domain.settlement import Action, Shown, action, row_says
 from app.domain.task import CallTask
 from app.errors import AppError
-from app.store import agents, calls, collected, feedback, leases, transcripts
+from app.store import agents, callbacks, calls, collected, feedback, leases, transcripts
 from media import protocol as media
 
 log = structlog.get_logger()
@@ -58,6 +59,8 @@ async def adopted_order(
     agent = await agents.get_version(board.db, call.tenant_id, call.agent_id, call.agent_version)
     turns = await transcripts.list_turns(board.db, call.tenant_id, call.id)
     asked = await feedback.of_call(board.db, call.tenant_id, call.id)
+    inbound = bool(call.caller_channel)
+    context = await call_context(board, task, agent, inbound=inbound, ask=False)
     log.info("call adopted", call_id=call.id, state=str(call.state), leg="alive" if leg else "gone")
     new = NewCall(
         id=call.id,
@@ -74,6 +77,8 @@ async def adopted_order(
         objective=task.generated_agent_prompt or task.objective,
         callee_name=task.callee_name,
         agent=agent,
+        context=context,
+        earlier=await _earlier(board, task, call),
         adopted=True,
         conversing=call.state is CallState.BRIDGED,
         agent_speaking=leg is not None and leg.agent_speaking,
@@ -85,3 +90,10 @@ async def adopted_order(
         open_question=next((one for one in asked if one.state is FeedbackState.OPEN), None),
     )
     return order, task
+
+
+async def _earlier(board: Switchboard, task: CallTask, call: Call) -> str:
+    """What the call was told when it began, for a session that has to be made anew."""
+    if not call.caller_channel:
+        return await earlier(board.db, task, but=call.id)
+    return await remembered(board.db, call.tenant_id, call.task_id, await callbacks.earlier(board.db, call))

@@ -10,11 +10,13 @@ import msgspec
 from app.bus import Bus
 from app.calls.ari_link import AriLink
 from app.calls.dial_guard import DialGuard
+from app.calls.instructions import CallContext
 from app.calls.media_link import MediaLink
 from app.calls.readiness import Readiness
 from app.clock import Clock
 from app.config import Settings, tool_environment
 from app.config.site import load_site
+from app.documents.library import Library
 from app.domain.admission_site import Site
 from app.domain.agent import Agent
 from app.domain.call import NewCall
@@ -37,8 +39,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     `dialed_ms`: wall clock when the intent of an adopted call was committed.
 
     A call-back has a `new.caller_channel`. `leased` False: its task is settled and stays so, no claim is held;
-    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model; `outside`: functions
-    of the agent's own that can be called now. Of an adopted call:
+    `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model; `context`: what else
+    it is told, loaded once; `outside`: functions of the agent's own that can be called now. Of an adopted call:
     `said` the callee's turns so far, `collected` what they proved, `open_question` what people were asked.
     """
 
@@ -57,6 +59,7 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     opted_out: bool = False
     earlier: str = ""
     outside: tuple[OutsideTool, ...] = ()
+    context: CallContext = CallContext()
     said: tuple[Said, ...] = ()
     collected: tuple[Collected, ...] = ()
     open_question: FeedbackRequest | None = None
@@ -125,6 +128,16 @@ class Switchboard:
         """How agents' own functions are reached."""
         trusted = trusted_origins(self.settings.outside_tool_hosts)
         return Toolbox(Way(trusted=trusted, environment=tool_environment()), self.clock)
+
+    @cached_property
+    def library(self) -> Library:
+        """The documents of agents."""
+        return Library(
+            folder=self.settings.documents_folder,
+            kept=self.settings.home / "documents-text",
+            s3_endpoint=self.settings.s3_endpoint,
+            clock=self.clock,
+        )
 
     @cached_property
     def readiness(self) -> Readiness:

@@ -14,6 +14,7 @@ import structlog
 
 from app.calls.ari_link import CallerWaits
 from app.calls.board import CallOrder, Switchboard
+from app.calls.context import call_context
 from app.calls.memory import remembered
 from app.calls.outside import with_outside_tools
 from app.domain.call import NewCall
@@ -22,7 +23,7 @@ from app.domain.number import mask_number
 from app.domain.task import CallTask
 from app.errors import AppError, ConflictError, StoreError
 from app.ids import new_id
-from app.store import agents, callbacks
+from app.store import agents, callbacks, events
 from app.store.callbacks import CallBack
 from stasis.errors import AriError, NotFound
 from stasis.inbound import Caller
@@ -165,8 +166,10 @@ class Reception:
         return None, ""
 
     async def _begin(self, found: CallTask, caller: Caller, number: str) -> tuple[CallOrder, CallTask] | None:
-        board, settings, now_ms = self.board, self.board.settings, self.board.clock.unix_ms()
+        board, settings = self.board, self.board.settings
         agent = await agents.get(board.db, found.tenant_id, found.agent_id)
+        context = await call_context(board, found, agent, inbound=True)
+        now_ms = board.clock.unix_ms()
         new = NewCall(
             id=new_id(now_ms),
             task_id=found.id,
@@ -179,6 +182,8 @@ class Reception:
         try:
             async with board.db.tx() as tx:
                 begun = await callbacks.begin(tx, found, new, lease_until, now_ms)
+                if begun is not None:
+                    await events.add_notes(tx, found.tenant_id, new.id, context.notes, at_ms=now_ms)
         except ConflictError:
             return None
         if begun is None:
@@ -194,6 +199,7 @@ class Reception:
             leased=begun.leased,
             opted_out=begun.opted_out,
             earlier=await self._earlier(begun),
+            context=context,
         )
         return await with_outside_tools(board, order), task
 

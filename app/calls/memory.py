@@ -1,29 +1,53 @@
-"""What the agent of a call shall remember: earlier calls about its task, and what its own side answered since.
+"""What the agent of a call shall remember: its last talks with this recipient, and what its own side answered.
 
-Loaded once, before the call. Used by `app.scheduler` and `app.calls.inbound`.
+Loaded once, before the call, and kept for its whole length. Never anything of another tenant, another number or
+another agent. Used by `app.scheduler`, `app.calls.inbound` and `app.calls.adopt`.
 """
 
 from collections.abc import Sequence
 
-from app.calls.briefing import told_earlier
+from app.calls.briefing import TURNS_TOLD, Conversation, told_earlier
+from app.calls.frames import quoted
 from app.domain.call import Call, Turn
 from app.domain.feedback import FeedbackRequest, FeedbackState
 from app.domain.fields import Said
-from app.store import calls, feedback, transcripts
+from app.domain.task import NOTES_MARK, CallTask
+from app.store import feedback, recipients, transcripts
 from app.store.db import Reader
 
 CALLS_TOLD = 5
+QUESTION_CHARACTERS = 500
 
 
-async def earlier(sql: Reader, tenant_id: str, task_id: str) -> str:
-    """Of a task that is called again: its last talks and the answers that came since; empty for a first call."""
-    ended = [one for one in await calls.of_task(sql, tenant_id, task_id) if one.answered_ms is not None]
-    return await remembered(sql, tenant_id, task_id, ended[-CALLS_TOLD:])
+async def earlier(sql: Reader, task: CallTask, *, but: str = "") -> str:
+    """The last conversations of the task's agent with its recipient, over all tasks, and the answers of people
+    about this task. `but`: the present call, which is none of them. Empty when there is nothing.
+    """
+    before = await recipients.talks(sql, task.tenant_id, task.agent_id, task.number, limit=CALLS_TOLD, but=but)
+    told = [
+        Conversation(
+            call=one.call,
+            turns=await transcripts.last_turns(sql, task.tenant_id, one.call.id, TURNS_TOLD),
+            objective=one.objective.partition(NOTES_MARK)[0],
+            summary=one.summary,
+        )
+        for one in before
+    ]
+    return await _with_answers(sql, task.tenant_id, task.id, told)
 
 
 async def remembered(sql: Reader, tenant_id: str, task_id: str, before: Sequence[Call]) -> str:
-    """The calls `before`, oldest first, and what people answered about the task."""
-    told = [(one, await transcripts.list_turns(sql, tenant_id, one.id)) for one in before]
+    """Of a call-back, in which anybody may speak: only the calls `before` about its task, oldest first, and what
+    people answered about it.
+    """
+    told = [
+        Conversation(call=one, turns=await transcripts.last_turns(sql, tenant_id, one.id, TURNS_TOLD))
+        for one in before[-CALLS_TOLD:]
+    ]
+    return await _with_answers(sql, tenant_id, task_id, told)
+
+
+async def _with_answers(sql: Reader, tenant_id: str, task_id: str, told: Sequence[Conversation]) -> str:
     asked = told_answers(await feedback.of_task(sql, tenant_id, task_id))
     return "\n".join(part for part in (told_earlier(told), asked) if part)
 
@@ -31,7 +55,8 @@ async def remembered(sql: Reader, tenant_id: str, task_id: str, before: Sequence
 def told_answers(requests: Sequence[FeedbackRequest]) -> str:
     """Questions the agent had put to its own side, each with its answer."""
     lines = [
-        f"- You asked: {one.question} They answered: {one.answer}"
+        f"- You asked: {quoted(one.question, QUESTION_CHARACTERS)} They answered: "
+        f"{quoted(one.answer or '', QUESTION_CHARACTERS)}"
         for one in requests
         if one.state is FeedbackState.ANSWERED
     ]

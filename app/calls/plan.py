@@ -73,7 +73,7 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
         call_id=order.call_id,
         codec=settings.leg_codec,
         realtime=realtime_settings(settings, order),
-        recording_path=str(recording) if settings.recording else None,
+        recording_path=str(recording) if settings.recording and order.context.may_record else None,
         max_duration_ms=limit_s * 1000,
         resampler=settings.resampler,
         answer=AnswerSettings(voicemail=order.agent.voicemail) if settings.answer_supervision else None,

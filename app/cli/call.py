@@ -7,6 +7,7 @@ from typing import get_args
 import click
 import msgspec
 
+from app.cli.agent import find
 from app.cli.follow import Follower, Story
 from app.cli.house import open_house
 from app.cli.store import open_store
@@ -28,6 +29,8 @@ from app.store import admission, agents, consents, tasks
 from app.store.consents import NewConsent
 from app.store.db import Database
 
+ASSISTANT = "Assistant"
+"""The agent without a description of its own, for a call that needs none."""
 CLI_PRIORITY = 90
 """Somebody is waiting at the terminal."""
 TO_DO = {
@@ -76,7 +79,13 @@ class CallAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("number")
 @click.option("--objective", required=True, help="What the call shall achieve, in plain words.")
 @click.option("--name", "callee_name", default="", help="Who is called.")
-@click.option("--agent", "agent_name", default="Assistant", show_default=True, help="Who speaks; made if new.")
+@click.option(
+    "--agent",
+    "agent_name",
+    default=ASSISTANT,
+    show_default=True,
+    help="Who speaks: a name of `opendeep agent list`. The default one is made when it is not there.",
+)
 @click.option("--greeting", default="", help="First sentence of a new agent, word for word.")
 @click.option("--greet-first", is_flag=True, help="A new agent speaks first instead of waiting for a hello.")
 @click.option("--language", default="en", show_default=True, help="Language of a new agent (ISO 639-1).")
@@ -108,6 +117,7 @@ def call_command(
 
     \b
     opendeep call +12025550123 --objective "Ask whether the office is open on Monday"
+    opendeep call +12025550123 --agent Appointments --objective "A table for two on Friday at eight"
     opendeep call +15551000100 --objective "Confirm the appointment" --simulate
 
     Calling rules hold for this call as for any other: when they say no, the sentence says which and what would do
@@ -164,20 +174,9 @@ def _check_callee(wish: Wish) -> None:
 
 
 async def create_task(db: Database, settings: Settings, wish: Wish, number: str) -> CallTask:
-    """The task, due now, and its agent when there is none of that name."""
+    """The task, due now. Raises NotFoundError for an agent that is not there; the default one is made."""
     now_ms = SystemClock().unix_ms()
-    try:
-        agent = await agents.by_name(db, DEFAULT_TENANT_ID, wish.agent_name)
-    except NotFoundError:
-        agent = Agent(
-            id=new_id(now_ms),
-            tenant_id=DEFAULT_TENANT_ID,
-            name=wish.agent_name,
-            greeting=wish.greeting,
-            opening=wish.opening,
-            language=wish.language,
-        )
-        await agents.create(db, agent, now_ms)
+    agent = await (_assistant(db, wish, now_ms) if wish.agent_name == ASSISTANT else find(db, wish.agent_name))
     new = NewTask(
         id=new_id(now_ms),
         agent_id=agent.id,
@@ -208,3 +207,18 @@ async def create_task(db: Database, settings: Settings, wish: Wish, number: str)
             said = decision.sentence.partition(" Next look: ")[0]
             raise ValidationFailed(f"{said} {TO_DO[decision.rule]} Nothing was scheduled.")
         return task
+
+
+async def _assistant(db: Database, wish: Wish, now_ms: int) -> Agent:
+    try:
+        return await agents.by_name(db, DEFAULT_TENANT_ID, ASSISTANT)
+    except NotFoundError:
+        agent = Agent(
+            id=new_id(now_ms),
+            tenant_id=DEFAULT_TENANT_ID,
+            name=ASSISTANT,
+            greeting=wish.greeting,
+            opening=wish.opening,
+            language=wish.language,
+        )
+        return await agents.create(db, agent, now_ms)

@@ -12,6 +12,7 @@ from app.logs import Level, set_up_logs
 from media.errors import MediaError
 
 VERBS = (
+    Verb("agent", "app.cli.agent:agent_command", "Agents: who speaks on calls, what they know and may do."),
     Verb("answer", "app.cli.answer:answer_command", "Answer the question QUESTION_ID of an agent with TEXT."),
     Verb("audit", "app.cli.audit:audit_command", "Who did what, when, from where."),
     Verb("call", "app.cli.call:call_command", "Call NUMBER now and follow the call: state, words, outcome."),

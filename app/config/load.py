@@ -90,6 +90,7 @@ _SCHEMES = {
     "ari_peer_url": "http https",
     "realtime_url": "ws wss",
     "redis_url": "redis rediss",
+    "s3_endpoint": "http https",
     "text_base_url": "http https",
 }
 

@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """True: somebody or something answers when CALLER_ID is called back. Packs such as us-strict and uk ask
     for it.
     """
+    company_name: str = Field(default="", max_length=200)
+    """For whom is called, as the first sentence of a call says it; other tenants say their own name."""
     calls_per_second: float = Field(default=1.0, ge=0.01, le=200)
     """Calls the trunk may begin in a second, over all processes; ask your carrier."""
     ring_timeout_s: int = Field(default=40, ge=5, le=300)
@@ -178,6 +180,11 @@ class Settings(BaseSettings):
     analysis_model: str = Field(default="gpt-6-luna", min_length=1)
     """Model that judges ended calls."""
 
+    documents_dir: str = ""
+    """Folder of documents agents know, in it one folder per tenant (default/...); empty: DATA_DIR/documents."""
+    s3_endpoint: str = ""
+    """Address of the object store that s3://bucket/key means, like https://s3.eu-central-1.amazonaws.com."""
+
     web_host: str = "127.0.0.1"
     """Address the console listens on. There is no sign-in yet: keep it on loopback or behind one that has."""
     web_port: Port = 8000
@@ -232,6 +239,11 @@ class Settings(BaseSettings):
     def recordings_dir(self) -> Path:
         """Where recordings are written."""
         return self.home / "recordings"
+
+    @property
+    def documents_folder(self) -> Path:
+        """DOCUMENTS_DIR, read; simulated runs read the same documents."""
+        return Path(self.documents_dir) if self.documents_dir else self.data_dir / "documents"
 
     @property
     def database_path(self) -> Path:

@@ -27,6 +27,9 @@ def calling_rules(settings: Settings, today: date) -> list[Check]:
     warnings = review_warnings(packs, today)
     if not settings.simulate and not settings.countries:
         warnings.append("ALLOWED_COUNTRIES is empty: nobody is called. Name the countries you call, like US,CA.")
+    openings = [text for pack in packs for texts in pack.rules.disclosure.values() for text in texts]
+    if not settings.company_name and any("{company}" in text for text in openings):
+        warnings.append("COMPANY_NAME is empty: packs in force want it said at the start of each call.")
     demands = {demand for pack in packs for demand in pack.rules.caller_id or ()}
     met = {
         "presented": bool(settings.caller_id),

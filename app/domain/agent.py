@@ -43,7 +43,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     tenant_id: str
-    name: str
+    name: Annotated[str, msgspec.Meta(max_length=200)]
     prompt: str = ""
     greeting: str = ""
     voice: str = ""
@@ -60,6 +60,6 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     voicemail: Voicemail = "leave"
     voicemail_message: str = ""
     unanswered: Unanswered = "close_and_call_back"
-    feedback_wait_s: int = 45
-    max_talk_s: int | None = None
+    feedback_wait_s: Annotated[int, msgspec.Meta(ge=5, le=600)] = 45
+    max_talk_s: Annotated[int, msgspec.Meta(ge=10, le=7200)] | None = None
     version: int = 1

@@ -28,7 +28,7 @@ _NO = {"no", "false", "0", "n"}
 Value = str | float | bool | tuple[str, ...]
 
 
-class FieldSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FieldSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One thing to find out. `label` is what people see, `help` what the agent is told."""
 
     name: str

@@ -118,6 +118,19 @@ async def _facts(
     return facts, policy, accounts
 
 
+async def policy_of(sql: Reader, task: CallTask, site: Site) -> Policy | None:
+    """The rules that bind calls of a task; None when no pack is about its number, or when the tenant's own rules
+    cannot be read: then nobody is dialed anyway. Raises StoreError.
+    """
+    try:
+        terms = await tenants.terms(sql, task.tenant_id)
+        return policy_for(site.packs, _callee(task, site), task.purpose, terms.rules)
+    except StoreError:
+        raise
+    except (AppError, LookupError, TypeError, ValueError):
+        return None
+
+
 def _callee(task: CallTask, site: Site) -> Callee:
     country = NOWHERE if site.fictional else country_of(task.number)
     regions = (task.callee_region,) if task.callee_region else ()

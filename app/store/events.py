@@ -1,6 +1,7 @@
 """What happened on a call, in order: states, tools, keys, faults, latencies. Append only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -24,6 +25,20 @@ _NEWEST = """
 """
 
 
+class Noted(Protocol):
+    """Something about a call in words."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in one word."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """A sentence."""
+        ...
+
+
 class CallEvent(msgspec.Struct, frozen=True):
     """One row; `data` is JSON."""
 
@@ -42,6 +57,12 @@ async def add(
     async with within(sql) as tx:
         await calls.lock(tx, call_id)
         return await tx.execute(_ADD, params) == 1
+
+
+async def add_notes(sql: Writer, tenant_id: str, call_id: str, notes: Iterable[Noted], *, at_ms: int) -> None:
+    """Append an event for each of `notes`."""
+    for note in notes:
+        await add(sql, tenant_id, call_id, note.kind, {"detail": note.detail}, at_ms=at_ms)
 
 
 async def list_events(sql: Reader, tenant_id: str, call_id: str, limit: int = 2_000) -> list[CallEvent]:

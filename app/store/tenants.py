@@ -58,6 +58,14 @@ async def terms(sql: Reader, tenant_id: str) -> TenantTerms:
     )
 
 
+async def name_of(sql: Reader, tenant_id: str) -> str:
+    """The name a tenant goes by. Raises NotFoundError."""
+    row = await sql.one("SELECT name FROM tenants WHERE id = :tenant_id", {"tenant_id": tenant_id})
+    if row is None:
+        raise NotFoundError("There is no such tenant.")
+    return row[0]
+
+
 async def set_terms(sql: Writer, tenant_id: str, new: TenantTerms) -> None:
     """Replace a tenant's terms. Raises NotFoundError; that `rules` only tighten is checked where they are
     asked.

@@ -25,6 +25,8 @@ _LIST = with_columns(
     Turn,
 )
 
+_LAST = _LIST.replace("ORDER BY start_audio_ms, seq", "ORDER BY start_audio_ms DESC, seq DESC")
+
 
 async def add(sql: Writer, tenant_id: str, call_id: str, turn: Turn, now_ms: int) -> bool:
     """Store a turn; the same item again replaces its text and never doubles it. `turn.seq` is given by the store.
@@ -42,3 +44,9 @@ async def list_turns(sql: Reader, tenant_id: str, call_id: str, limit: int = 2_0
     """In the order they began."""
     rows = await sql.fetch(_LIST, {"tenant_id": tenant_id, "call_id": call_id, "limit": limit})
     return [to_struct(Turn, row) for row in rows]
+
+
+async def last_turns(sql: Reader, tenant_id: str, call_id: str, limit: int) -> list[Turn]:
+    """The last ones, in the order they began."""
+    rows = await sql.fetch(_LAST, {"tenant_id": tenant_id, "call_id": call_id, "limit": limit})
+    return [to_struct(Turn, row) for row in reversed(rows)]

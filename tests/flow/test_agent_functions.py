@@ -152,10 +152,10 @@ async def unanswered_it_is_parked_and_called_again_with_both_halves(house: Rig) 
     await house.until(again, 20.0)
     assert house.invited(task.number) == 2
     told = " ".join(line.text for line in mind.asked[-1][1].transcript if line.role == "system")
-    assert "You asked: May I offer Tuesday? They answered: Tuesday at ten" in told
+    assert 'You asked: "May I offer Tuesday?" They answered: "Tuesday at ten"' in told
     first, _ = await house.calls(task)
     (words,) = [turn.text for turn in await house.turns(first) if turn.speaker == "callee"]
-    assert f"They: {words}" in told
+    assert f'They: "{words}"' in told
 
 
 async def another_time_is_a_persons_wish(house: Rig) -> None:

@@ -86,8 +86,8 @@ async def what_was_said_before_is_known(tmp_path: Path) -> None:
         await over(house, phone)
         call = await inbound(house, done)
         session = await house.session("twice", 2)
-        assert "You: may i ask" in primed(session)
-        assert "They: call me at noon" in primed(session)
+        assert 'You: "may i ask' in primed(session)
+        assert 'They: "call me at noon' in primed(session)
         assert call.ended_by == "callee"
         after = await house.task(done)
         assert (after.state, after.overall_conclusion) == (done.state, done.overall_conclusion), "settled stays so"

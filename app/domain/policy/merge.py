@@ -51,6 +51,7 @@ def merge(one: Rules, other: Rules) -> Rules:
         consent=_by_key(one.consent, other.consent, lambda a, b: _by_key(a, b, _consent)),
         list_max_age_days=_by_key(one.list_max_age_days, other.list_max_age_days, lambda a, b: _by_key(a, b, min)),
         disclosure=_by_key(one.disclosure, other.disclosure, _union),
+        recording_notice=_by_key(one.recording_notice, other.recording_notice, _union),
         recording=_either(one.recording, other.recording, _recording),
         abandonment=_abandonment(one.abandonment, other.abandonment),
         voicemail=_either(one.voicemail, other.voicemail, _voicemail),
@@ -86,7 +87,7 @@ def loosened(base: Rules, overlay: Rules) -> list[tuple[str, Any, Any]]:
 
 
 def _allows_more(name: str, before: Any, after: Any, merged: Any) -> bool:
-    if name in {"holidays", "caller_id"} or name.startswith("disclosure."):
+    if name in {"holidays", "caller_id"} or name.startswith(("disclosure.", "recording_notice.")):
         return set(after) < set(before)  # such lists only ever add; fewer means that somebody wanted to remove
     return bool(merged != after)
 

@@ -72,6 +72,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     disclosure: dict[Language, tuple[str, ...]] = {}
     """Sentences of the opening, spoken before anything else. {caller} {company} {callback} are filled in."""
     recording: RecordingRule | None = None
+    recording_notice: dict[Language, tuple[str, ...]] = {}
+    """Sentences that say that the call is recorded, spoken after the opening when it is. Same fields."""
     abandonment: Abandonment = Abandonment()
     voicemail: VoicemailRule | None = None
     caller_id: tuple[CallerIdDemand, ...] | None = None

@@ -4,7 +4,6 @@ Stricter than the shapes: hours name every day of the week, calendars and dates 
 Called by `app.policy_packs` with what it parsed.
 """
 
-import re
 import string
 from collections.abc import Mapping
 from datetime import date
@@ -16,9 +15,9 @@ from app.domain.policy.holiday_calendar import check_calendar
 from app.domain.policy.merge import merge
 from app.domain.policy.pack import WEEKDAYS, Pack, Rules, Span, Weekday
 from app.domain.policy.week import by_day, read_span
+from app.domain.shape_errors import key_and_problem
 from app.errors import ValidationFailed
 
-_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 FIELDS = frozenset({"caller", "company", "callback"})
 Shape = TypeVar("Shape", Pack, Rules)
 
@@ -54,12 +53,7 @@ def _shape(data: Mapping[str, Any], shape: type[Shape]) -> Shape:
     try:
         return msgspec.convert(_plain(data), shape)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `$")
-        place = [path.strip("`.")] if path.strip("`.") else []
-        if field := _FIELD.fullmatch(problem):
-            problem = "Missing" if field[1] == "missing required" else "No such key here"
-            place.append(field[2])
-        raise PackInvalid(".".join(place), problem.rstrip(".") + ".") from None
+        raise PackInvalid(*key_and_problem(error)) from None
 
 
 def _plain(value: Any) -> Any:
@@ -113,9 +107,10 @@ def _checked(rules: Rules, at: str) -> Rules:
             check_calendar(name)
         except ValueError as error:
             raise PackInvalid(f"{at}holidays", f"{error}.") from None
-    for language, texts in rules.disclosure.items():
-        for text in texts:
-            _check_text(f"{at}disclosure.{language}", text)
+    for name, spoken in (("disclosure", rules.disclosure), ("recording_notice", rules.recording_notice)):
+        for language, texts in spoken.items():
+            for text in texts:
+                _check_text(f"{at}{name}.{language}", text)
     return merge(rules, rules)  # sorted, and without what says nothing
 
 

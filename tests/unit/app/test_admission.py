@@ -48,7 +48,7 @@ def test_everything_in_order_dials_and_leaves_evidence() -> None:
     assert isinstance(decision, Dial), decision.sentence
     assert decision.sentence == "May be called now: it is Wed 18 Nov 2026 12:00 in New York (Wed 17:00 UTC)."
     assert decision.evidence.rules == tuple(name for name, _ in ORDER)
-    assert [(ref.id, ref.version) for ref in decision.evidence.packs] == [("us-strict", "2026.1")]
+    assert [(ref.id, ref.version) for ref in decision.evidence.packs] == [("us-strict", "2026.2")]
     written = msgspec.json.decode(msgspec.json.encode(decision))
     assert written["type"] == "dial"
     assert written["evidence"]["facts"]["zones"] == {

@@ -16,12 +16,11 @@ from app.clock import ManualClock
 from app.config import Settings
 from app.domain.call import Call, CallEnd, Turn
 from app.domain.command import CommandKind, CommandState, NewCommand, Reschedule
-from app.domain.task import CallTask, TaskState
+from app.domain.task import NOTES_MARK, CallTask, TaskState
 from app.errors import StoreError
 from app.ids import new_id
 from app.llm.analyst import LEASE_MS, Analyst
 from app.llm.connect import text_model
-from app.llm.record import NOTES_MARK
 from app.policy_packs import enabled_packs, load_packs
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, TextFaultKind
 from app.store import analyses, attempts, commands, dnd, leases, tasks, transcripts, usage

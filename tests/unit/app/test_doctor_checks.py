@@ -30,6 +30,7 @@ def test_calling_rules_that_are_old_or_ask_for_more_are_named(tmp_path: Path) ->
     assert (ok.severity, "us-strict" in ok.message) == ("ok", True)
     text = " ".join(one.message for one in warnings)
     assert "ALLOWED_COUNTRIES is empty" in text
+    assert "COMPANY_NAME is empty" in text
     assert "CALLER_ID and CALLER_ID_OWNED and CALLER_ID_REACHABLE" in text
     ready = settings(
         tmp_path,
@@ -37,6 +38,7 @@ def test_calling_rules_that_are_old_or_ask_for_more_are_named(tmp_path: Path) ->
         caller_id="+12025550100",
         caller_id_owned=True,
         caller_id_reachable=True,
+        company_name="Acme",
     )
     assert len(calling_rules(ready, date(2026, 11, 26))) == 1
     old = calling_rules(ready, date(2027, 12, 1))

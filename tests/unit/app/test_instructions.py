@@ -1,21 +1,17 @@
-"""What the model is told: fixed rules first, what changes from call to call last."""
+"""What the model is told about itself; the order, the frames and the shared beginning are in test_frames."""
 
-from app.calls.instructions import RULES, session_instructions
+import msgspec
 
-
-def test_the_changing_part_comes_last() -> None:
-    one = session_instructions(agent_prompt="You are Ann.", objective="Book a table.", callee_name="Bob")
-    two = session_instructions(agent_prompt="You are Ann.", objective="Cancel it.", callee_name="Eve")
-    common = next(at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
-    assert one.startswith(RULES)
-    assert one[:common].endswith("You are Ann.\n\nYou are calling: ")
-    assert one.endswith("What this call shall achieve:\nBook a table.")
+from app.calls.instructions import RULES, CallContext, Matter, session_instructions
+from tests.unit.app.store_world import AGENT
 
 
 def test_empty_parts_are_left_out() -> None:
-    text = session_instructions(agent_prompt="  \n", objective=" Ask. ", callee_name=" ", language="de")
-    assert "About you" not in text
-    assert "You are calling" not in text
+    agent = msgspec.structs.replace(AGENT, prompt="  \n", language="de")
+    text = session_instructions(agent, CallContext(), Matter(objective=" Ask. ", callee_name=" "))
+    assert text.startswith(RULES)
+    for part in ("About you", "You are calling", "It is", "documents", "find out", "first thing", "prefer"):
+        assert part not in text.removeprefix(RULES)
     assert "Language of the call: de." in text
     assert text.endswith("achieve:\nAsk.")
 

@@ -58,7 +58,7 @@ def test_what_is_in_the_way(arguments: tuple[str, ...], rule: str) -> None:
 def test_what_the_packs_ask_for_depends_on_purpose_and_callee() -> None:
     marketing = run("+33140205050", "--purpose", "marketing").output
     assert "needs: express consent to a marketing call" in marketing
-    assert "packs: eu 2026.1, fr 2026.1" in marketing
+    assert "packs: eu 2026.2, fr 2026.2" in marketing
     assert "consent to" not in run("+12025550123", "--kind", "business").output
     assert "us-national-dnc" in run("+12025550123", "--purpose", "marketing").output
 
