@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from app.config.lookups import PlanningSettings
 
 Name = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,47}$")]
 OPENAI_HOST = "api.openai.com"
@@ -15,7 +17,7 @@ TEXT_QUIRKS = ("max_tokens", "no_strict", "no_store", "no_stream_usage")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Settings(BaseSettings):
+class Settings(PlanningSettings):
     """All settings. Frozen; secrets are `SecretStr` and print as stars."""
 
     model_config = SettingsConfigDict(
@@ -276,8 +278,9 @@ GROUPS = {
     "trunk_endpoint": "Calls",
     "leg_codec": "Media",
     "openai_api_key": "Models",
+    "search_provider": "Planning",
     "web_host": "Console",
     "scheduler_poll_s": "Scheduler and logs",
 }
-"""First setting of each group of `.env.example`."""
+"""First setting of each group of `.env.example`, in the order of the groups."""
 KEYS: tuple[str, ...] = tuple(name.upper() for name in Settings.model_fields)
