@@ -50,7 +50,8 @@ _INVENTED = (
 class PlanWorld(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan is held against, at `now_ms`. `hold_s`: how long a phone rings.
 
-    `listed` and `consents` (valid ones for the plan's purpose) are of the numbers in the draft: see `numbers_of`.
+    Of the numbers in the draft (see `numbers_of`): those `listed`, those that `withdrew` a consent, and the valid
+    `consents` for the plan's purpose.
     `fictional`: simulated exchange, numbers that nobody can own.
     """
 
@@ -62,6 +63,7 @@ class PlanWorld(msgspec.Struct, frozen=True, kw_only=True):
     overlay: Rules | None = None
     fictional: bool = False
     listed: frozenset[str] = frozenset()
+    withdrew: frozenset[str] = frozenset()
     consents: Mapping[str, ConsentLevel] = {}
 
 
@@ -157,6 +159,8 @@ class _Desk:
             return refused.message
         if number in world.listed:
             return "the number is on a do-not-call list. Leave it out and tell the user."
+        if number in world.withdrew:
+            return "the callee withdrew the consent to calls. Leave the number out and tell the user."
         if call.callee_kind == "business" and not self._is_business(call, origin):
             return (
                 "nothing shows that a business is called: quote words of the user or of a look-up as "
