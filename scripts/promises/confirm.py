@@ -15,8 +15,6 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-import msgspec
-
 from app.clock import SystemClock
 from app.crash_points import CONFIRM_POINTS
 from app.domain.plan import AgentBrief, Origin, Plan, PlannedCall
@@ -24,7 +22,8 @@ from app.domain.plan_forecast import Terms, forecast
 from app.figures import Figure, Result
 from app.ids import new_id
 from app.llm.orchestrator import FUNCTION
-from app.sim.text import Route, SimText, TextAnswer, TextQuestion
+from app.sim.text import Route, SimText
+from app.sim.text.orchestrator import BatchMind
 from app.store import audit, campaigns, conversations, tasks
 from app.store.conversations import Conversation, StoredPlan
 from app.store.sqlite import SqliteDatabase
@@ -37,20 +36,6 @@ CALLS = 3
 LIFE_S = (0.0, 0.25)
 """Shortest and longest life of a process before its random kill."""
 TERMS = Terms(slots=5, calls_per_second=1, max_attempts=3, talk_micro_usd_per_min=1, most_micro_usd_per_call=1)
-
-
-class _Names:
-    """A model that names the campaign differently every time it is asked, and turns the order round."""
-
-    def __init__(self) -> None:
-        self._asked = 0
-
-    def answer(self, question: TextQuestion) -> TextAnswer:
-        self._asked += 1
-        shown = msgspec.json.decode(question.last_user_text)
-        order = [call["number"] for call in shown["plan"]["calls"]][:: (-1) ** self._asked]
-        arguments = {"plan_id": shown["plan_id"], "name": f"Try {self._asked}", "order": order}
-        return TextAnswer(calls=((FUNCTION, msgspec.json.encode(arguments).decode()),))
 
 
 def run(seed: int = 20261121, mutant: str = "", kills: int = KILLS) -> Result:
@@ -98,7 +83,7 @@ class Proof:
         """Every named point, random instants, and clicks at the same time."""
         deaths = [*CONFIRM_POINTS, *CONFIRM_POINTS, *[""] * kills]
         self._chance.shuffle(deaths)
-        async with SimText(routes=[Route(tool=FUNCTION, mind=_Names())]) as sim:
+        async with SimText(routes=[Route(tool=FUNCTION, mind=BatchMind())]) as sim:
             self._url = sim.base_url
             async with SqliteDatabase(self._folder / "proof.db") as db:
                 for n, point in enumerate(deaths):

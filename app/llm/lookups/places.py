@@ -107,7 +107,7 @@ def _tagged(name: str, place: dict[str, Any], tags: Any) -> Found:
         "source": ATTRIBUTION,
     }
     kind = text_of(place, "osm_type") or text_of(place, "type")
-    return _entry(name, f"OpenStreetMap {kind} {place.get('osm_id') or place.get('id')}", parts)
+    return _entry(name, f"OpenStreetMap {kind} {place.get('osm_id', place.get('id'))}", parts)
 
 
 def _address(tags: Any) -> Iterator[str]:
