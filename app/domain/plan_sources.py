@@ -59,6 +59,11 @@ class Sources:
                     found.setdefault(number, origin)
         return found
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """E.164 of everything that was supplied."""
+        return tuple(self._numbers)
+
     def of_number(self, e164: str) -> Origin | None:
         """Who supplied a number first; None: nobody."""
         return self._numbers.get(e164)
