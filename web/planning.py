@@ -63,6 +63,10 @@ class DetailsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def planning_routes(desk: Desk) -> list[HTTPRouteHandler]:
     """`/api/chat_interaction`, `/api/execute_campaign`, `/api/generate_agent_prompt`, `/api/schedule_task`."""
+    return [*_chat_routes(desk), *_single_routes(desk)]
+
+
+def _chat_routes(desk: Desk) -> list[HTTPRouteHandler]:
     may = needs(Permission.PLAN)
 
     @post("/api/chat_interaction", opt=may, status_code=200, exception_handlers=_PROBLEMS)
@@ -97,6 +101,12 @@ def planning_routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return Response(told, status_code=201 if done.first else 200)
 
+    return [chat_interaction, execute_campaign]
+
+
+def _single_routes(desk: Desk) -> list[HTTPRouteHandler]:
+    may = needs(Permission.PLAN)
+
     @post("/api/generate_agent_prompt", opt=may, status_code=200, exception_handlers=_PROBLEMS)
     async def generate_agent_prompt(data: JSONBody[DetailsBody]) -> AgentPrompt:
         """Questions or instructions, marked as in the earlier system."""
@@ -125,7 +135,7 @@ def planning_routes(desk: Desk) -> list[HTTPRouteHandler]:
         }
         return Response(told, status_code=201 if fresh else 200)
 
-    return [chat_interaction, execute_campaign, generate_agent_prompt, schedule_task]
+    return [generate_agent_prompt, schedule_task]
 
 
 async def _last(events: AsyncIterator[Event]) -> PlannerTurn:
