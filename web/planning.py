@@ -1,6 +1,7 @@
 """The planner's routes for pages and programs: chat, confirm, and the plain-text road to a single task."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -147,13 +148,14 @@ async def _last(events: AsyncIterator[Event]) -> PlannerTurn:
     return turn
 
 
-async def _lines(conversation_id: str, first: Event, events: AsyncIterator[Event]) -> AsyncGenerator[bytes]:
+async def _lines(conversation_id: str, first: Event, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
     """Each event as a line of JSON; what goes wrong after the first one is the last line."""
     yield _line({"event": "conversation", "conversation_id": conversation_id})
     yield _line(_told(first))
     try:
-        async for event in events:
-            yield _line(_told(event))
+        async with aclosing(events):  # a browser that goes away gives the reply up
+            async for event in events:
+                yield _line(_told(event))
     except AppError as error:
         yield _line({"event": "problem", **problem_of(error)})
 

@@ -5,8 +5,10 @@ repeated. Only the reply's transaction makes a plan, and nothing here makes a ca
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
+import anyio
 import msgspec
 import structlog
 
@@ -90,7 +92,7 @@ class Planner:
         self._lookups = lookups
         self._site = site
 
-    async def reply(self, conversation: Conversation, profile: Profile, said: Said) -> AsyncIterator[Event]:
+    async def reply(self, conversation: Conversation, profile: Profile, said: Said) -> AsyncGenerator[Event]:
         """Take a message and answer it. Raises ValidationFailed for what cannot be taken (nothing is stored then),
         ConflictError while another message is being answered, StoreError.
         """
@@ -110,10 +112,12 @@ class Planner:
                 await conversations.add_turn(tx, conversation, fresh)
         turns = turns if fresh is None else [*turns, fresh]
         try:
-            async for event in self._answer(conversation, profile, turns, until_ms):
-                yield event
+            async with aclosing(self._answer(conversation, profile, turns, until_ms)) as events:
+                async for event in events:
+                    yield event
         except BaseException:
-            await conversations.release(self._db, conversation, until_ms, self._clock.unix_ms())
+            with anyio.CancelScope(shield=True):  # a browser that goes away cancels every await from then on
+                await conversations.release(self._db, conversation, until_ms, self._clock.unix_ms())
             raise
 
     def _user_turn(self, turns: list[PlannerTurn], said: Said, now_ms: int) -> PlannerTurn:
@@ -152,7 +156,7 @@ class Planner:
 
     async def _answer(
         self, conversation: Conversation, profile: Profile, turns: list[PlannerTurn], until_ms: int
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         settings, name = self._settings, self._settings.text_model
         looking = LookupStep(self._model, name, self._lookups)
         region = settings.default_region

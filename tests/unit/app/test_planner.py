@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -233,13 +234,19 @@ async def test_one_reply_at_a_time_and_a_dead_one_does_not_hold_the_chat(world: 
     assert [one.kind for one in await conversations.turns(world.db, TENANT, chat.id)] == ["message", "message"]
 
 
-async def test_a_reply_given_up_frees_the_chat(world: World) -> None:
+@pytest.mark.parametrize("by_scope", [False, True])
+async def test_a_reply_given_up_frees_the_chat(world: World, by_scope: bool) -> None:
+    """Also in a scope of anyio, where whoever streams to a browser is cancelled at every await from then on."""
     chat = await world.begin()
     world.thinks(reply("message", "first"))
     world.sim.faults.add(TextFault(kind=TextFaultKind.HANG, seconds=30))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
+    if by_scope:
+        with anyio.move_on_after(0.3):
             await world.says(chat, "Hello", client_key="k")
+    else:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await world.says(chat, "Hello", client_key="k")
     assert (await world.says(chat, "Hello", client_key="k")).text == "first"
 
 
