@@ -30,6 +30,18 @@ Point = Literal[
 """In the order in which a call passes them; the last one is passed by whoever comes after a crash."""
 POINTS: tuple[Point, ...] = get_args(Point)
 
+ConfirmPoint = Literal[
+    "confirm_begun",
+    "confirm_ordered",
+    "confirm_locked",
+    "confirm_agent",
+    "confirm_campaign",
+    "confirm_written",
+    "confirm_committed",
+]
+"""In the order in which the confirmation of a plan passes them; proven by `scripts/prove confirm`."""
+CONFIRM_POINTS: tuple[ConfirmPoint, ...] = get_args(ConfirmPoint)
+
 
 class _Fuse:
     """Counts down to the end."""
@@ -54,7 +66,7 @@ def arm(given: str) -> None:
     _fuse = _Fuse(given)
 
 
-def crash_here(point: Point) -> None:
+def crash_here(point: Point | ConfirmPoint) -> None:
     """Die here if that was asked for."""
     if _fuse is not None:
         _fuse.pass_by(point)

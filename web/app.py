@@ -22,17 +22,20 @@ from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
 from app.config.site import load_site
-from app.errors import AppError, ConflictError, NotFoundError, StoreError, ValidationFailed
-from app.people.door import Door, NotLetIn
+from app.errors import AppError, StoreError
+from app.people.door import Door
 from app.people.passwords import Passwords
 from app.store import calls
 from app.store.db import Database
-from web.auth import PUBLIC, NotAllowed, NotSignedIn, identify, person_of, require
+from web.auth import PUBLIC, NotSignedIn, identify, person_of, require
 from web.calls import Socket, call_routes
+from web.desk import Desk
 from web.guard import add_headers, guard
 from web.live import Hubs
 from web.pages import Pages
 from web.people import People, people_routes
+from web.planning import planning_routes
+from web.problems import status_of
 from web.questions import Questions, question_routes
 from web.render import Templates
 from web.sign_in import sign_in_routes
@@ -42,15 +45,6 @@ log = structlog.get_logger()
 
 STATIC = Path(__file__).parent / "static"
 Asked = Request[object, object, State]
-_STATUS: tuple[tuple[type[AppError], int], ...] = (
-    (NotSignedIn, 401),
-    (NotLetIn, 401),
-    (NotAllowed, 403),
-    (NotFoundError, 404),
-    (ConflictError, 409),
-    (ValidationFailed, 422),
-    (StoreError, 503),
-)
 
 
 def create_app(
@@ -60,6 +54,8 @@ def create_app(
     hubs = Hubs(db, bus, clock)
     templates = Templates(settings)
     door = Door(db, clock, passwords)
+    site = load_site(settings)
+    desk = Desk(settings, db, bus, clock, site)
 
     async def still_in(socket: Socket) -> bool:
         person = person_of(socket)
@@ -67,9 +63,12 @@ def create_app(
 
     @asynccontextmanager
     async def hub_life(_app: Litestar) -> AsyncGenerator[None]:
-        async with asyncio.TaskGroup() as group:
-            with hubs.running(group):
-                yield
+        try:
+            async with asyncio.TaskGroup() as group:
+                with hubs.running(group):
+                    yield
+        finally:
+            await desk.close()
 
     return Litestar(
         route_handlers=[
@@ -77,7 +76,8 @@ def create_app(
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
             *question_routes(Questions(db, bus, clock, templates)),
-            *task_routes(db, clock, load_site(settings)),
+            *task_routes(db, clock, site),
+            *planning_routes(desk),
             _health_route(settings, db),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],
@@ -112,7 +112,7 @@ def _health_route(settings: Settings, db: Database) -> HTTPRouteHandler:
 
 
 def _app_error(request: Asked, error: AppError) -> Response[dict[str, str]] | Redirect:
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    status = status_of(error)
     if status >= 500:
         log.error("request failed", code=error.code, error=error.message)
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
+from app.cli.sim_plan import plan_command
 from app.config import Settings, load_settings
 from app.figures import Figure, Result, answer
 from app.llm.connect import text_model
@@ -23,6 +24,9 @@ from app.sim.text.talks import Talk, load_talks
 @click.group(name="sim")
 def sim_command() -> None:
     """Try parts of OpenDeep on labelled data; nothing real is dialed."""
+
+
+sim_command.add_command(plan_command)
 
 
 @sim_command.command(name="analyze")

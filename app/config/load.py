@@ -76,13 +76,25 @@ def tool_environment(directory: Path = Path()) -> dict[str, str]:
 def env_example() -> str:
     """Text of `.env.example`: every key with its meaning and default."""
     lines = ["# OpenDeep settings. Copy to .env and remove the # of what you change. Units are in the names.", ""]
-    for name, field in Settings.model_fields.items():
+    for name in _by_group():
+        field = Settings.model_fields[name]
         if name in GROUPS:
             lines += ["", f"# --- {GROUPS[name]} ---"]
         default = cast("object", field.default)
         shown = default.get_secret_value() if isinstance(default, SecretStr) else default
         lines += [f"# {field.description}", f"#{name.upper()}={shown}"]
     return "\n".join(lines) + "\n"
+
+
+def _by_group() -> Iterator[str]:
+    """Every field, the groups in the order of `GROUPS` and not in that of the classes they lie in."""
+    members: dict[str, list[str]] = {}
+    group = ""
+    for name in Settings.model_fields:
+        group = name if name in GROUPS else group
+        members.setdefault(group, []).append(name)
+    for first in GROUPS:
+        yield from members[first]
 
 
 _SCHEMES = {
@@ -92,6 +104,10 @@ _SCHEMES = {
     "redis_url": "redis rediss",
     "s3_endpoint": "http https",
     "text_base_url": "http https",
+    "searxng_url": "http https",
+    "google_places_url": "http https",
+    "nominatim_url": "http https",
+    "overpass_url": "http https",
 }
 
 
@@ -164,7 +180,16 @@ def _contradictions(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
         yield frozenset({"text_quirks"}), text
     if s.quirks and s.text_api == "responses":
         yield frozenset({"text_quirks", "text_api"}), "TEXT_QUIRKS are for TEXT_API=chat; TEXT_API is responses."
+    yield from _lookup_problems(s)
     yield from _missing_secrets(s)
+
+
+def _lookup_problems(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
+    if s.search_provider == "searxng" and not s.searxng_url:
+        yield frozenset({"search_provider", "searxng_url"}), "SEARCH_PROVIDER is searxng and SEARXNG_URL is empty."
+    if s.places_provider == "google" and not s.google_places_api_key.get_secret_value():
+        text = "PLACES_PROVIDER is google and GOOGLE_PLACES_API_KEY is empty."
+        yield frozenset({"places_provider", "google_places_api_key"}), text
 
 
 def _shared_database(s: Settings) -> Iterator[tuple[frozenset[str], str]]:

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from app.config.agents import AgentSettings
 
 Name = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,47}$")]
 OPENAI_HOST = "api.openai.com"
@@ -15,7 +17,7 @@ TEXT_QUIRKS = ("max_tokens", "no_strict", "no_store", "no_stream_usage")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Settings(BaseSettings):
+class Settings(AgentSettings):
     """All settings. Frozen; secrets are `SecretStr` and print as stars."""
 
     model_config = SettingsConfigDict(
@@ -116,10 +118,6 @@ class Settings(BaseSettings):
     """WAV file (16 bit mono, 5 s at most) for a callee who waits, "one moment, please"; empty: two soft notes."""
     apology_clip: str = ""
     """WAV file for the end of a call whose model is gone, "sorry, goodbye"; empty: two falling notes."""
-    outside_tool_hosts: str = Field(
-        default="", pattern=r"^( *(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+)(:[0-9]{1,5})? *(,|$))*$"
-    )
-    """Hosts agents' own functions may reach in your network, or without TLS: host or host:port, by commas."""
     max_attempts: int = Field(default=3, ge=1, le=20)
     """Attempts per task unless the task says otherwise."""
     callback_days: int = Field(default=14, ge=0, le=365)
@@ -179,11 +177,6 @@ class Settings(BaseSettings):
     """model: every talk is judged against its task by ANALYSIS_MODEL; rules: by outcome only, no model asked."""
     analysis_model: str = Field(default="gpt-6-luna", min_length=1)
     """Model that judges ended calls."""
-
-    documents_dir: str = ""
-    """Folder of documents agents know, in it one folder per tenant (default/...); empty: DATA_DIR/documents."""
-    s3_endpoint: str = ""
-    """Address of the object store that s3://bucket/key means, like https://s3.eu-central-1.amazonaws.com."""
 
     web_host: str = "127.0.0.1"
     """Address the console listens on. There is no sign-in yet: keep it on loopback or behind one that has."""
@@ -292,8 +285,10 @@ GROUPS = {
     "trunk_endpoint": "Calls",
     "leg_codec": "Media",
     "openai_api_key": "Models",
+    "outside_tool_hosts": "Agents",
+    "search_provider": "Planning",
     "web_host": "Console",
     "scheduler_poll_s": "Scheduler and logs",
 }
-"""First setting of each group of `.env.example`."""
+"""First setting of each group of `.env.example`, in the order of the groups."""
 KEYS: tuple[str, ...] = tuple(name.upper() for name in Settings.model_fields)

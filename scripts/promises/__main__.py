@@ -9,6 +9,7 @@ from app.figures import Result, answer
 from scripts.promises import (
     caps,
     commands,
+    confirm,
     dial,
     dnc,
     faults,
@@ -23,6 +24,7 @@ from scripts.promises import (
 PROMISES = {
     "caps": caps,
     "commands": commands,
+    "confirm": confirm,
     "dial": dial,
     "dnc": dnc,
     "faults": faults,
@@ -41,7 +43,9 @@ SEED = 20261121
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on the last line.")
 @click.option("--seed", default=SEED, show_default=True, help="Seed of everything random.")
 @click.option("--mutant", default="", help="Check a deliberately wrong product instead; must find violations.")
-@click.option("--kills", type=click.IntRange(min=1), help="Of dial and restart: how often a process is killed.")
+@click.option(
+    "--kills", type=click.IntRange(min=1), help="Of confirm, dial and restart: how often a process is killed."
+)
 @click.option("--only", default=(), multiple=True, metavar="ROW", help="One row of `faults`; may be repeated.")
 def main(names: tuple[str, ...], *, as_json: bool, seed: int, mutant: str, **options: Any) -> None:
     """Try to break the promises; exit status 0 exactly when none was broken."""

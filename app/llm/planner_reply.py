@@ -1,0 +1,67 @@
+"""From what came of a reply's two steps to the turn that is stored. Makes no decision any more."""
+
+import msgspec
+
+from app.domain.plan import Plan
+from app.domain.planning import PlannerTurn, TurnContent, TurnKind
+from app.llm.model import Reply
+from app.llm.planner_answer import Answered, AnswerStep, NotAnswered
+from app.llm.planner_lookups import LookupStep
+from app.store.conversations import Conversation, StoredPlan
+
+
+def reply_turn(
+    seq: int, outcome: Answered | NotAnswered, looking: LookupStep, answering: AnswerStep
+) -> PlannerTurn:
+    """The assistant's turn with what it cost."""
+    if isinstance(outcome, Answered):
+        kind = msgspec.convert(outcome.kind, TurnKind)
+        content = TurnContent(questions=outcome.questions, plan=outcome.plan)
+        turn = PlannerTurn(seq=seq, role="assistant", kind=kind, text=outcome.text, content=content)
+    else:
+        content = TurnContent(missing=outcome.missing)
+        turn = PlannerTurn(seq=seq, role="assistant", kind="failure", text=failure_text(outcome), content=content)
+    turn = msgspec.structs.replace(turn, lookups=tuple(looking.done))
+    return priced(turn, [*looking.replies, *answering.replies], looking.lookup_costs)
+
+
+def failure_text(outcome: NotAnswered) -> str:
+    """The honest sentence, with what stands in the way."""
+    if not outcome.missing:
+        return outcome.why
+    lines = "\n".join(f"- {line}" for line in outcome.missing)
+    return f"{outcome.why} Nothing is scheduled. What stands in the way:\n{lines}"
+
+
+def priced(turn: PlannerTurn, replies: list[Reply], others: list[int | None]) -> PlannerTurn:
+    """The turn with tokens and cost of its replies and look-ups; one unknown price makes the sum unknown."""
+    costs = [*(one.cost_micro_usd for one in replies), *others]
+    used = [one.usage for one in replies if one.usage is not None]
+    return msgspec.structs.replace(
+        turn,
+        asked=len(replies),
+        input_tokens=sum(one.input_tokens for one in used),
+        cached_tokens=sum(one.cached_tokens for one in used),
+        output_tokens=sum(one.output_tokens for one in used),
+        cost_micro_usd=None if None in costs else sum(one for one in costs if one is not None),
+        price_table=replies[0].price_table if replies else "",
+    )
+
+
+def stored_plan(conversation: Conversation, turn: PlannerTurn, plan: Plan) -> StoredPlan:
+    """The row of a plan that can be confirmed."""
+    told = turn.content.forecast
+    assert told is not None
+    return StoredPlan(
+        id=turn.content.plan_id,
+        tenant_id=conversation.tenant_id,
+        conversation_id=conversation.id,
+        turn_seq=turn.seq,
+        state="open",
+        plan=plan,
+        forecast=told,
+        campaign_id=None,
+        confirmed_by="",
+        created_ms=turn.created_ms,
+        confirmed_ms=None,
+    )
