@@ -179,7 +179,7 @@ class Settings(AgentSettings):
     """Model that judges ended calls."""
 
     web_host: str = "127.0.0.1"
-    """Address the console listens on. There is no sign-in yet: keep it on loopback or behind one that has."""
+    """Address the console listens on. Keep it on loopback, or behind a proxy that speaks TLS."""
     web_port: Port = 8000
     """Port of the console."""
     web_allowed_hosts: str = ""
