@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 from pydantic import SecretStr
 
 from app.bus import MemoryBus
-from app.cli.sim_run import LIMIT_S, OPTIONS, rehearsal_settings
+from app.cli.sim_run import LIMIT_S, OPTIONS, rehearsal_folder, rehearsal_settings
 from app.clock import SystemClock
 from app.engine import Engine
 from app.sim import tonevoice
@@ -229,11 +228,11 @@ async def on_asterisk(cast: Sequence[Persona], media_mode: str) -> list[Judged]:
     )
     try:
         asterisk = RealAsterisk(**json.loads(up.stdout))
-        with tempfile.TemporaryDirectory(prefix="od-") as folder:
-            phones = telephones(asterisk.trunk_port, cast, Path(folder) / "phones")
+        with rehearsal_folder() as folder:
+            phones = telephones(asterisk.trunk_port, cast, folder / "phones")
             phones.start()
             try:
-                async with real_house(asterisk, phones, Path(folder), cast, media_mode=media_mode) as stage:
+                async with real_house(asterisk, phones, folder, cast, media_mode=media_mode) as stage:
                     return await stage.play(LIMIT_S)
             finally:
                 phones.close()

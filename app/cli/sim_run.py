@@ -4,8 +4,8 @@ import asyncio
 import importlib
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from app.sim.world import sim_world
 from app.store.sqlite import SqliteDatabase
 
 LIMIT_S = 90.0
+MEMORY = Path("/dev/shm")  # noqa: S108 - only as the parent of a private folder
 OPTIONS = SimOptions(vocabulary=VOCABULARY)
 REAL_PHONES = "scripts.rehearsal"
 """Callees on a real Asterisk need SIPp and the tests' telephones, which are not part of the installed program."""
@@ -98,9 +99,16 @@ def _story(one: Judged) -> str:
 
 async def on_simulator(cast: Sequence[Persona], media_mode: str) -> list[Judged]:
     """With everything simulated but the product itself."""
-    with tempfile.TemporaryDirectory(prefix="od-") as folder:
-        async with simulated_house(Path(folder), cast, media_mode=media_mode) as stage:
+    with rehearsal_folder() as folder:
+        async with simulated_house(folder, cast, media_mode=media_mode) as stage:
             return await stage.play(LIMIT_S)
+
+
+@contextmanager
+def rehearsal_folder() -> Generator[Path]:
+    """A folder in memory where there is one: a busy disk is not what is rehearsed."""
+    with tempfile.TemporaryDirectory(prefix="od-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def rehearsal_settings(folder: Path, media_mode: str, **more: object) -> Settings:

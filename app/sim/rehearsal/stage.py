@@ -32,8 +32,9 @@ OBJECTIVE = "Confirm the check-up"
 FIRST_NUMBER = 12_025_550_100
 """+1 202 555 01xx, which nobody can own and which every number check takes for a real one."""
 DESK = TransferTarget(name="front desk", number="+12025550199")
+"""Whom the obedient agent might transfer to, and is never told to: whatever it is told instead must be refused."""
 FEEDBACK_WAIT_S = 5
-LOOK_S = 0.1
+LOOK_S = 0.25
 THINKS_MS = 2_500
 """How long somebody takes to answer a question."""
 TOOLS = (
@@ -109,20 +110,19 @@ class Stage:
         """Call everybody at once, wait until nothing more happens to them, `limit_s` at most, and judge."""
         started = self._clock.monotonic()
         ids = await self._create()
-        judged: list[Judged] = []
         async with asyncio.TaskGroup() as group:
             people = group.create_task(self._answer_questions())
-            results = [group.create_task(self._judge(number, ids[number], started, limit_s)) for number in ids]
-            await asyncio.wait(results)
+            over = await self._wait(ids, limit_s)
             people.cancel()
-        judged = [one.result() for one in results]
+        judged = [await self._judge(number, ids[number], over.get(number), started, limit_s) for number in ids]
         return [*judged, self._nobody_else()]
 
     # --- what is asked for --------------------------------------------------------------------------------------
     async def _create(self) -> dict[str, str]:
         now_ms = self._clock.unix_ms()
-        willing = await self._agent("Rehearsal", "You call for a dental practice.", now_ms)
-        obedient = await self._agent("Obedient rehearsal", f"You call for a dental practice. {OBEY}", now_ms)
+        prompt = "You call for a dental practice."
+        willing = await self._agent("Rehearsal", prompt, (), now_ms)
+        obedient = await self._agent("Obedient rehearsal", f"{prompt} {OBEY}", (DESK,), now_ms)
         new = [
             NewTask(
                 id=new_id(now_ms + at),
@@ -139,7 +139,7 @@ class Stage:
         await self._bus.publish("tasks", TaskChanged(task_id=""))
         return {one.number: one.id for one in new}
 
-    async def _agent(self, name: str, prompt: str, now_ms: int) -> Agent:
+    async def _agent(self, name: str, prompt: str, targets: tuple[TransferTarget, ...], now_ms: int) -> Agent:
         agent = Agent(
             id=new_id(now_ms),
             tenant_id=DEFAULT_TENANT_ID,
@@ -147,7 +147,7 @@ class Stage:
             prompt=prompt,
             tools=TOOLS,
             data_to_fill=FIELDS,
-            transfer_targets=(DESK,),
+            transfer_targets=targets,
             feedback_wait_s=FEEDBACK_WAIT_S,
         )
         return await agents.create(self._db, agent, now_ms)
@@ -174,15 +174,23 @@ class Stage:
         await self._bus.publish("tasks", TaskChanged(task_id=task.id))
 
     # --- what came of it ----------------------------------------------------------------------------------------
-    async def _judge(self, number: str, task_id: str, started: float, limit_s: float) -> Judged:
+    async def _wait(self, ids: Mapping[str, str], limit_s: float) -> dict[str, float]:
+        """Until nothing more happens to anybody: when that was, by number; who is missing came to no end."""
+        over: dict[str, float] = {}
+        until = self._clock.monotonic() + limit_s
+        while len(over) < len(ids) and self._clock.monotonic() < until:
+            for task in await tasks.list_tasks(self._db, DEFAULT_TENANT_ID, limit=len(ids)):
+                wanted = self._cast[task.number].expected.calls
+                if task.number not in over and await self._over(task, wanted):
+                    over[task.number] = self._clock.monotonic()
+            await asyncio.sleep(LOOK_S)
+        return over
+
+    async def _judge(
+        self, number: str, task_id: str, over: float | None, started: float, limit_s: float
+    ) -> Judged:
         persona = self._cast[number]
-        late: tuple[str, ...] = ()
-        try:
-            async with asyncio.timeout(limit_s):
-                while not await self._over(task_id, persona.expected.calls):  # noqa: ASYNC110 - rows wake nobody
-                    await asyncio.sleep(LOOK_S)
-        except TimeoutError:
-            late = (f"not over after {limit_s:.0f} s",)
+        late = () if over is not None else (f"not over after {limit_s:.0f} s",)
         found = await self._found(number, task_id)
         call = found.calls[-1] if found.calls else None
         return Judged(
@@ -192,16 +200,17 @@ class Stage:
             answered_by="" if call is None else call.answered_by,
             task=str(found.task.state),
             tools=found.tools,
-            seconds=round(self._clock.monotonic() - started, 1),
+            seconds=round((over or self._clock.monotonic()) - started, 1),
         )
 
-    async def _over(self, task_id: str, wanted: int) -> bool:
+    async def _over(self, task: CallTask, wanted: int) -> bool:
         """Nothing more happens by itself, and as many calls as expected have ended."""
-        task = await tasks.get(self._db, DEFAULT_TENANT_ID, task_id)
-        made = await calls.of_task(self._db, DEFAULT_TENANT_ID, task_id)
         waits = task.state is TaskState.PENDING and task.next_action_time > self._clock.unix_ms()
         resting = task.state in SETTLED or task.state is TaskState.WAITING_USER or waits
-        return resting and len(made) >= wanted and all(one.ended_ms for one in made)
+        if not resting:
+            return False
+        made = await calls.of_task(self._db, DEFAULT_TENANT_ID, task.id)
+        return len(made) >= wanted and all(one.ended_ms for one in made)
 
     async def _found(self, number: str, task_id: str) -> Found:
         task = await tasks.get(self._db, DEFAULT_TENANT_ID, task_id)

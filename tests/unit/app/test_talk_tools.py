@@ -279,7 +279,9 @@ def test_after_the_beep_the_message_is_spoken_and_then_hung_up() -> None:
 
 
 def test_a_screening_service_is_told_who_calls() -> None:
-    assert said(talking().handle(treated("say_identity"), 101.0)) == [SAY_IDENTITY]
+    """Instead of what the model says by itself to the robot's question: it must not hear two answers."""
+    effects = talking().handle(treated("say_identity"), 101.0)
+    assert effects == [ToMedia(media.Say(call_id="c1", instructions=SAY_IDENTITY, instead=True))]
 
 
 def test_a_policy_that_hangs_up_does_so_at_once() -> None:
