@@ -314,5 +314,6 @@ def test_a_voice_no_ear_takes_for_speech_has_spoken_when_its_words_arrive() -> N
         assert of(supervision.handle(Tick(), at), LeaveMessage) == []
     assert of(supervision.handle(ModelSays(), 4_000), LeaveMessage) == []
     assert of(supervision.handle(Words(GREETING), 4_200), LeaveMessage) == []
-    assert of(supervision.handle(Tick(), 6_600), LeaveMessage) == []
-    assert of(supervision.handle(Tick(), 6_700), LeaveMessage) == [LeaveMessage("silence after the greeting")]
+    until_ms = 4_200 + AnswerSettings().message_after_silence_ms
+    assert of(supervision.handle(Tick(), until_ms - 100), LeaveMessage) == []
+    assert of(supervision.handle(Tick(), until_ms), LeaveMessage) == [LeaveMessage("silence after the greeting")]
