@@ -79,10 +79,11 @@ def rehearsed(cast: Sequence[Persona], *, on: str, media_mode: str) -> Result:
         if why is not None:
             return Result(name=name, not_run=why)
         judged = asyncio.run(real.on_asterisk(cast, media_mode))
-    return _result(name, cast, judged, round(clock.monotonic() - started, 1))
+    return result_of(name, cast, judged, round(clock.monotonic() - started, 1))
 
 
-def _result(name: str, cast: Sequence[Persona], judged: Sequence[Judged], seconds: float) -> Result:
+def result_of(name: str, cast: Sequence[Persona], judged: Sequence[Judged], seconds: float) -> Result:
+    """Violations counted, the first one and everybody's story among the figures."""
     for one in judged:
         for line in one.wrong:
             click.echo(f"{one.persona}: {line}", err=True)

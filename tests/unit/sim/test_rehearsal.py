@@ -1,11 +1,14 @@
 """What is compared in a rehearsal: each expectation that does not hold is told; and steps only personas use."""
 
+import click
 import msgspec
 import pytest
 
+from app.cli.sim_run import chosen, result_of
 from app.domain.call import Call, Turn
 from app.domain.fields import Collected, Evidence
 from app.domain.task import CallTask, TaskState
+from app.figures import answer
 from app.sim import tonevoice
 from app.sim.asterisk import Answer, CalleeScript, Converse, Menu
 from app.sim.asterisk.call_flow import CalleeFlow
@@ -14,6 +17,7 @@ from app.sim.realtime.vad import EnergyVad, Started
 from app.sim.rehearsal.cast import CAST
 from app.sim.rehearsal.expected import Expected, Found, violations
 from app.sim.rehearsal.sounds import RATE_HZ, beep, mumbled, music
+from app.sim.rehearsal.stage import Judged
 from app.store.dnd import DoNotCall
 
 PROOF = Evidence(item_id="u1", quote="yes", start_audio_ms=0, end_audio_ms=500)
@@ -131,3 +135,24 @@ def test_personas_have_the_names_people_know() -> None:
     assert {"opt_out", "other_language", "injector", "not_available", "wants_human", "tomorrow_at_four"} <= set(
         CAST
     )
+
+
+def judged(*wrong: str) -> Judged:
+    return Judged(
+        persona="polite", wrong=wrong, outcome="completed/agent", answered_by="", task="", tools=(), seconds=1.0
+    )
+
+
+def test_the_first_violation_is_told_and_each_counts() -> None:
+    cast = chosen("polite, voicemail")
+    done = result_of("run", cast, [judged(), judged("one", "two")], 1.0)
+    assert (done.n, done.violations, done.figures["first_violation"]) == (2, 2, "polite: one")
+    assert not answer("sim run", (done,)).ok
+    assert answer("sim run", (result_of("run", cast, [judged()], 1.0),)).ok
+
+
+def test_only_personas_there_are_can_be_asked_for() -> None:
+    assert len(chosen("all")) == len(CAST)
+    for names in ("nobody", "polite,nobody", "", ","):
+        with pytest.raises(click.BadParameter):
+            chosen(names)
