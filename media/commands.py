@@ -85,10 +85,13 @@ class ToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag="tool_output"):
 
 
 class Say(msgspec.Struct, frozen=True, kw_only=True, tag="say"):
-    """Make the agent say something in its own words, e.g. a farewell (`tool_choice` none)."""
+    """Make the agent say something in its own words, e.g. a farewell (`tool_choice` none). With `instead` whatever
+    it is saying is cut: it was the answer to something that needs another one.
+    """
 
     call_id: str
     instructions: str
+    instead: bool = False
 
 
 class InjectText(msgspec.Struct, frozen=True, kw_only=True, tag="inject_text"):

@@ -118,8 +118,8 @@ class MediaEngine:
                 leg.answer()
             case ToolOutput(tool_call_id=tool_call_id, output=output, respond=respond):
                 leg.tool_output(tool_call_id, output, respond=respond)
-            case Say(instructions=instructions):
-                leg.say(instructions)
+            case Say(instructions=instructions, instead=instead):
+                leg.say(instructions, instead=instead)
             case InjectText(text=text, respond=respond):
                 leg.inject(text, respond=respond)
             case Mute(agent=agent, callee=callee):

@@ -183,9 +183,9 @@ class Leg:
         """Hand the result of a tool call to the model."""
         self._session.tool_output(tool_call_id, output, respond=respond)
 
-    def say(self, instructions: str) -> None:
+    def say(self, instructions: str, *, instead: bool = False) -> None:
         """Make the agent say something of its own accord."""
-        self._session.say(instructions)
+        self._session.say(instructions, instead=instead)
 
     def inject(self, text: str, *, respond: bool) -> None:
         """Tell the model something the callee does not hear."""

@@ -114,9 +114,9 @@ class LegSession:
         """The result of a tool call."""
         self._input(sm.ToolResult(tool_call_id=tool_call_id, output=output, respond=respond))
 
-    def say(self, instructions: str) -> None:
+    def say(self, instructions: str, *, instead: bool = False) -> None:
         """Something the agent shall say."""
-        self._input(sm.SayNow(instructions=instructions))
+        self._input(sm.SayNow(instructions=instructions, instead=instead))
 
     def inject(self, text: str, *, respond: bool) -> None:
         """Something only the model shall know."""

@@ -14,8 +14,6 @@ from app.calls.talk_model import (
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
     SAY_IDENTITY,
-    SAY_VOICEMAIL,
-    SAY_VOICEMAIL_WORDS,
     TRANSITIONS,
     Errand,
     ErrandDone,
@@ -31,14 +29,13 @@ from app.calls.talk_model import (
 )
 from app.calls.talk_tools import TalkTools
 from app.calls.tools import Offer, RecordOptOut
+from app.calls.voicemail import LEFT, LIMIT_S, Message
 from app.domain.analysis.opt_out import heard
 from media import protocol as media
 from stasis.outcome import EndedBy
 
 FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
-VOICEMAIL_LIMIT_S = 45.0
-"""The same for a message on an answering machine."""
 APOLOGY_S = 2.5
 """A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
 KEY_PAUSE_S = 1.5
@@ -55,6 +52,7 @@ class Conversation:
         self.state = TalkState.WAITING
         self.tools = TalkTools(self, offer or Offer(), limits, fields)
         self.muted = False  # by an operator: the agent is not heard
+        self._message = Message(limits.voicemail_message)
         self._talk_until = float("inf")
         self._silence = Silence(limits.no_input_s, limits.no_input_prompts)
         self._callee_speaking = False
@@ -111,7 +109,7 @@ class Conversation:
         self._silence.end()
         self.tools.forget_keys()
         if self.state is TalkState.CLOSING:
-            return self._finish(self._end)
+            return self._finish(self._message.end(self._end))
         return [Note("media_gone", "the media worker died in the middle of the talk")]
 
     def media_back(self, now: float) -> list[TalkEffect]:
@@ -134,6 +132,7 @@ class Conversation:
             case media.SpeechStarted():
                 self._callee_speaking = True
                 self._agent_spoke_last = False
+                self._message.disturbed()
                 self._silence.end(forgive=True)
                 self.tools.fields.speech_started()
             case media.SpeechStopped():
@@ -141,6 +140,7 @@ class Conversation:
                 self._silence.begin(now)
             case media.AgentSpeaking():
                 self._agent_spoke_last = self._agent_speaking = self._unheard = True
+                self._message.speaking()
                 self._silence.end()
             case media.TurnPartial(speaker="agent"):
                 self._agent_spoke_last = self._unheard = True
@@ -168,7 +168,7 @@ class Conversation:
     def tick(self, now: float) -> list[TalkEffect]:
         """Let time pass."""
         if self.state is TalkState.CLOSING and now >= self._close_until:
-            return self._finish(self._end)
+            return self._finish(self._message.end(self._end))
         if self.state is not TalkState.TALKING:
             return []
         if now >= self._talk_until:
@@ -227,29 +227,27 @@ class Conversation:
     def _drained(self, now: float) -> list[TalkEffect]:
         self._agent_speaking = self._unheard = False
         if self.state is TalkState.CLOSING:
-            return self._finish(self._end)
+            self._close_until = self._message.drained(now, self._close_until)
+            return self.tick(now)
         if not self._callee_speaking:
             self._silence.begin(now)
         return self.tools.press(now)
 
     def _treated(self, report: media.AnswerTreatment, now: float) -> list[TalkEffect]:
         """What the policy wants for whoever answered; the worker has done its part of it."""
+        if report.action == "leave_message" and self._message.begin(again=self.state is TalkState.CLOSING):
+            self._close_until = now + LIMIT_S
+            return [self._say(self._message.instructions, instead=True)]
         if self.state is not TalkState.TALKING:
             return []
         match report.action:
-            case "listen_only" | "wait":
-                self._silence.sleep(now, on=True)
-                return []
-            case "respond" | "wake":
-                self._silence.sleep(now, on=False)
+            case "listen_only" | "wait" | "respond" | "wake":
+                self._silence.sleep(now, on=report.action in {"listen_only", "wait"})
                 return []
             case "say_identity":
-                return [self._say(SAY_IDENTITY)]
+                return [self._say(SAY_IDENTITY, instead=True)]
             case "leave_message":
-                words = self.limits.voicemail_message
-                told = f"{SAY_VOICEMAIL_WORDS} {words}" if words else SAY_VOICEMAIL
-                end = WantHangUp(EndedBy.SYSTEM_COMPLETE, "a message was left on an answering machine")
-                return self.close_with(end, told, now, limit_s=VOICEMAIL_LIMIT_S)
+                return self.close_with(LEFT, self._message.instructions, now, limit_s=LIMIT_S)
             case "hang_up":
                 return self._finish(WantHangUp(EndedBy.SYSTEM_COMPLETE, report.reason))
 
@@ -296,5 +294,5 @@ class Conversation:
     def _line(self, *, agent: bool = False, callee: bool = False) -> ToMedia:
         return ToMedia(media.Mute(call_id=self.call_id, agent=agent, callee=callee))
 
-    def _say(self, instructions: str) -> ToMedia:
-        return ToMedia(media.Say(call_id=self.call_id, instructions=instructions))
+    def _say(self, instructions: str, *, instead: bool = False) -> ToMedia:
+        return ToMedia(media.Say(call_id=self.call_id, instructions=instructions, instead=instead))

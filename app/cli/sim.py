@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from app.cli.sim_plan import plan_command
 from app.config import Settings, load_settings
-from app.figures import Figure, Result, answer
+from app.figures import Answer, Figure, Result, answer
 from app.llm.connect import text_model
 from app.llm.trial import Tried, try_talk
 from app.policy_packs import enabled_packs, load_packs
@@ -27,6 +27,29 @@ def sim_command() -> None:
 
 
 sim_command.add_command(plan_command)
+
+
+@sim_command.command(name="run")
+@click.option("--personas", "names", default="all", show_default=True, help="Names by commas, or all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line of stdout.")
+@click.option("--on", type=click.Choice(["sim", "asterisk"]), default="sim", show_default=True)
+@click.option(
+    "--media", type=click.Choice(["process", "in_process"]), default="process", show_default=True, help="Worker."
+)
+def run_command(*, names: str, as_json: bool, on: str, media: str) -> None:
+    """Call every persona with the whole product, and compare outcome, functions, fields and words with the plan.
+
+    \b
+    opendeep sim run --personas all --json
+    opendeep sim run --personas polite,voicemail
+    opendeep sim run --on asterisk          a real Asterisk and SIPp, as root, in a checkout
+
+    Exit status 0 when every expectation holds.
+    """
+    from app.cli.sim_run import chosen, rehearsed  # noqa: PLC0415 - the engine; analyze does without it
+
+    done = answer("sim run", (rehearsed(chosen(names), on=on, media_mode=media),))
+    _tell(done, as_json=as_json)
 
 
 @sim_command.command(name="analyze")
@@ -55,7 +78,11 @@ def analyze_command(*, as_json: bool, only: str, base_url: str, model: str, api:
     else:
         why = "no server given: --base-url URL --model NAME"
         results.append(Result(name="analyze at a server", not_run=why))
-    done = answer("sim analyze", tuple(results))
+    _tell(answer("sim analyze", tuple(results)), as_json=as_json)
+
+
+def _tell(done: Answer, *, as_json: bool) -> None:
+    """Print an answer and leave with its exit status."""
     for result in done.results:
         figures = ", ".join(f"{name} {value}" for name, value in result.figures.items())
         found = result.not_run or f"n={result.n}, {result.violations} violations, {result.seconds} s; {figures}"

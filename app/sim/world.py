@@ -17,7 +17,7 @@ from app.sim.realtime.brain import Brain
 from app.sim.realtime.options import SimOptions
 from app.sim.realtime.polite import PoliteBrain
 from app.sim.realtime.server import SimRealtime
-from app.sim.text import Route, SimText
+from app.sim.text import Mind, Route, SimText
 from app.sim.text.analyst import PlausibleAnalyst
 from app.sim.text.server import MODELS
 
@@ -39,6 +39,7 @@ async def sim_world(
     callees: Directory | None = None,
     brain: Callable[[], Brain] = PoliteBrain,
     options: SimOptions | None = None,
+    analyst: Mind | None = None,
 ) -> AsyncGenerator[SimWorld]:
     """Start the simulators; `world.settings` is `settings` with their addresses."""
     async with (
@@ -46,7 +47,7 @@ async def sim_world(
             callees=callees, dials=_dials(settings), settings=ExchangeSettings(callback_app=settings.ari_app)
         ) as asterisk,
         SimRealtime(brain=brain, options=options) as realtime,
-        SimText(routes=[Route(schema="CallJudgement", mind=PlausibleAnalyst())]) as text,
+        SimText(routes=[Route(schema="CallJudgement", mind=analyst or PlausibleAnalyst())]) as text,
     ):
         pointed = settings.model_copy(
             update={

@@ -55,7 +55,7 @@ class AnswerMachine:
         self._recorded = False
         """It sounds like a recorded greeting; only words or a beep make it one."""
         self._turns: list[str] = []
-        self._awake_ms = 0
+        self._awake_ms = self._told_ms = 0
         self._decided: list[Decided] = []
 
     @property
@@ -71,7 +71,11 @@ class AnswerMachine:
 
     def pause_ms(self) -> int:
         """How long the callee has been silent."""
-        return 0 if self._tones.beeping else self._speech.pause_ms(self._now_ms)
+        if self._tones.beeping:
+            return 0
+        # A voice that no ear took for speech has spoken all the same: its words say so.
+        told_ms = self._now_ms if self._speech.first_ms is not None else self._now_ms - self._told_ms
+        return min(told_ms, self._speech.pause_ms(self._now_ms))
 
     def handle(self, event: Input, now_ms: int) -> list[Decided]:
         """Take one input. Time never runs backwards: an older `now_ms` counts as the newest."""
@@ -87,8 +91,10 @@ class AnswerMachine:
                     self._tone(tone)
                 self._by_sound()
             case Words(text=text, final=final):
+                self._told_ms = self._now_ms
                 self._words(text, final=final)
             case ModelSays():
+                self._told_ms = self._now_ms
                 self._enter(Verdict.MACHINE, "the model reports voicemail", final=True)
             case AmdSays(status=status):
                 if status.upper() == "MACHINE" and self.verdict in UNDECIDED:

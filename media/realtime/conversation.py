@@ -187,6 +187,8 @@ class Conversation:
 
     def _say(self, event: SayNow, now: float) -> None:
         self._greeting.off()
+        if event.instead:
+            self.turns.fall_silent(now)
         config = spoken_only(self._settings.instructions, event.instructions)
         self.sequencer.ask(Want(kind="say", asked_at=now, config=config))
 

@@ -97,10 +97,12 @@ class SayNow(msgspec.Struct, frozen=True, kw_only=True):
     """Make the agent say something in its own words, with no tools, e.g. a farewell.
 
     Speech that is being generated or played is finished first (a farewell cut into half a sentence sounds like
-    a fault); a response that has not produced any audio is cancelled in its favour.
+    a fault); a response that has not produced any audio is cancelled in its favour. With `instead` the speech is
+    cut: it was the answer to something that needs this one.
     """
 
     instructions: str
+    instead: bool = False
 
 
 class InjectText(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,10 +32,12 @@ from app.sim.asterisk.script import (
     Busy,
     CalleeScript,
     Congestion,
+    Converse,
     DeadPeer,
     EarlyMedia,
     HangUp,
     Interrupt,
+    Menu,
     NoAnswer,
     NotFound,
     Press,
@@ -85,6 +87,8 @@ class CalleeFlow:
         self._since = 0.0
         self._entered = False
         self._spoken = False
+        self._rounds = 0
+        self._pause_since: float | None = None
         self._effects: list[Effect] = []
         self._unread: list[str] = []
         self._digits = ""
@@ -101,6 +105,7 @@ class CalleeFlow:
                 break
             self._index, self._since = self._index + 1, now
             self._entered = self._spoken = False
+            self._rounds = 0
             self.next_deadline = None
         return self._effects
 
@@ -145,6 +150,10 @@ class CalleeFlow:
                 return self._wait(self._agent_silent_for(step.silence_s, now), step, now)
             case WaitForDigits():
                 return self._wait(self._take_digits(step.digits), step, now)
+            case Menu():
+                return self._menu(step, now)
+            case Converse():
+                return self._converse(step)
             case Interrupt():
                 return self._interrupt(step, now)
             case Press():
@@ -246,6 +255,33 @@ class CalleeFlow:
         return self._wait(self._agent_audible_for(wait.ms / 1_000, now), wait, now) and self._speak(
             step.text, None
         )
+
+    def _menu(self, step: Menu, now: float) -> bool:
+        if self._take_digits(step.digits):
+            return True
+        if not self._entered:
+            self._rounds += 1
+            self._pause_since = None
+            return self._speak(step.text, None)
+        if not self._spoken:
+            return False
+        if self._pause_since is None:
+            self._pause_since = now
+        if not self._lasted(self._pause_since, step.pause_s, now):
+            return False
+        self._entered = self._spoken = False
+        return self._rounds >= step.times or self._menu(step, now)
+
+    def _converse(self, step: Converse) -> bool:
+        if self._entered and not self._spoken:
+            return False
+        self._entered = self._spoken = False
+        while self._unread and not self._entered:
+            said = self._unread.pop(0)
+            reply = next((reply for key, reply in step.replies if key in said), step.otherwise)
+            if reply:
+                self._speak(reply, None)
+        return False
 
     def _press(self, digits: str, now: float) -> bool:
         if not self._entered:

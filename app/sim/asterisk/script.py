@@ -97,6 +97,24 @@ class WaitForDigits(msgspec.Struct, frozen=True):
     timeout_s: float = 10.0
 
 
+class Menu(msgspec.Struct, frozen=True):
+    """An automated menu: `text`, then `pause_s` for the keys `digits`; said again up to `times`, then left."""
+
+    text: str
+    digits: str
+    times: int = 3
+    pause_s: float = 2.0
+
+
+class Converse(msgspec.Struct, frozen=True):
+    """To the end of the call: each sentence of the agent gets the reply of the first key in it (an empty one:
+    silence), and one without a key `otherwise`.
+    """
+
+    replies: tuple[tuple[str, str], ...]
+    otherwise: str = ""
+
+
 class Interrupt(msgspec.Struct, frozen=True):
     """Waits until the agent has been talking for `after_agent_ms`, then talks over it."""
 
@@ -132,6 +150,8 @@ Talking = (
     | WaitForAgentAudio
     | WaitForSilence
     | WaitForDigits
+    | Menu
+    | Converse
     | Interrupt
     | Press
     | HangUp

@@ -14,6 +14,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     """From response.created to the first delta, unless the brain's step says otherwise."""
     transcript_ms: int = 150
     """From committed to the transcript of the callee's turn."""
+    vocabulary: tuple[str, ...] = ()
+    """Sentences whose words the recognizer knows; empty: it writes down exactly what it hears."""
     session_limit_s: float = 3_600.0
     journal_limit: int = 20_000
     keep_audio: bool = False

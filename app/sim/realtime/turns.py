@@ -14,6 +14,7 @@ from app.sim.realtime.conversation import Item
 from app.sim.realtime.faults import Fault, FaultKind, Stage
 from app.sim.realtime.hearing import Hearing, IdleTimeout, Signal, Turn, TurnStarted
 from app.sim.realtime.protocol_check import Json, Refusal
+from app.sim.realtime.recognizer import Recognizer
 from app.sim.realtime.responder import Kit
 from app.sim.realtime.response import ResponseWriter
 from app.sim.realtime.transcriber import Transcriber
@@ -48,6 +49,7 @@ class TurnTaking:
         self._answers = answers
         self._config = config
         self._item_id = ""
+        self._recognizer = Recognizer(kit.options.vocabulary)
         self._transcriber = Transcriber(kit.outbox, kit.options.transcript_ms)
         self._input: Json = config["audio"]["input"]
         self.hearing = Hearing(self._input["format"]["type"], self._detection)
@@ -107,14 +109,15 @@ class TurnTaking:
                 self._kit.outbox.send("input_audio_buffer.speech_stopped", **place)
                 self._add(signal)
                 if detection.get("create_response", True):
-                    self._answer(BrainEvent(cause=Cause.TURN, text=signal.text))
+                    self._answer(BrainEvent(cause=Cause.TURN, text=self._recognizer.read(signal.text)))
 
     def _add(self, turn: Turn) -> None:
         """Commit: the audio becomes a user item, and its transcript is on the way."""
+        text = self._recognizer.read(turn.text)
         outbox, conversation = self._kit.outbox, self._kit.conversation
         item_id, self._item_id = self._item_id or outbox.new_id("item"), ""
-        self.heard.append(HeardTurn(item_id=item_id, text=turn.text, start_ms=turn.start_ms, end_ms=turn.end_ms))
-        item = Item(id=item_id, body=items.user_audio(item_id), audio_ms=turn.audio_ms, said=turn.text)
+        self.heard.append(HeardTurn(item_id=item_id, text=text, start_ms=turn.start_ms, end_ms=turn.end_ms))
+        item = Item(id=item_id, body=items.user_audio(item_id), audio_ms=turn.audio_ms, said=text)
         previous = conversation.append(item)
         outbox.send("input_audio_buffer.committed", item_id=item_id, previous_item_id=previous)
         items.announce(outbox, item, previous)

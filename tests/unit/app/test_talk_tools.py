@@ -38,6 +38,9 @@ from media import protocol as media
 from stasis.outcome import EndedBy
 
 WHO = {"seq": 1, "call_id": "c1", "at_unix_ms": 0}
+SPEAKS = media.AgentSpeaking(
+    **WHO, item_id="i1", response_to_first_delta_ms=1, first_delta_to_rtp_ms=1, speech_stop_to_rtp_ms=None
+)
 OFFER = Offer(
     tools=NAMES,
     fields=(FieldSpec(name="seats", type="number", required=True), FieldSpec(name="note")),
@@ -270,12 +273,15 @@ def test_after_the_beep_the_message_is_spoken_and_then_hung_up() -> None:
     talk = talking(voicemail_message="Ann's office called.")
     effects = talk.handle(treated("leave_message", "beep"), 104.0)
     assert said(effects) == [f"{SAY_VOICEMAIL_WORDS} Ann's office called."]
+    talk.handle(SPEAKS, 104.5)
     end = talk.handle(media.PlayoutDrained(**WHO, item_id="i1"), 112.0)
     assert end == [WantHangUp(EndedBy.SYSTEM_COMPLETE, "a message was left on an answering machine")]
 
 
 def test_a_screening_service_is_told_who_calls() -> None:
-    assert said(talking().handle(treated("say_identity"), 101.0)) == [SAY_IDENTITY]
+    """Instead of what the model says by itself to the robot's question: it must not hear two answers."""
+    effects = talking().handle(treated("say_identity"), 101.0)
+    assert effects == [ToMedia(media.Say(call_id="c1", instructions=SAY_IDENTITY, instead=True))]
 
 
 def test_a_policy_that_hangs_up_does_so_at_once() -> None:

@@ -305,3 +305,15 @@ def test_a_gliding_vowel_is_no_beep() -> None:
     supervision = Supervision(AnswerSettings())
     supervision.handle(Words(GREETING), 0)
     assert Verdict.BEEP not in verdicts(play(supervision, silence(500), vowel, silence(1000)))
+
+
+def test_a_voice_no_ear_takes_for_speech_has_spoken_when_its_words_arrive() -> None:
+    """Silence after the greeting is counted from them, not from the answer: the beep is still to come."""
+    supervision = Supervision(AnswerSettings())
+    for at in range(20, 4_020, 20):
+        assert of(supervision.handle(Tick(), at), LeaveMessage) == []
+    assert of(supervision.handle(ModelSays(), 4_000), LeaveMessage) == []
+    assert of(supervision.handle(Words(GREETING), 4_200), LeaveMessage) == []
+    until_ms = 4_200 + AnswerSettings().message_after_silence_ms
+    assert of(supervision.handle(Tick(), until_ms - 100), LeaveMessage) == []
+    assert of(supervision.handle(Tick(), until_ms), LeaveMessage) == [LeaveMessage("silence after the greeting")]

@@ -90,3 +90,15 @@ def test_a_session_that_takes_over_still_only_listens(barge_in: str) -> None:
     assert second is not None
     assert second[0] is False
     assert creates(talk) == 0
+
+
+@MODES
+def test_words_said_instead_cut_what_is_being_said(barge_in: str) -> None:
+    """The robot that screens calls was answered by the model, and is then told by us who calls: once."""
+    talk = Talk(barge_in=barge_in).in_call().hear(1000).said(5000, "I am calling about your table.")
+    talk.now += 0.5
+    step = talk.put(sm.SayNow(instructions="Say who calls.", instead=True))
+    assert step.of(sm.FlushPlayback) == [sm.FlushPlayback(fade=True)]
+    assert creates(talk) == 1
+    later = Talk(barge_in=barge_in).in_call().hear(1000).said(5000, "I am calling about your table.")
+    assert later.put(sm.SayNow(instructions="Say goodbye.")).of(sm.FlushPlayback) == []
