@@ -8,25 +8,28 @@ side of the call is `stasis.call`; `app.calls.run` connects them.
 from app.calls.field_desk import FieldDesk
 from app.calls.silence import Silence
 from app.calls.talk_model import (
+    APOLOGY_S,
     ASK_IF_PRESENT,
+    FAREWELL_LIMIT_S,
     KEEP_COMPANY,
+    KEY_PAUSE_S,
     SAY_GOODBYE,
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
     SAY_IDENTITY,
-    SAY_VOICEMAIL,
-    SAY_VOICEMAIL_WORDS,
     TRANSITIONS,
+    VOICEMAIL_LIMIT_S,
     Errand,
     ErrandDone,
     NobodyAnswered,
     Note,
     PeopleAnswered,
-    TalkAnswer,
     TalkEffect,
     TalkLimits,
     TalkState,
+    Told,
     ToMedia,
+    TransferMoved,
     WantHangUp,
 )
 from app.calls.talk_tools import TalkTools
@@ -34,14 +37,6 @@ from app.calls.tools import Offer, RecordOptOut
 from app.domain.analysis.opt_out import heard
 from media import protocol as media
 from stasis.outcome import EndedBy
-
-FAREWELL_LIMIT_S = 12.0
-"""A farewell that has not been heard by then is given up: the line must not stay open for it."""
-VOICEMAIL_LIMIT_S = 45.0
-"""The same for a message on an answering machine."""
-APOLOGY_S = 2.5
-"""A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
-KEY_PAUSE_S = 1.5
 
 
 class Conversation:
@@ -83,7 +78,7 @@ class Conversation:
                 return min(at for at in due if at is not None)
             case TalkState.CLOSING:
                 return self._close_until
-            case TalkState.WAITING | TalkState.DONE:
+            case TalkState.WAITING | TalkState.ASIDE | TalkState.DONE:
                 return None
 
     def answered(self, now: float) -> list[TalkEffect]:
@@ -128,7 +123,7 @@ class Conversation:
             self._silence.end(forgive=True)
         return [Note("dtmf_in", digit)]
 
-    def handle(self, report: media.NumberedReport | TalkAnswer, now: float) -> list[TalkEffect]:
+    def handle(self, report: media.NumberedReport | Told, now: float) -> list[TalkEffect]:
         """React to one report of the media worker, or to what the shell did for a function of the agent."""
         match report:
             case media.SpeechStarted():
@@ -151,7 +146,7 @@ class Conversation:
                 return self.tools.press(now)
             case media.PlayoutDrained():
                 return self._drained(now)
-            case media.ToolCalled() | ErrandDone() | PeopleAnswered() | NobodyAnswered():
+            case media.ToolCalled() | ErrandDone() | PeopleAnswered() | NobodyAnswered() | TransferMoved():
                 return self.tools.handle(report, now)
             case media.AnswerTreatment():
                 return self._treated(report, now)
@@ -186,7 +181,7 @@ class Conversation:
         self, ended_by: EndedBy, reason: str, now: float, *, farewell: str = SAY_GOODBYE
     ) -> list[TalkEffect]:
         """Somebody outside the talk wants a polite end (operator, drain)."""
-        if self.state is TalkState.WAITING:
+        if self.state in {TalkState.WAITING, TalkState.ASIDE}:
             return self._finish(WantHangUp(ended_by, reason))
         return self.close_with(WantHangUp(ended_by, reason), farewell, now)
 
@@ -215,6 +210,12 @@ class Conversation:
         self.muted = agent
         self._silence.begin(now)
         return [self._line(agent=agent, callee=callee)]
+
+    def turn_to(self, state: TalkState, now: float) -> None:
+        """The callee was put aside, came back, or talks with somebody else now (`app.calls.hand_over`)."""
+        self._enter(state)
+        self.muted = state is TalkState.ASIDE
+        self._silence.begin(now)
 
     def _opted_out(self, text: str) -> list[TalkEffect]:
         """Whoever plainly asks for no more calls is listed now, whether or not the model has understood it."""
@@ -246,10 +247,8 @@ class Conversation:
             case "say_identity":
                 return [self._say(SAY_IDENTITY)]
             case "leave_message":
-                words = self.limits.voicemail_message
-                told = f"{SAY_VOICEMAIL_WORDS} {words}" if words else SAY_VOICEMAIL
                 end = WantHangUp(EndedBy.SYSTEM_COMPLETE, "a message was left on an answering machine")
-                return self.close_with(end, told, now, limit_s=VOICEMAIL_LIMIT_S)
+                return self.close_with(end, self.limits.say_voicemail, now, limit_s=VOICEMAIL_LIMIT_S)
             case "hang_up":
                 return self._finish(WantHangUp(EndedBy.SYSTEM_COMPLETE, report.reason))
 
@@ -264,7 +263,7 @@ class Conversation:
         return [note, *self.close_with(end, SAY_GOODBYE_TIME, now)]
 
     def _model_gone(self, end: WantHangUp, now: float) -> list[TalkEffect]:
-        if self.state in {TalkState.WAITING, TalkState.DONE}:
+        if self.state in {TalkState.WAITING, TalkState.ASIDE, TalkState.DONE}:
             return self._finish(end)
         if self.state is TalkState.TALKING:
             self._enter(TalkState.CLOSING)
