@@ -21,6 +21,7 @@ Point = Literal[
     "ringing",
     "answered",
     "bridged",
+    "after_transfer_intent",
     "before_end_stored",
     "after_end_stored",
     "before_conclude",
@@ -29,6 +30,8 @@ Point = Literal[
 ]
 """In the order in which a call passes them; the last one is passed by whoever comes after a crash."""
 POINTS: tuple[Point, ...] = get_args(Point)
+OF_TRANSFERS: frozenset[Point] = frozenset({"after_transfer_intent"})
+"""Passed only by calls that are transferred."""
 
 ConfirmPoint = Literal[
     "confirm_begun",

@@ -5,7 +5,7 @@ possible; hence any order and any repetition of events is harmless. Four rules i
 - originate is sent once, and only when an answered call would be heard (bridge, media channel, model session);
 - a lost originate answer is looked up by its channel id, never sent again: a second one could ring a person twice;
 - the callee channel ends by its ChannelDestroyed, or by proof that it is not there;
-- whatever was made is removed, from any state. `app` runs the effects and feeds the answers back.
+- whatever was made is removed, from any state.
 """
 
 from stasis import call_model as m
@@ -76,6 +76,9 @@ class CallMachine:
                 self._media(given, now)
             case m.HangUp(by=by, reason=reason):
                 self._finish(by, reason, now)
+            case m.HandOver() | m.BeginTransfer():
+                if self.state is CallState.BRIDGED:
+                    self._enter(CallState.HANDED_OVER, now)
             case m.StreamLost():
                 self._outage.begin(now)
                 # Nobody rings yet, and the media channel's StasisStart may be among what is lost: begin afresh.
@@ -97,6 +100,8 @@ class CallMachine:
             self._talk(now)
         elif self.state is CallState.REPAIRING:
             self._repair(now)
+        elif self.state is CallState.HANDED_OVER:
+            self._effects.extend(self._repairs.release(now))
         if self.state is CallState.ENDING:
             self._tear_down(now)
         effects, self._effects = self._effects, []
@@ -123,19 +128,17 @@ class CallMachine:
 
     def _media(self, given: m.MediaInput, now: float) -> None:
         match given:
-            case m.MediaOpened(rtp_host=host, rtp_port=port):
-                self._prepared.external_host = f"{host}:{port}"
-            case m.MediaReady():
-                self._prepared.model_ready = True
-            case m.MediaLost(reason=reason, listed=listed):
-                if not (listed and self._repairs.explains(now)):
+            case m.MediaLost(reason=reason, listed=listed, bridge=bridge):
+                if bridge or not (self.state is CallState.HANDED_OVER or (listed and self._repairs.explains(now))):
                     self._finish(EndedBy.SYSTEM_FAILURE, f"media: {reason}", now)
-            case m.WorkerGone(reason=reason):
+            case m.WorkerGone(reason=reason) if self.state is not CallState.HANDED_OVER:
                 self._worker_gone(reason, now)
+            case _:
+                self._prepared.take(given)
 
     def _worker_gone(self, reason: str, now: float) -> None:
         """Only a talk is worth a new media channel; an unanswered call is taken back and made again."""
-        if self.state not in {CallState.BRIDGED, CallState.REPAIRING} or not self._repairs.possible:
+        if self.state not in m.HEARD or not self._repairs.possible:
             self._finish(EndedBy.SYSTEM_FAILURE, f"media: {reason}", now)
             return
         self._repairs.begin()
@@ -173,11 +176,6 @@ class CallMachine:
             self._record.hang_up(by, detail)
             self._enter(CallState.ENDING, now)
 
-    def _gone(self, now: float) -> None:
-        self._record.end(now)
-        if self.state not in m.OVER:
-            self._enter(CallState.ENDING, now)
-
     # --- events -------------------------------------------------------------------------------------------------
     def _event(self, event: events.Event, now: float) -> None:
         concerned, media, bridge = event.channel_ids(), self._prepared.media, self._prepared.bridge
@@ -185,7 +183,7 @@ class CallMachine:
             self._callee_event(event, now)
         elif media.channel_id in concerned and not media.resource.untouched:
             media.observe(event)
-            if isinstance(event, events.ChannelDestroyed):
+            if isinstance(event, events.ChannelDestroyed) and self.state is not CallState.HANDED_OVER:
                 self._finish(EndedBy.SYSTEM_FAILURE, "Asterisk ended the media channel", now)
         elif self.plan.ids.bridge in concerned and not bridge.untouched:
             bridge.vanish()
@@ -213,7 +211,9 @@ class CallMachine:
             case Milestone.CLOSING if self._hangup_by is None and self.state not in m.OVER:
                 self._hangup_by = now + deadlines.HANGUP_S
             case Milestone.GONE:
-                self._gone(now)
+                self._record.end(now)
+                if self.state not in m.OVER:
+                    self._enter(CallState.ENDING, now)
             case _:
                 pass
 
@@ -247,8 +247,7 @@ class CallMachine:
             case m.AddToBridge(channel_id=self._callee.channel_id):
                 self._callee.in_bridge = True
             case m.CreateBridge() | CreateExternalMedia() | m.AddToBridge():
-                if not self._repairs.outdated(effect):
-                    self._prepared.completed(effect, channel)
+                self._repairs.completed(effect, channel)
             case Originate():
                 self._callee.resource.prove()
                 self._record.seen(channel)
@@ -258,8 +257,8 @@ class CallMachine:
                     self._seen(channel, self._outage.during(channel), now)
             case m.HangUpChannel() | m.DestroyBridge():
                 self._owned.owner(effect).removed(now)
-            case m.AnswerCaller():
-                pass  # `inbound`
+            case _:
+                pass  # of `inbound`
 
     def _failed(self, effect: m.RestEffect, error: AriError, now: float) -> None:
         match effect:
@@ -269,8 +268,7 @@ class CallMachine:
                 else:
                     self._finish(EndedBy.SYSTEM_FAILURE, f"could not be connected: {error}", now)
             case m.CreateBridge() | CreateExternalMedia() | m.AddToBridge():
-                if not self._repairs.outdated(effect, error, now):
-                    self._prepared.failed(effect, error, now)
+                self._repairs.failed(effect, error, now)
             case Originate():
                 over = self.state in m.OVER
                 self._effects.extend(self._line.originate_failed(error, now, self._limit.ring_until, over=over))
@@ -278,9 +276,11 @@ class CallMachine:
                     self._finish(EndedBy.SYSTEM_FAILURE, "originate refused", now)
             case m.LookUp():
                 if self._line.look_failed(error, now, over=self.state in m.OVER):
-                    self._gone(now)
+                    self._reach(Milestone.GONE, now)
             case m.HangUpChannel() | m.DestroyBridge():
                 self._owned.owner(effect).removal_failed(error, now)
+            case _:
+                pass
 
     def _expire(self, now: float) -> None:
         self._effects.extend(self._inquiry.due(now))

@@ -16,6 +16,7 @@ from stasis.ids import CallIds
 from stasis.model import Channel
 from stasis.outcome import CallResult, EndedBy
 from stasis.requests import CreateExternalMedia, Originate
+from stasis.transfer_model import BeginTransfer, HandOver, HoldCallee, RetrieveCallee, TransferChanged
 
 LEDGER_MARK = "GLOBAL(OD_CALL_{call_id})"
 """Set with every originate; `stasis.ledger` says what for."""
@@ -33,6 +34,8 @@ class CallState(StrEnum):
     """The callee is in the bridge: the conversation runs."""
     REPAIRING = "repairing"
     """The media worker died in the middle of the talk: a new media channel is being put into the same bridge."""
+    HANDED_OVER = "handed_over"
+    """The callee talks with somebody the call was transferred to; the agent is out of it (see `transfer`)."""
     ENDING = "ending"
     """Waiting for the callee channel's end and for everything of ours to be removed."""
     ENDED = "ended"
@@ -43,8 +46,9 @@ TRANSITIONS: dict[CallState, frozenset[CallState]] = {
     CallState.DIALING: frozenset({CallState.RINGING, CallState.ANSWERED, CallState.ENDING}),
     CallState.RINGING: frozenset({CallState.ANSWERED, CallState.ENDING}),
     CallState.ANSWERED: frozenset({CallState.BRIDGED, CallState.ENDING}),
-    CallState.BRIDGED: frozenset({CallState.REPAIRING, CallState.ENDING}),
+    CallState.BRIDGED: frozenset({CallState.REPAIRING, CallState.HANDED_OVER, CallState.ENDING}),
     CallState.REPAIRING: frozenset({CallState.BRIDGED, CallState.ENDING}),
+    CallState.HANDED_OVER: frozenset({CallState.ENDING}),
     CallState.ENDING: frozenset({CallState.ENDED}),
     CallState.ENDED: frozenset(),
 }
@@ -181,13 +185,24 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RemovalEffect = HangUpChannel | DestroyBridge
-RestEffect = CreateBridge | CreateExternalMedia | AddToBridge | Originate | AnswerCaller | LookUp | RemovalEffect
+MoveEffect = HoldCallee | RetrieveCallee
+RestEffect = (
+    CreateBridge
+    | CreateExternalMedia
+    | AddToBridge
+    | Originate
+    | AnswerCaller
+    | LookUp
+    | MoveEffect
+    | RemovalEffect
+)
 Effect = (
     RestEffect
     | ConnectMediaPeer
     | StartConversation
     | ReopenMedia
     | MediaRestored
+    | TransferChanged
     | Progress
     | DtmfReceived
     | Ended
@@ -223,6 +238,8 @@ class MediaLost(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     listed: bool = False
+    bridge: bool = False
+    """The bridge is gone: then whoever is on the line listens to nothing."""
 
 
 class WorkerGone(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +266,8 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     asterisk_restarted: bool = False
     generation: int = 1
     """Of the newest media channel listed; a call taken over does not know how often its media was replaced."""
+    targets: tuple[str, ...] = ()
+    """Ids of the channels of its transfers, as listed."""
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,4 +275,6 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MediaInput = MediaOpened | MediaReady | MediaLost | WorkerGone
-Input = Event | Completed | Failed | MediaInput | HangUp | StreamLost | Reconciled | Tick
+Input = (
+    Event | Completed | Failed | MediaInput | HangUp | BeginTransfer | HandOver | StreamLost | Reconciled | Tick
+)

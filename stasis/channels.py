@@ -27,6 +27,8 @@ CONTINUE = operation("POST", "/channels/{channelId}/continue", "context extensio
 DTMF = operation("POST", "/channels/{channelId}/dtmf", "dtmf between duration", NOTHING)
 HOLD = operation("POST", "/channels/{channelId}/hold", "", NOTHING)
 UNHOLD = operation("DELETE", "/channels/{channelId}/hold", "", NOTHING)
+RING = operation("POST", "/channels/{channelId}/ring", "", NOTHING)
+RING_STOP = operation("DELETE", "/channels/{channelId}/ring", "", NOTHING)
 START_MOH = operation("POST", "/channels/{channelId}/moh", "mohClass", NOTHING)
 STOP_MOH = operation("DELETE", "/channels/{channelId}/moh", "", NOTHING)
 GET_VARIABLE = operation("GET", "/channels/{channelId}/variable", "variable", Variable)
@@ -45,6 +47,8 @@ OPERATIONS = (
     DTMF,
     HOLD,
     UNHOLD,
+    RING,
+    RING_STOP,
     START_MOH,
     STOP_MOH,
     GET_VARIABLE,
@@ -112,6 +116,13 @@ class Channels:
 
     async def unhold(self, channel_id: str) -> None:
         await self._rest.call(UNHOLD, {"channelId": channel_id})
+
+    async def ring(self, channel_id: str) -> None:
+        """Let it hear a ringing tone, made by Asterisk; takes effect only while the channel is in no bridge."""
+        await self._rest.call(RING, {"channelId": channel_id})
+
+    async def ring_stop(self, channel_id: str) -> None:
+        await self._rest.call(RING_STOP, {"channelId": channel_id})
 
     async def start_moh(self, channel_id: str, moh_class: str | None = None) -> None:
         """Play music on hold; takes effect only while the channel is in no bridge."""

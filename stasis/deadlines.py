@@ -23,6 +23,7 @@ OVERDUE: dict[CallState, tuple[EndedBy, str]] = {
     CallState.RINGING: (EndedBy.SYSTEM_TIMEOUT, "neither answer nor end in time"),
     CallState.ANSWERED: (EndedBy.SYSTEM_FAILURE, "answered, but not in the bridge in time"),
     CallState.BRIDGED: (EndedBy.SYSTEM_TIMEOUT, "maximum duration"),
+    CallState.HANDED_OVER: (EndedBy.SYSTEM_TIMEOUT, "maximum duration"),
     CallState.REPAIRING: (EndedBy.SYSTEM_FAILURE, "no media again in time"),
 }
 """Who ends a call whose state lasted too long, and what the record says."""
@@ -49,8 +50,8 @@ class StateLimit:
         self.ring_until = ring_deadline(self._plan, now)
 
     def enter(self, state: CallState, now: float) -> None:
-        """A repair makes a talk no longer: its limit counts from the first time it began."""
-        if state is CallState.BRIDGED:
+        """Neither a repair nor a transfer makes a talk longer: its limit counts from the first time it began."""
+        if state in {CallState.BRIDGED, CallState.HANDED_OVER}:
             now = self._bridged_at = now if self._bridged_at is None else self._bridged_at
         self.at = state_deadline(self._plan, state, now, self.ring_until)
 
@@ -74,7 +75,7 @@ def state_deadline(plan: CallPlan, state: CallState, now: float, ring_deadline_a
             return ring_deadline_at
         case CallState.ANSWERED:
             return now + BRIDGE_S
-        case CallState.BRIDGED:
+        case CallState.BRIDGED | CallState.HANDED_OVER:
             return now + plan.max_duration_s
         case CallState.REPAIRING:
             return now + REPAIR_S

@@ -1,8 +1,9 @@
-"""The ids we choose for everything a call owns in Asterisk: `od-<node>-<call id>-c|m|b`.
+"""The ids we choose for everything a call owns in Asterisk: `od-<node>-<call id>-c|m|b|t`.
 
 Chosen and stored before the first POST, so no event can arrive for an id nobody knows, and a second originate of
-the same call answers 409. A media channel that replaces a dead one is `m2`, `m3`, ...: an id is used once. Used by
-the call machine, the router and reconcile; nothing else may build an id.
+the same call answers 409. A media channel that replaces a dead one is `m2`, `m3`, ..., the second phone a call is
+transferred to `t2`: an id is used once. Used by the machines, the router and reconcile; nothing else may build an
+id.
 """
 
 import re
@@ -10,12 +11,12 @@ from typing import Literal, NamedTuple, cast
 
 import msgspec
 
-Kind = Literal["c", "m", "b"]
-"""c = callee channel, m = media channel, b = bridge."""
+Kind = Literal["c", "m", "b", "t"]
+"""c = callee channel, m = media channel, b = bridge, t = the phone a call is transferred to."""
 
 _NODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,47}")
 _CALL_ID = re.compile(r"[0-9A-Za-z]{1,64}")
-_ID = re.compile(rf"od-({_NODE.pattern})-({_CALL_ID.pattern})-(?:([cb])|(m)([2-9]|[1-9][0-9])?)")
+_ID = re.compile(rf"od-({_NODE.pattern})-({_CALL_ID.pattern})-(?:([cb])|([mt])([2-9]|[1-9][0-9])?)")
 
 
 class CallIds(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +53,13 @@ class CallIds(msgspec.Struct, frozen=True, kw_only=True):
         """The `generation`-th media channel, counted from 1, at most 99."""
         return f"od-{self.node}-{self.call_id}-m{generation if generation > 1 else ''}"
 
+    def target_of(self, seq: int) -> str:
+        """The phone of the `seq`-th transfer, counted from 1, at most 99."""
+        return f"od-{self.node}-{self.call_id}-t{seq if seq > 1 else ''}"
+
 
 class ParsedId(NamedTuple):
-    """What an id of ours says; `generation` of a media channel, 1 for everything else."""
+    """What an id of ours says; `generation` of a media channel or a transfer, 1 for everything else."""
 
     node: str
     call_id: str
@@ -67,5 +72,5 @@ def parse(asterisk_id: str) -> ParsedId | None:
     match = _ID.fullmatch(asterisk_id)
     if match is None:
         return None
-    node, call_id, other, media, generation = match.groups()
-    return ParsedId(node, call_id, cast("Kind", other or media), int(generation or 1))
+    node, call_id, other, counted, generation = match.groups()
+    return ParsedId(node, call_id, cast("Kind", other or counted), int(generation or 1))

@@ -4,7 +4,17 @@ Only when all of it is there may the phone ring: an answered call is then heard 
 removes the two resources made here.
 """
 
-from stasis.call_model import AddToBridge, CallPlan, ConnectMediaPeer, CreateBridge, DestroyBridge, Effect
+from stasis.call_model import (
+    AddToBridge,
+    CallPlan,
+    ConnectMediaPeer,
+    CreateBridge,
+    DestroyBridge,
+    Effect,
+    MediaInput,
+    MediaOpened,
+    MediaReady,
+)
 from stasis.errors import AriError
 from stasis.legs import Leg
 from stasis.model import Channel
@@ -29,6 +39,16 @@ class Preparation:
         self._in_place = False
         """The media channel exists and its address was handed on."""
         self._plan = plan
+
+    def take(self, given: MediaInput) -> None:
+        """Word from the media side."""
+        match given:
+            case MediaOpened(rtp_host=host, rtp_port=port):
+                self.external_host = f"{host}:{port}"
+            case MediaReady():
+                self.model_ready = True
+            case _:
+                pass
 
     @property
     def ready(self) -> bool:

@@ -56,17 +56,23 @@ def plan(
     """
     restarted = before is not None and now.startup_time is not None and now.startup_time != before
     generations = _media_generations(node, now)
+    targets = [key for key in now.channels if (ours := parse(key)) is not None and ours.kind == "t"]
     inputs: list[tuple[str, Input]] = []
     for call_id in running:
         ids = CallIds(node=node, call_id=call_id, caller_channel=caller_channels.get(call_id, ""))
         callee = now.channels.get(ids.callee)
         media = generations.get(call_id)
-        given = Reconciled(channel=callee, asterisk_restarted=restarted, generation=media or 1)
+        given = Reconciled(
+            channel=callee,
+            asterisk_restarted=restarted,
+            generation=media or 1,
+            targets=tuple(key for key in targets if key.startswith(ids.target_of(1))),
+        )
         inputs.append((call_id, given))
         # The callee leg is made (a caller's: answered) last: alone it is a person listening to nothing.
         last = callee is not None and (not ids.caller_channel or callee.state == "Up")
         if last and ids.bridge not in now.bridges:
-            inputs.append((call_id, MediaLost(reason="the bridge is gone")))
+            inputs.append((call_id, MediaLost(reason="the bridge is gone", bridge=True)))
         elif last and media is None:
             inputs.append((call_id, MediaLost(reason="the media channel is gone", listed=True)))
     known = frozenset(caller_channels.values())

@@ -3,8 +3,9 @@
 Used by `call`.
 """
 
-from stasis.call_model import AddToBridge, CreateBridge
+from stasis.call_model import AddToBridge, CreateBridge, RemovalEffect
 from stasis.errors import AriError
+from stasis.model import Channel
 from stasis.prepare import Preparation, PrepareEffect
 from stasis.teardown import Belongings
 
@@ -50,6 +51,21 @@ class Repairs:
         """The newest media channel in a listing: a call taken over learns how often its media was replaced."""
         if self._count == 0 and generation > self._prepared.generation:
             self.adopt(generation)
+
+    def release(self, now: float) -> list[RemovalEffect]:
+        """The agent is out of the call: no media channel is wanted any more."""
+        self._owned.retire(self._prepared.media.resource)
+        return self._owned.remove(now, everything=False)
+
+    def completed(self, effect: PrepareEffect, channel: Channel | None) -> None:
+        """Something of the preparation, or of a repair, was made."""
+        if not self.outdated(effect):
+            self._prepared.completed(effect, channel)
+
+    def failed(self, effect: PrepareEffect, error: AriError, now: float) -> None:
+        """It was not."""
+        if not self.outdated(effect, error, now):
+            self._prepared.failed(effect, error, now)
 
     def outdated(self, effect: PrepareEffect, error: AriError | None = None, now: float = 0.0) -> bool:
         """True for the answer about a channel that was replaced while it was being made: it has to be removed."""

@@ -1,6 +1,7 @@
 """Runs one REST effect of the call machine and returns what to feed back. Called by `app` in a task per effect."""
 
 import asyncio
+from contextlib import suppress
 from typing import assert_never
 
 from stasis.call_model import (
@@ -11,11 +12,13 @@ from stasis.call_model import (
     DestroyBridge,
     Failed,
     HangUpChannel,
+    HoldCallee,
     LookUp,
     RestEffect,
+    RetrieveCallee,
 )
 from stasis.client import AriClient
-from stasis.errors import AriError, NotFound, NotSent
+from stasis.errors import AriError, NotFound, NotSent, Unprocessable
 from stasis.ledger import testimony
 from stasis.model import Channel
 from stasis.requests import CreateExternalMedia, Originate
@@ -70,6 +73,10 @@ async def _run(client: AriClient, effect: RestEffect, dialed_unix_ms: int | None
         case AnswerCaller(channel_id=channel_id, limit_s=limit_s):
             await client.channels.set_variable(channel_id, "TIMEOUT(absolute)", str(limit_s))
             await client.channels.answer(channel_id)
+        case HoldCallee():
+            await _hold(client, effect)
+        case RetrieveCallee():
+            await _retrieve(client, effect)
         case HangUpChannel(channel_id=channel_id, reason=reason):
             await client.channels.hangup(channel_id, reason)
         case DestroyBridge(bridge_id=bridge_id):
@@ -77,6 +84,23 @@ async def _run(client: AriClient, effect: RestEffect, dialed_unix_ms: int | None
         case _:
             assert_never(effect)
     return None
+
+
+async def _hold(client: AriClient, effect: HoldCallee) -> None:
+    """A channel that is in no bridge any more (the request was sent before) is only given its sound."""
+    with suppress(Unprocessable):
+        await client.bridges.remove_channel(effect.bridge_id, effect.channel_id)
+    if effect.music:
+        await client.channels.start_moh(effect.channel_id, effect.music)
+    else:
+        await client.channels.ring(effect.channel_id)
+
+
+async def _retrieve(client: AriClient, effect: RetrieveCallee) -> None:
+    """Both sounds are stopped: who takes over a call does not know which one it was."""
+    await client.channels.ring_stop(effect.channel_id)
+    await client.channels.stop_moh(effect.channel_id)
+    await client.bridges.add_channel(effect.bridge_id, effect.channel_id)
 
 
 async def _look_up(client: AriClient, channel_id: str, dialed_unix_ms: int | None) -> Channel:

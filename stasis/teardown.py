@@ -141,6 +141,12 @@ class Belongings:
         if not former.untouched:
             self._retired.append(former)
 
+    def retire(self, one: Resource) -> None:
+        """To be removed while the call goes on, without anything in its place."""
+        if one in self._held:
+            self._held.remove(one)
+            self._retired.append(one)
+
     def remove(self, now: float, *, everything: bool) -> list[RemovalEffect]:
         """The removals to send now."""
         doomed = self._all if everything else self._retired

@@ -17,7 +17,7 @@ from app.domain.feedback import FeedbackState
 from app.domain.settlement import Action, Shown, action, row_says
 from app.domain.task import CallTask
 from app.errors import AppError
-from app.store import agents, callbacks, calls, collected, feedback, leases, transcripts
+from app.store import agents, callbacks, calls, collected, feedback, leases, transcripts, transfers
 from media import protocol as media
 
 log = structlog.get_logger()
@@ -61,6 +61,7 @@ async def adopted_order(
     asked = await feedback.of_call(board.db, call.tenant_id, call.id)
     inbound = bool(call.caller_channel)
     context = await call_context(board, task, agent, inbound=inbound, ask=False)
+    moved = [one for one in await transfers.of_call(board.db, call.tenant_id, call.id) if one.outcome is None]
     log.info("call adopted", call_id=call.id, state=str(call.state), leg="alive" if leg else "gone")
     new = NewCall(
         id=call.id,
@@ -88,6 +89,7 @@ async def adopted_order(
         said=said_by_callee(turns),
         collected=tuple(await collected.of_call(board.db, call.tenant_id, call.id)),
         open_question=next((one for one in asked if one.state is FeedbackState.OPEN), None),
+        transfer_row=moved[-1] if moved else None,
     )
     return order, task
 

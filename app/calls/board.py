@@ -25,10 +25,12 @@ from app.domain.feedback import FeedbackRequest
 from app.domain.fields import Collected, Said
 from app.domain.messages import CallChanged, TaskChanged
 from app.domain.outside_tool import OutsideTool
+from app.domain.transfer import JOINED, CallTransfer
 from app.guarded_http import trusted_origins
 from app.outside_tools import Toolbox, Way
 from app.store.db import Database
 from stasis.outcome import EndedBy
+from stasis.transfer_model import EarlierTransfer
 
 
 class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +43,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     A call-back has a `new.caller_channel`. `leased` False: its task is settled and stays so, no claim is held;
     `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model; `context`: what else
     it is told, loaded once; `outside`: functions of the agent's own that can be called now. Of an adopted call:
-    `said` the callee's turns so far, `collected` what they proved, `open_question` what people were asked.
+    `said` the callee's turns so far, `collected` what they proved, `open_question` what people were asked,
+    `transfer_row` the transfer that was under way or is still in force.
     """
 
     new: NewCall
@@ -63,6 +66,23 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     said: tuple[Said, ...] = ()
     collected: tuple[Collected, ...] = ()
     open_question: FeedbackRequest | None = None
+    transfer_row: CallTransfer | None = None
+
+    @property
+    def transfer(self) -> EarlierTransfer | None:
+        """What an adopted call has to be told of its transfer."""
+        row = self.transfer_row
+        return None if row is None else EarlierTransfer(seq=row.seq, joined=row.state == JOINED)
+
+    @property
+    def handed_over(self) -> bool:
+        """The callee of an adopted call talks with somebody else already."""
+        return self.transfer_row is not None and self.transfer_row.state == JOINED
+
+    @property
+    def leg_wanted(self) -> bool:
+        """Its talk needs another media leg."""
+        return self.media_gone and not self.handed_over
 
     @property
     def inbound(self) -> bool:

@@ -8,8 +8,11 @@ side of the call is `stasis.call`; `app.calls.run` connects them.
 from app.calls.field_desk import FieldDesk
 from app.calls.silence import Silence
 from app.calls.talk_model import (
+    APOLOGY_S,
     ASK_IF_PRESENT,
+    FAREWELL_LIMIT_S,
     KEEP_COMPANY,
+    KEY_PAUSE_S,
     SAY_GOODBYE,
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
@@ -20,11 +23,12 @@ from app.calls.talk_model import (
     NobodyAnswered,
     Note,
     PeopleAnswered,
-    TalkAnswer,
     TalkEffect,
     TalkLimits,
     TalkState,
+    Told,
     ToMedia,
+    TransferMoved,
     WantHangUp,
 )
 from app.calls.talk_tools import TalkTools
@@ -33,12 +37,6 @@ from app.calls.voicemail import LEFT, LIMIT_S, Message
 from app.domain.analysis.opt_out import heard
 from media import protocol as media
 from stasis.outcome import EndedBy
-
-FAREWELL_LIMIT_S = 12.0
-"""A farewell that has not been heard by then is given up: the line must not stay open for it."""
-APOLOGY_S = 2.5
-"""A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
-KEY_PAUSE_S = 1.5
 
 
 class Conversation:
@@ -81,7 +79,7 @@ class Conversation:
                 return min(at for at in due if at is not None)
             case TalkState.CLOSING:
                 return self._close_until
-            case TalkState.WAITING | TalkState.DONE:
+            case TalkState.WAITING | TalkState.ASIDE | TalkState.DONE:
                 return None
 
     def answered(self, now: float) -> list[TalkEffect]:
@@ -126,7 +124,7 @@ class Conversation:
             self._silence.end(forgive=True)
         return [Note("dtmf_in", digit)]
 
-    def handle(self, report: media.NumberedReport | TalkAnswer, now: float) -> list[TalkEffect]:
+    def handle(self, report: media.NumberedReport | Told, now: float) -> list[TalkEffect]:
         """React to one report of the media worker, or to what the shell did for a function of the agent."""
         match report:
             case media.SpeechStarted():
@@ -151,7 +149,7 @@ class Conversation:
                 return self.tools.press(now)
             case media.PlayoutDrained():
                 return self._drained(now)
-            case media.ToolCalled() | ErrandDone() | PeopleAnswered() | NobodyAnswered():
+            case media.ToolCalled() | ErrandDone() | PeopleAnswered() | NobodyAnswered() | TransferMoved():
                 return self.tools.handle(report, now)
             case media.AnswerTreatment():
                 return self._treated(report, now)
@@ -186,7 +184,7 @@ class Conversation:
         self, ended_by: EndedBy, reason: str, now: float, *, farewell: str = SAY_GOODBYE
     ) -> list[TalkEffect]:
         """Somebody outside the talk wants a polite end (operator, drain)."""
-        if self.state is TalkState.WAITING:
+        if self.state in {TalkState.WAITING, TalkState.ASIDE}:
             return self._finish(WantHangUp(ended_by, reason))
         return self.close_with(WantHangUp(ended_by, reason), farewell, now)
 
@@ -215,6 +213,12 @@ class Conversation:
         self.muted = agent
         self._silence.begin(now)
         return [self._line(agent=agent, callee=callee)]
+
+    def turn_to(self, state: TalkState, now: float) -> None:
+        """The callee was put aside, came back, or talks with somebody else now (`app.calls.hand_over`)."""
+        self._enter(state)
+        self.muted = state is TalkState.ASIDE
+        self._silence.begin(now)
 
     def _opted_out(self, text: str) -> list[TalkEffect]:
         """Whoever plainly asks for no more calls is listed now, whether or not the model has understood it."""
@@ -262,7 +266,7 @@ class Conversation:
         return [note, *self.close_with(end, SAY_GOODBYE_TIME, now)]
 
     def _model_gone(self, end: WantHangUp, now: float) -> list[TalkEffect]:
-        if self.state in {TalkState.WAITING, TalkState.DONE}:
+        if self.state in {TalkState.WAITING, TalkState.ASIDE, TalkState.DONE}:
             return self._finish(end)
         if self.state is TalkState.TALKING:
             self._enter(TalkState.CLOSING)

@@ -9,6 +9,7 @@ but the redirect number passes, whatever was committed.
 
 from app.domain.admission_site import Site
 from app.domain.call import Call, CallState
+from app.domain.transfer import ALIVE, CallTransfer
 from stasis.errors import NotSent
 from stasis.requests import Originate
 
@@ -28,6 +29,14 @@ class DialGuard:
         if not self._site.may_dial(call.number_dialed):
             raise NotSent("test mode is on: only the redirect number is dialed")
         self._permits[channel_id] = call.number_dialed
+
+    def permit_transfer(self, channel_id: str, row: CallTransfer) -> None:
+        """The same for the target of a transfer. Raises NotSent unless its intent is committed."""
+        if row.state != ALIVE:
+            raise NotSent(f"the transfer is {row.state}: no intent to dial is committed")
+        if not self._site.may_dial(row.number_dialed):
+            raise NotSent("test mode is on: only the redirect number is dialed")
+        self._permits[channel_id] = row.number_dialed
 
     def waits(self, channel_id: str) -> bool:
         """The permit for `channel_id` is not used up: its originate is not on its way yet."""

@@ -20,7 +20,7 @@ Line = Callable[[], Awaitable[None]]
 
 
 class Diary:
-    """`state` and `note` never wait; `run` writes until it is cancelled."""
+    """`state`, `note` and `write` never wait; `run` writes until it is cancelled."""
 
     def __init__(self, board: Switchboard, order: CallOrder) -> None:
         self._board = board
@@ -36,6 +36,10 @@ class Diary:
         """A row of the call's events."""
         at_ms = self._board.clock.unix_ms()
         self._lines.put_nowait(lambda: self._store_note(kind, detail, at_ms))
+
+    def write(self, line: Line) -> None:
+        """Another line about this call, in its place among the others; it must not raise errors of ours."""
+        self._lines.put_nowait(line)
 
     async def run(self) -> None:
         """Write, one line after the other."""

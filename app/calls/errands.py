@@ -15,6 +15,7 @@ from app.calls.board import CallOrder, Switchboard
 from app.calls.outside import OutsideDesk
 from app.calls.talk_model import Errand, ErrandDone
 from app.calls.tools import OutsideCall, RecordOptOut, TransferCall
+from app.calls.transfer import TransferDesk
 from app.domain.analysis.judgement import Proof
 from app.domain.call import Turn
 from app.errors import AppError
@@ -37,12 +38,14 @@ class Errands:
         order: CallOrder,
         tell: Callable[[ErrandDone], None],
         note: Callable[[str, str], None],
+        transfers: TransferDesk,
     ) -> None:
         self._board = board
         self._order = order
         self._tell = tell
         self._note = note
         self.outside = OutsideDesk(board, order, note)
+        self._transfers = transfers
 
     async def run(self, errand: Errand) -> None:
         """Do it and tell what came of it."""
@@ -55,14 +58,17 @@ class Errands:
             log.exception("errand failed by a fault of ours", call_id=self._order.call_id)
             self._note("errand_failed", f"{type(fault).__name__}")
             result = {"error": "This could not be done; go on without it."}
-        self._tell(ErrandDone(errand.tool_call_id, msgspec.json.encode(result).decode()))
+        if result is not None:
+            self._tell(ErrandDone(errand.tool_call_id, msgspec.json.encode(result).decode()))
 
-    async def _do(self, errand: Errand) -> dict[str, object]:
+    async def _do(self, errand: Errand) -> dict[str, object] | None:
+        """None: the answer comes later, by another road."""
         match errand.request:
             case RecordOptOut(words):
                 return await self._opt_out(words)
             case TransferCall():
-                return {"error": "Nobody can be transferred to from this call."}
+                refused = await self._transfers.begin(errand.tool_call_id, errand.request)
+                return None if refused is None else {"error": refused}
             case OutsideCall():
                 return await self.outside.call(errand.request)
 

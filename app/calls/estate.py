@@ -22,7 +22,7 @@ from app.store.db import Tx
 from app.store.nodes import Left, Node
 from stasis.client import AriClient
 from stasis.errors import AriError, NotFound
-from stasis.ids import CallIds
+from stasis.ids import CallIds, parse
 from stasis.model import Channel
 from stasis.outcome import EndedBy, Outcome
 
@@ -108,7 +108,7 @@ class Estate:
         async with board.db.tx() as tx:  # before anything is touched: the fence, and that it is still as it was
             await nodes.check_settler(tx, node.name, token)
             tasks.check_token(await tasks.get(tx, task.tenant_id, task.id), task.lease_token)
-        if ids is not None and channels is not None and not await _clear_away(client, ids):
+        if ids is not None and channels is not None and not await _clear_away(client, ids, channels):
             return  # the next round tries again
         await self._write(node, token, left, verdict, seen=seen, channel=channel)
         self._packets.pop(call.id if call is not None else "", None)
@@ -179,10 +179,11 @@ async def _fail_unwitnessed(tx: Tx, task: CallTask, node: str, now_ms: int) -> N
     await tasks.conclude(tx, task.tenant_id, task.id, task.lease_token, conclusion, now_ms=now_ms)
 
 
-async def _clear_away(client: AriClient, ids: CallIds) -> bool:
-    """Take down the legs and the bridge of one call. False: Asterisk did not answer."""
+async def _clear_away(client: AriClient, ids: CallIds, channels: Channels) -> bool:
+    """Take down every leg and the bridge of one call. False: Asterisk did not answer."""
+    ours = [key for key in channels if (made := parse(key)) is not None and made.call_id == ids.call_id]
     try:
-        for channel_id in (ids.callee, ids.media):
+        for channel_id in dict.fromkeys((ids.callee, ids.media, *ours)):
             with suppress(NotFound):
                 await client.channels.hangup(channel_id)
         with suppress(NotFound):

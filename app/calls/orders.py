@@ -8,7 +8,9 @@ from typing import assert_never
 import msgspec
 
 from app.calls.conversation import Conversation, TalkState
+from app.calls.hand_over import ORDERED
 from app.calls.talk_model import SAY_AGAIN_LATER, SAY_GOODBYE, Note, TalkEffect, ToMedia, WantHangUp
+from app.calls.tools import TransferCall
 from app.domain import command as cmd
 from media import protocol as media
 from stasis.outcome import EndedBy
@@ -19,6 +21,8 @@ LINE_IS_OPEN = (
 )
 NOT_ANSWERED = "The callee has not answered yet; nothing was done."
 ENDING = "The call is ending; nothing was done."
+BEING_TRANSFERRED = "The callee waits for somebody else who is being called; only ending the call is possible."
+HANDED_OVER = "The callee talks with somebody else now; only ending the call is possible."
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +32,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     effects: tuple[TalkEffect, ...] = ()
     keys: str = ""
     refused: bool = False
+    later: bool = False
+    """The answer comes when it is known whether anybody is called."""
 
 
 def carry_out(talk: Conversation, payload: cmd.Payload, now: float) -> Carried:
@@ -38,7 +44,7 @@ def carry_out(talk: Conversation, payload: cmd.Payload, now: float) -> Carried:
         case cmd.Reschedule():
             return _reschedule(talk, payload, now)
         case cmd.Transfer():
-            return _refused("Transfers are not built yet; nothing was done.")
+            return _transfer(talk, payload, now)
         case cmd.TakeOver():
             return _refused("Taking over is not built yet; nothing was done.")
         case _:
@@ -47,7 +53,7 @@ def carry_out(talk: Conversation, payload: cmd.Payload, now: float) -> Carried:
 
 def _end(talk: Conversation, order: cmd.EndCall, now: float) -> Carried:
     reason = order.reason or "an operator ended the call"
-    if not order.polite:
+    if not order.polite or talk.state is TalkState.ASIDE or talk.tools.transfer.handed_over:
         return Carried(sentence="Hung up.", effects=(WantHangUp(EndedBy.OPERATOR, reason),))
     return _closing(talk, reason, SAY_GOODBYE, now)
 
@@ -62,11 +68,29 @@ def _reschedule(talk: Conversation, order: cmd.Reschedule, now: float) -> Carrie
     return Carried(sentence=sentence, effects=(wish, *closing.effects))
 
 
+def _transfer(talk: Conversation, order: cmd.Transfer, now: float) -> Carried:
+    """By the same road as the agent's own; the words under way are heard out."""
+    if talk.state is not TalkState.TALKING:
+        return _refused(_not_talking(talk))
+    request = TransferCall(target=order.target, reason=order.reason)
+    if talk.tools.transfer.is_wanted:
+        return _refused("A transfer is under way already; nothing was done.")
+    effects = talk.tools.transfer.ask(ORDERED, request, now)
+    return Carried(sentence=f"Transfer to {order.target}.", effects=tuple(effects), later=True)
+
+
+def _not_talking(talk: Conversation) -> str:
+    """Why nothing can be ordered of a talk that is not going on."""
+    if talk.tools.transfer.handed_over:
+        return HANDED_OVER
+    return {TalkState.WAITING: NOT_ANSWERED, TalkState.ASIDE: BEING_TRANSFERRED}.get(talk.state, ENDING)
+
+
 def _closing(talk: Conversation, reason: str, farewell: str, now: float) -> Carried:
     talking = talk.state is TalkState.TALKING
     effects = talk.close(EndedBy.OPERATOR, reason, now, farewell=farewell)
     if not effects:
-        return _refused(ENDING)
+        return _refused(_not_talking(talk))
     sentence = "The agent says goodbye." if talking else "The call was taken back before it was answered."
     return Carried(sentence=sentence, effects=tuple(effects))
 
@@ -77,7 +101,7 @@ Talked = cmd.SendDtmf | cmd.Hold | cmd.Unhold | cmd.Mute | cmd.Unmute | cmd.Say 
 def _in_talk(talk: Conversation, payload: Talked, now: float) -> Carried:
     """What makes sense only while callee and agent talk."""
     if talk.state is not TalkState.TALKING:
-        return _refused(NOT_ANSWERED if talk.state is TalkState.WAITING else ENDING)
+        return _refused(_not_talking(talk))
     match payload:
         case cmd.SendDtmf(digits=digits):
             return Carried(sentence="", effects=(talk.tools.hold_for_keys(digits, now),), keys=digits)

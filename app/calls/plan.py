@@ -7,6 +7,7 @@ from app.calls.talk_model import TalkLimits
 from app.calls.tool_specs import tool_specs
 from app.calls.tools import Offer
 from app.config import Settings
+from app.domain.transfer import CallTransfer
 from media import protocol as media
 from media.answer.model import AnswerSettings
 from media.realtime.presets import PRESETS
@@ -15,6 +16,8 @@ from stasis.call import CallMachine
 from stasis.call_model import CallPlan
 from stasis.ids import CallIds
 from stasis.inbound import InboundMachine
+from stasis.pair import CallPair
+from stasis.transfer_model import TransferPlan
 
 _AUDIO_FORMATS: dict[media.LegCodec, AudioFormat] = {
     "ulaw": "audio/pcmu",
@@ -22,14 +25,36 @@ _AUDIO_FORMATS: dict[media.LegCodec, AudioFormat] = {
     "g722": "audio/pcm",
 }
 PREPARE_AND_TEARDOWN_S = 90
+TRANSFER_DIAL_S = 10
+"""After that the last gate of the bundled dialplan dials nobody for a transfer any more."""
 FAREWELL_MARGIN_S = 60
 """How much longer than the talk a channel may live, so that the goodbye is heard; then Asterisk cuts."""
 
 
-def call_machine(settings: Settings, order: CallOrder) -> CallMachine:
-    """The machine of this order."""
+def call_machine(settings: Settings, order: CallOrder) -> CallPair:
+    """The machine of this order, and of whatever it is transferred to."""
     plan = call_plan(settings, order)
-    return InboundMachine(plan) if order.inbound else CallMachine(plan)
+    return CallPair(InboundMachine(plan) if order.inbound else CallMachine(plan))
+
+
+def transfer_plan(settings: Settings, row: CallTransfer, now_ms: int) -> TransferPlan:
+    """What ARI is asked for when a call is transferred. The number is the committed one."""
+    max_duration_s = settings.max_call_duration_s + FAREWELL_MARGIN_S
+    ring_s = settings.transfer_ring_timeout_s
+    return TransferPlan(
+        seq=row.seq,
+        endpoint=settings.trunk_endpoint.replace("{number}", row.number_dialed),
+        app=settings.ari_app,
+        ring_timeout_s=ring_s,
+        max_duration_s=max_duration_s,
+        warm=row.mode == "warm",
+        caller_id=settings.caller_id or None,
+        music=settings.transfer_music,
+        variables={
+            "OD_DIAL_DEADLINE": str(now_ms // 1000 + TRANSFER_DIAL_S),
+            "OD_MAX_SECONDS": str(ring_s + max_duration_s + 30),
+        },
+    )
 
 
 def call_plan(settings: Settings, order: CallOrder) -> CallPlan:
@@ -82,7 +107,9 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
 
 def offer(order: CallOrder) -> Offer:
     """The functions the agent of this call may call."""
-    return Offer(tools=order.agent.tools, fields=order.agent.data_to_fill, outside=order.outside)
+    agent = order.agent
+    names = tuple(one.name for one in agent.transfer_targets)
+    return Offer(tools=agent.tools, fields=agent.data_to_fill, targets=names, outside=order.outside)
 
 
 def talk_limits(settings: Settings, order: CallOrder) -> TalkLimits:

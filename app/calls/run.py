@@ -119,8 +119,9 @@ class PhoneCall:
         if not self.board.ari.gate.is_open:  # adopted, or the stream broke after the claim
             self._away.lost(now)
         if self.order.adopted:
-            await self._channel_effects(self.machine.resume(now, conversing=self.order.conversing), group)
-            if self.order.conversing:
+            resuming = self.machine.resume(now, conversing=self.order.conversing, transfer=self.order.transfer)
+            await self._channel_effects(resuming, group)
+            if self.order.conversing and not self.order.handed_over:
                 resumed = self.talk.resumed(now, agent_speaking=self.order.agent_speaking)
                 self._adopt_question(now)
                 await self._talk_effects(resumed, group)
@@ -202,6 +203,8 @@ class PhoneCall:
             case Farewell(reason=reason) if state in channel.HEARD:
                 now, by = self.board.clock.monotonic(), EndedBy.SYSTEM_COMPLETE
                 await self._talk_effects(self.talk.close(by, reason, now, farewell=SAY_GOODBYE_STOPPING), group)
+            case Farewell() if state is CallState.HANDED_OVER:
+                self.let_gone = True  # two people talk with each other: the next process looks after them
             case Farewell(reason=reason):
                 self.hang_up(EndedBy.SYSTEM_COMPLETE, reason)
             case LetGo() if state is CallState.PREPARE:
@@ -237,11 +240,14 @@ class PhoneCall:
                 case channel.DtmfReceived(digit=digit):
                     keys = self.talk.key_pressed(digit, self.board.clock.monotonic())
                     await self._talk_effects(keys, group)
+                case channel.TransferChanged():
+                    over = self.machine.state in channel.OVER
+                    await self._side.transferred(effect, self.talk, group, over=over)
                 case channel.Ended(result=result):
                     self.result = result
-                case Originate():
+                case Originate(channel_id=self.machine.plan.ids.callee):
                     await self._originate(effect, group)
-                case _:
+                case _:  # the target of a transfer too: its intent is committed
                     group.create_task(self._dialing.send(effect))
 
     async def _talk_effects(self, effects: Sequence[TalkEffect], group: asyncio.TaskGroup) -> None:
@@ -256,19 +262,21 @@ class PhoneCall:
             ordered.settle(orders.ENDING, refused=True)
             return
         done = orders.carry_out(self.talk, ordered.payload, self.board.clock.monotonic())
+        if done.later:
+            self._side.transfers.ordered = ordered
         self._diary.note("command", f"{ordered.kind} by {ordered.issued_by}: {done.sentence or 'keys'}")
         await self._talk_effects(done.effects, group)
         if done.keys:
             group.create_task(self._side.press_ordered(ordered, done.keys))
-        else:
+        elif not done.later:
             ordered.settle(done.sentence, refused=done.refused)
 
     def _progress(self, state: CallState) -> None:
         self._log.info("call state", state=str(state))
         crash_at_state(state)
-        if state is not CallState.REPAIRING:  # the row stays with the talk
+        if state not in {CallState.REPAIRING, CallState.HANDED_OVER}:  # the row stays with the talk
             self._diary.state(state)
-        if state is CallState.BRIDGED and self.order.media_gone and not self._media.is_open:
+        if state is CallState.BRIDGED and self.order.leg_wanted and not self._media.is_open:
             self._inbox.put_nowait(WorkerLost("it died together with the control process"))
 
     async def _close_leg(self, group: asyncio.TaskGroup) -> None:

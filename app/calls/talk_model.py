@@ -12,6 +12,13 @@ from app.domain.feedback import Unanswered
 from app.domain.fields import Collected
 from media import protocol as media
 from stasis.outcome import EndedBy
+from stasis.transfer_model import TransferOutcome, TransferState
+
+FAREWELL_LIMIT_S = 12.0
+"""A farewell that has not been heard by then is given up: the line must not stay open for it."""
+APOLOGY_S = 2.5
+"""A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
+KEY_PAUSE_S = 1.5
 
 ASK_IF_PRESENT = "The callee has been silent. Ask in one short sentence whether they are still there."
 SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anything."
@@ -49,13 +56,16 @@ class TalkState(StrEnum):
 
     WAITING = "waiting"
     TALKING = "talking"
+    ASIDE = "aside"
+    """Somebody else is being called for the callee: the agent neither hears nor is heard by them."""
     CLOSING = "closing"
     DONE = "done"
 
 
 TRANSITIONS: dict[TalkState, frozenset[TalkState]] = {
     TalkState.WAITING: frozenset({TalkState.TALKING, TalkState.DONE}),
-    TalkState.TALKING: frozenset({TalkState.CLOSING, TalkState.DONE}),
+    TalkState.TALKING: frozenset({TalkState.ASIDE, TalkState.CLOSING, TalkState.DONE}),
+    TalkState.ASIDE: frozenset({TalkState.TALKING, TalkState.DONE}),
     TalkState.CLOSING: frozenset({TalkState.DONE}),
     TalkState.DONE: frozenset(),
 }
@@ -149,4 +159,13 @@ class NobodyAnswered(msgspec.Struct, frozen=True):
     """The open question was given up; nobody had answered."""
 
 
+class TransferMoved(msgspec.Struct, frozen=True):
+    """How far the transfer has come; `outcome` when it is over: then the callee is back, or with somebody else."""
+
+    state: TransferState
+    outcome: TransferOutcome | None = None
+
+
 TalkAnswer = ErrandDone | PeopleAnswered | NobodyAnswered
+Told = TalkAnswer | TransferMoved
+"""What a talk is told by the shell."""

@@ -11,6 +11,7 @@ import structlog
 
 from app.calls.board import CallOrder, Switchboard
 from app.calls.commands import Ordered
+from app.calls.conversation import Conversation
 from app.calls.diary import Diary
 from app.calls.errands import Errands
 from app.calls.keypad import Keypad
@@ -26,12 +27,16 @@ from app.calls.talk_model import (
     TalkAnswer,
     TalkEffect,
     ToMedia,
+    TransferMoved,
     WantHangUp,
 )
+from app.calls.transfer import TransferDesk
 from app.domain.fields import Collected
 from app.errors import StoreError
 from app.store import collected
+from media.commands import CloseLeg
 from stasis.call_model import HangUp
+from stasis.transfer_model import CONNECTING, BeginTransfer, TransferChanged
 
 log = structlog.get_logger()
 
@@ -46,7 +51,7 @@ class TalkSide:
         board: Switchboard,
         order: CallOrder,
         *,
-        put: Callable[[TalkAnswer | HangUp], None],
+        put: Callable[[TalkAnswer | HangUp | BeginTransfer], None],
         media: MediaSide,
         diary: Diary,
         callee_channel: str,
@@ -58,7 +63,8 @@ class TalkSide:
         self._media = media
         self._diary = diary
         self._keypad = Keypad(board, callee_channel, diary)
-        self._errands = Errands(board, order, put, diary.note)
+        self.transfers = TransferDesk(board, order, put, diary)
+        self._errands = Errands(board, order, put, diary.note, self.transfers)
 
     async def carry_out(self, effects: Sequence[TalkEffect], group: asyncio.TaskGroup) -> None:
         """In order; what takes time goes on beside the call."""
@@ -86,6 +92,19 @@ class TalkSide:
     async def close(self) -> None:
         """The talk is over: other people's systems are not waited for any more."""
         await self._errands.outside.close()
+
+    async def transferred(
+        self, change: TransferChanged, talk: Conversation, group: asyncio.TaskGroup, *, over: bool
+    ) -> None:
+        """The phones have come this far. Once the agent has left, its leg and its model session are closed; a call
+        that is `over` has nobody to be told.
+        """
+        self.transfers.moved(change)
+        if not over:
+            moved = talk.handle(TransferMoved(change.state, change.outcome), self._board.clock.monotonic())
+            await self.carry_out(moved, group)
+        if change.state in CONNECTING and self._media.is_open:
+            await self._media.send(CloseLeg(call_id=self._order.call_id))
 
     async def press_ordered(self, ordered: Ordered, digits: str) -> None:
         """Keys an operator ordered."""

@@ -9,6 +9,7 @@ from typing import Protocol, assert_never
 import msgspec
 
 from app.calls.field_desk import FieldDesk, Outcome
+from app.calls.hand_over import HandOver
 from app.calls.keys import KeysToPress
 from app.calls.question import OpenQuestion
 from app.calls.talk_model import (
@@ -21,11 +22,12 @@ from app.calls.talk_model import (
     Note,
     PeopleAnswered,
     PressKeys,
-    TalkAnswer,
     TalkEffect,
     TalkLimits,
     TalkState,
+    Told,
     ToMedia,
+    TransferMoved,
     WantHangUp,
 )
 from app.calls.tools import (
@@ -53,6 +55,12 @@ WAITING_FOR_PEOPLE = (
 )
 
 
+NOT_NOW = {
+    TalkState.WAITING: "The callee has not answered yet.",
+    TalkState.ASIDE: "A transfer is under way.",
+}
+
+
 class Talk(Protocol):
     """The talk these functions belong to."""
 
@@ -62,6 +70,10 @@ class Talk(Protocol):
     @property
     def unheard(self) -> bool:
         """Words of the agent are on their way to the callee."""
+        ...
+
+    def turn_to(self, state: TalkState, now: float) -> None:
+        """The callee was put aside, came back, or talks with somebody else now."""
         ...
 
     def close_with(self, end: WantHangUp, farewell: str, now: float) -> list[TalkEffect]:
@@ -79,6 +91,7 @@ class TalkTools:
     def __init__(self, talk: Talk, offer: Offer, limits: TalkLimits, fields: FieldDesk | None = None) -> None:
         self.fields = fields or FieldDesk(FieldBook(offer.fields))
         self.question = OpenQuestion(limits)
+        self.transfer = HandOver(talk)
         self._talk = talk
         self._book = ToolBook(offer)
         self._keys = KeysToPress()
@@ -87,15 +100,13 @@ class TalkTools:
     @property
     def due(self) -> float | None:
         """When `tick` has something to do."""
-        return min(
-            (at for at in (self._keys.due, self.fields.due, self.question.due) if at is not None), default=None
-        )
+        due = (self._keys.due, self.fields.due, self.question.due, self.transfer.due)
+        return min((at for at in due if at is not None), default=None)
 
     def _called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
         request = self._book.read(report.name, report.arguments)
         if self._talk.state is not TalkState.TALKING and not isinstance(request, RefusedTool):
-            waiting = self._talk.state is TalkState.WAITING
-            why = "The callee has not answered yet." if waiting else "The call is ending already."
+            why = NOT_NOW.get(self._talk.state, "The call is ending already.")
             request = RefusedTool(report.name, f"{why} Nothing was done.")
         return [Note("tool_call", f"{report.name} {report.arguments[:500]}"), *self._do(report, request, now)]
 
@@ -117,18 +128,22 @@ class TalkTools:
             case ReportVoicemail(heard):  # the media worker has heard of it too, and decides
                 noted = Note("voicemail_reported", heard)
                 return [noted, self._output(report.tool_call_id, {"ok": True}, respond=False)]
-            case RecordOptOut() | TransferCall() | OutsideCall():
+            case TransferCall():
+                self._errands.add(report.tool_call_id)
+                return self.transfer.ask(report.tool_call_id, request, now)
+            case RecordOptOut() | OutsideCall():
                 self._errands.add(report.tool_call_id)
                 return [Errand(report.tool_call_id, request)]
             case _:
                 assert_never(request)
 
-    def handle(self, given: media.ToolCalled | TalkAnswer, now: float) -> list[TalkEffect]:
+    def handle(self, given: media.ToolCalled | Told, now: float) -> list[TalkEffect]:
         """The model called a function, or the shell has done what one asked for."""
         match given:
             case media.ToolCalled():
                 return self._called(given, now)
             case ErrandDone(tool_call_id, output, respond):
+                self.transfer.refused(tool_call_id)
                 if tool_call_id not in self._errands:
                     return []
                 self._errands.discard(tool_call_id)
@@ -143,12 +158,15 @@ class TalkTools:
                 return self._answered(text)
             case NobodyAnswered():
                 return self._unanswered(now)
+            case TransferMoved():
+                return self.transfer.moved(given, now)
 
     def tick(self, now: float) -> list[TalkEffect]:
         """Let time pass."""
         effects = self._told(self.fields.tick(now))
         if self._keys.due is not None and now >= self._keys.due:
             effects += self.press(now)
+        effects += self.transfer.words_out(now)
         match self.question.tick(now):
             case GiveUpAsking() as wish:
                 effects.append(wish)
@@ -168,7 +186,7 @@ class TalkTools:
         for digits, report, hold_ms in self._keys.take(now):
             hold = ToMedia(media.HoldPlayout(call_id=self._talk.call_id, duration_ms=hold_ms))
             effects += [hold, PressKeys(digits), self._output(report.tool_call_id, {"sent": digits})]
-        return effects
+        return [*effects, *self.transfer.words_out(now)]
 
     def hold_for_keys(self, digits: str, now: float) -> ToMedia:
         """Say nothing while these keys, pressed by an operator, sound."""
@@ -209,13 +227,13 @@ class TalkTools:
 
     def _answered(self, text: str) -> list[TalkEffect]:
         self.question.close()
-        if self._talk.state is not TalkState.TALKING:
+        if self._talk.state not in {TalkState.TALKING, TalkState.ASIDE}:
             return []
         told = (
             "Your own side answered your question. This is the answer, to be used within your rules; go on with "
             f"the call: {text}"
         )
-        return [self._tell(told)]
+        return [self._tell(told, respond=self._talk.state is TalkState.TALKING)]
 
     def _unanswered(self, now: float) -> list[TalkEffect]:
         if not self.question.is_open:
@@ -243,8 +261,8 @@ class TalkTools:
         output = self._output(report.tool_call_id, {"error": sentence})
         return [Note("tool_refused", sentence), output]
 
-    def _tell(self, text: str) -> ToMedia:
-        return ToMedia(media.InjectText(call_id=self._talk.call_id, text=text, respond=True))
+    def _tell(self, text: str, *, respond: bool = True) -> ToMedia:
+        return ToMedia(media.InjectText(call_id=self._talk.call_id, text=text, respond=respond))
 
     def _output(self, tool_call_id: str, result: dict[str, object], *, respond: bool = True) -> ToMedia:
         return ToMedia(

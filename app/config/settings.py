@@ -100,6 +100,10 @@ class Settings(AgentSettings):
     """Calls the trunk may begin in a second, over all processes; ask your carrier."""
     ring_timeout_s: int = Field(default=40, ge=5, le=300)
     """Seconds a phone may ring."""
+    transfer_ring_timeout_s: int = Field(default=25, ge=5, le=120)
+    """Seconds the phone of somebody a call is transferred to may ring."""
+    transfer_music: str = Field(default="", pattern=r"^[0-9A-Za-z._-]{0,64}$")
+    """Class of Asterisk's music on hold for a callee who waits for a transfer; empty: a ringing tone."""
     max_call_duration_s: int = Field(default=600, ge=10, le=7200)
     """Seconds a talk may last; then the agent says goodbye."""
     no_input_s: float = Field(default=6.0, ge=2, le=60)

@@ -65,6 +65,7 @@ SETTLED = frozenset(state for state, following in TRANSITIONS.items() if not fol
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, pattern=r"\S")]
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z+._-]+$")]
+TransferName = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"^[\w+. -]+\Z")]
 UnixMs = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
 
 
@@ -92,9 +93,9 @@ class Reschedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Connect the callee with somebody else."""
+    """Connect the callee with somebody else: an entry of the agent's list, by its name or its number."""
 
-    target: Target
+    target: TransferName
     reason: Reason = ""
 
 

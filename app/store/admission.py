@@ -44,7 +44,8 @@ DAY_MS = 24 * HOUR_MS
 PREPARE_AHEAD_MS = 2_000
 """Media may be prepared this long before the trunk has a token for the call."""
 _ALIVE = """
-    SELECT count(*), count(*) FILTER (WHERE c.tenant_id = :tenant_id),
+    SELECT count(*) + (SELECT count(*) FROM call_transfers WHERE state <> 'over'),
+        count(*) FILTER (WHERE c.tenant_id = :tenant_id),
         count(*) FILTER (WHERE t.campaign_id = :campaign_id), count(*) FILTER (WHERE c.state = 'prepare')
     FROM calls c JOIN tasks t ON t.id = c.task_id
     WHERE c.state <> 'ended' AND (c.state <> 'prepare' OR :early = 1)

@@ -13,7 +13,7 @@ from app.domain.admission_site import Site
 from app.domain.call import Call, CallEnd, CallState, NewCall
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import ConflictError, ConstraintFailed, NotFoundError
-from app.store import admission, calls, commands, events, settlement, tasks
+from app.store import admission, calls, commands, events, settlement, tasks, transfers
 from app.store.db import DIALING, Tx
 from app.store.rows import to_params, with_values
 
@@ -175,6 +175,7 @@ async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
     params = to_params(end) | {"tenant_id": call.tenant_id, "ended_ms": end.ended_ms or now_ms}
     await calls.lock(tx, call.id)
     await commands.close_left(tx, call.tenant_id, call.id, now_ms)
+    await transfers.close_left(tx, call.tenant_id, call.id, now_ms)
     if await tx.execute(_CLOSE, params) != 1:
         return False
     await settlement.ended(tx, call.tenant_id, call.id, now_ms)

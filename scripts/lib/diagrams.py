@@ -14,7 +14,7 @@ from pathlib import Path
 from app.calls import conversation
 from app.domain import task
 from media.realtime import session_model
-from stasis import call_model
+from stasis import call_model, transfer_model
 
 ARCHITECTURE = Path(__file__).resolve().parents[2] / "ARCHITECTURE.md"
 BEGIN, END = "<!-- diagrams: begin -->", "<!-- diagrams: end -->"
@@ -22,6 +22,7 @@ BEGIN, END = "<!-- diagrams: begin -->", "<!-- diagrams: end -->"
 TABLES: dict[str, ItemsView[StrEnum, frozenset[StrEnum]]] = {
     "Task (`app/domain/task.py`)": task.TRANSITIONS.items(),
     "Call on ARI (`stasis/call.py`)": call_model.TRANSITIONS.items(),
+    "Transfer (`stasis/transfer.py`)": transfer_model.TRANSITIONS.items(),
     "Talk (`app/calls/conversation.py`)": conversation.TRANSITIONS.items(),
     "Realtime session (`media/realtime/session.py`)": session_model.TRANSITIONS.items(),
 }

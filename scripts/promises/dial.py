@@ -18,7 +18,7 @@ from pathlib import Path
 
 from app.clock import SystemClock
 from app.config import Settings
-from app.crash_points import POINTS
+from app.crash_points import OF_TRANSFERS, POINTS
 from app.domain.agent import Agent
 from app.domain.task import SETTLED, NewTask
 from app.domain.tenant import DEFAULT_TENANT_ID
@@ -145,7 +145,7 @@ class Proof:
 
     async def _kill(self, ward: Nursery, kills: int) -> None:
         """Random instants, with the named points strewn in."""
-        deaths = ["", *[""] * (kills - 1), *POINTS]
+        deaths = ["", *[""] * (kills - 1), *(point for point in POINTS if point not in OF_TRANSFERS)]
         self._chance.shuffle(deaths)
         for point in deaths:
             if point:
@@ -211,7 +211,7 @@ class Proof:
             "kills_random": self._kills,
             "kills_named": sum(self._points.values()),
             "points": len(self._points),
-            "points_of": len(POINTS),
+            "points_of": len(POINTS) - len(OF_TRANSFERS),
             "tasks": len(self.dialed),
             "lost": len(never),
             "rung_twice": len(twice),

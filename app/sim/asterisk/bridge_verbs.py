@@ -71,6 +71,8 @@ def add_channel(desk: Desk, params: Params) -> Reply:
         return given
     bridge, channels = given
     for channel in channels:
+        if channel.hears:
+            params.oddities.append(f"{channel.id} goes into a bridge while it is played {channel.hears}")
         desk.exchange.enter_bridge(bridge, channel)
     return NO_CONTENT
 

@@ -28,11 +28,15 @@ from app.sim.asterisk.call_signals import (
     Spoken,
     Tick,
 )
-from app.sim.asterisk.ear import Arrival, Ear
+from app.sim.asterisk.ear import RATE_HZ, Arrival, Ear
 from app.sim.asterisk.mouth import Frame, Mouth
 from app.sim.asterisk.script import CalleeScript, Samples
 from app.sim.tonevoice import Heard
-from media.rtp import RtpPacket
+from media.g711 import ULAW
+from media.rtp import PAYLOAD_TYPE_PCMU, RtpPacket
+
+SSRC_OF_CALLEES = 0x0D0C0DE
+"""Of what one callee hears of another; media legs have random ones."""
 
 
 class Line(Protocol):
@@ -60,6 +64,8 @@ class Callee:
         self.answered_s: float | None = None
         self.ended_s: float | None = None
         self.digits_heard = ""
+        self.tones: list[str] = []
+        """What Asterisk itself played: "ring" or a class of music, in order."""
         self.packets_spoken = 0
         """Voice packets the callee's phone sent."""
         self.voice_dropped = 0
@@ -144,6 +150,20 @@ class Callee:
             return
         before = self._ear.speaking
         self._react(self._ear.take(packet, samples, rate_hz, now), before)
+
+    def hear_frame(self, frame: Frame) -> None:
+        """A voice packet of another callee in the same bridge reached the phone."""
+        wide = self._ear.rate_hz > RATE_HZ
+        samples = frame.samples_16k if wide else frame.samples_8k
+        packet = RtpPacket(
+            payload_type=PAYLOAD_TYPE_PCMU,
+            sequence_number=frame.sequence_number,
+            timestamp=frame.timestamp,
+            ssrc=SSRC_OF_CALLEES,
+            payload=ULAW.encode_bytes(frame.samples_8k),
+            marker=frame.marker,
+        )
+        self.hear(packet, samples, self._ear.rate_hz)
 
     def hear_digit(self, digit: str) -> None:
         """A DTMF digit from the agent ended."""

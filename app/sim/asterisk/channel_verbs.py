@@ -71,9 +71,51 @@ def answer(desk: Desk, params: Params) -> Reply:
 
 
 def acknowledge(desk: Desk, params: Params) -> Reply:
-    """Hold, unhold, music on hold on and off, mute: indications without an event of their own."""
+    """Hold and unhold: indications without an event of their own."""
     channel = _controllable(desk, params)
     return channel if isinstance(channel, Reply) else NO_CONTENT
+
+
+def ring(desk: Desk, params: Params) -> Reply:
+    """POST ring: a channel that is up hears a ringing tone; in a bridge it hears the bridge."""
+    return _play(desk, params, "ring")
+
+
+def start_music(desk: Desk, params: Params) -> Reply:
+    """POST moh: as ring, with music of a class."""
+    return _play(desk, params, params.text("mohClass") or "default")
+
+
+def stop_ringing(desk: Desk, params: Params) -> Reply:
+    """DELETE ring: music goes on."""
+    return _stop(desk, params, ringing=True)
+
+
+def stop_music(desk: Desk, params: Params) -> Reply:
+    """DELETE moh: ringing goes on."""
+    return _stop(desk, params, ringing=False)
+
+
+def _stop(desk: Desk, params: Params, *, ringing: bool) -> Reply:
+    channel = _controllable(desk, params)
+    if isinstance(channel, Reply):
+        return channel
+    if (channel.hears == "ring") is ringing:
+        channel.hears = ""
+    return NO_CONTENT
+
+
+def _play(desk: Desk, params: Params, sound: str) -> Reply:
+    channel = _controllable(desk, params)
+    if isinstance(channel, Reply):
+        return channel
+    if channel.bridge_id is None:
+        channel.hears = sound
+        callee = desk.exchange.live_callees.get(channel.id)
+        if callee is not None:
+            callee.tones.append(sound)
+        desk.exchange.changes.notify()
+    return NO_CONTENT
 
 
 def send_dtmf(desk: Desk, params: Params) -> Reply:

@@ -89,6 +89,8 @@ class Channel:
     """Q.850 cause of its end."""
     calls_in: bool = False
     """Somebody's call to us, not one of ours."""
+    hears: str = ""
+    """What Asterisk plays to it: "ring", a class of music, or nothing. Only outside bridges."""
     target_id: str | None = None
     """The channel a snoop channel listens to."""
 

@@ -60,6 +60,11 @@ class Ear:
         self._last_check_s = 0.0
 
     @property
+    def rate_hz(self) -> int:
+        """Of what it hears, from the first packet on."""
+        return self._rate_hz
+
+    @property
     def recording(self) -> Samples:
         """int16 at 8 kHz from the answer to the last packet; zeros where nothing came."""
         length = max((start + len(piece) for start, piece in self._pieces), default=0)

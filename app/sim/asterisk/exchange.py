@@ -260,7 +260,7 @@ class Exchange:
             self._forget_if_idle(app)
 
     def _connect(self, bridge: Bridge) -> None:
-        """Audio flows in a bridge of exactly one callee and one media leg, both ways."""
+        """Audio flows between exactly two: callee and media leg, or two callees."""
         for member in bridge.channels:
             self._disconnect(member)
         legs = [self.legs[member] for member in bridge.channels if member in self.legs]
@@ -268,6 +268,8 @@ class Exchange:
         if len(bridge.channels) == 2 and len(legs) == len(callees) == 1:
             legs[0].on_voice = callees[0].hear
             callees[0].send_voice = legs[0].send
+        elif len(bridge.channels) == len(callees) == 2:
+            callees[0].send_voice, callees[1].send_voice = callees[1].hear_frame, callees[0].hear_frame
 
     def _disconnect(self, channel_id: str) -> None:
         if channel_id in self.legs:

@@ -9,6 +9,7 @@ import pytest
 from app.calls.dial_guard import DialGuard
 from app.clock import ManualClock
 from app.domain.call import Call, CallState
+from app.domain.transfer import CallTransfer
 from app.store.sqlite import SqliteDatabase
 from media.report_types import WorkerLoad
 from stasis.errors import NotSent
@@ -67,6 +68,33 @@ async def test_only_a_committed_row_is_a_permit(tmp_path: Path, change: dict[str
     call = msgspec.structs.replace(await committed(tmp_path), **change)
     with pytest.raises(NotSent, match="no intent"):
         DialGuard(SITE, ENDPOINT).permit("od-1", call)
+
+
+def transfer(**changes: Any) -> CallTransfer:
+    fields: dict[str, Any] = {
+        "call_id": "c",
+        "seq": 1,
+        "tenant_id": "default",
+        "target": "billing",
+        "mode": "cold",
+    }
+    fields |= {"number": NUMBER, "number_dialed": NUMBER, "reason": "", "wanted_by": "agent", "state": "dialing"}
+    return CallTransfer(**{**fields, "outcome": None, "detail": "", "dialing_ms": NOW, **changes})
+
+
+def test_a_transfer_passes_once_by_its_committed_row() -> None:
+    guard = DialGuard(SITE, ENDPOINT)
+    guard.permit_transfer("od-1", transfer())
+    guard.check(asked())
+    with pytest.raises(NotSent, match="no intent"):
+        guard.check(asked())
+    with pytest.raises(NotSent, match="no intent"):
+        guard.permit_transfer("od-1", transfer(state="over"))
+    mode = DialGuard(msgspec.structs.replace(SITE, test_mode=True, redirect=REDIRECT), ENDPOINT)
+    with pytest.raises(NotSent, match="test mode"):
+        mode.permit_transfer("od-1", transfer())
+    mode.permit_transfer("od-1", transfer(number_dialed=REDIRECT))
+    mode.check(asked(f"PJSIP/{REDIRECT}@trunk"))
 
 
 async def test_a_late_media_worker_and_a_clock_set_back_hold_dialing(tmp_path: Path) -> None:

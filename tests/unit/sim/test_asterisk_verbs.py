@@ -6,7 +6,17 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from app.sim.asterisk import CalleeScript, ExchangeSettings, NoAnswer, Ring, Say, SimAsterisk
+from app.sim.asterisk import (
+    Answer,
+    CalleeScript,
+    ExchangeSettings,
+    NoAnswer,
+    Ring,
+    Say,
+    SimAsterisk,
+    StaySilent,
+    WaitForAgent,
+)
 from app.sim.asterisk.personas import polite
 from tests.unit.sim.test_asterisk_rig import APP, NUMBER, QUICKLY_UP, B, C, Engine, M, Rig
 
@@ -283,3 +293,41 @@ def test_scripts_are_checked_when_they_are_written() -> None:
         CalleeScript((Ring(), Say("hello")))
     with pytest.raises(ValueError, match="Ring comes after Answer"):
         CalleeScript((*polite().steps, Ring()))
+
+
+async def test_a_waiting_callee_hears_ringing_or_music_outside_bridges_only() -> None:
+    async with Rig(SimAsterisk(callees=QUIET)) as rig:
+        await up(rig)
+        await rig.ok("POST", "/bridges", {"bridgeId": B})
+        await rig.ok("POST", f"/bridges/{B}/addChannel", {"channel": C})
+        channel, callee = rig.sim.exchange.channels[C], rig.sim.callees[0]
+        await rig.ok("POST", f"/channels/{C}/moh", {"mohClass": "jazz"})
+        assert (channel.hears, callee.tones) == ("", [])
+        await rig.ok("POST", f"/bridges/{B}/removeChannel", {"channel": C})
+        await rig.ok("POST", f"/channels/{C}/ring")
+        await rig.ok("POST", f"/channels/{C}/moh", {"mohClass": "jazz"})
+        await rig.ok("DELETE", f"/channels/{C}/ring")
+        assert (channel.hears, callee.tones) == ("jazz", ["ring", "jazz"])
+        assert rig.sim.oddities == []
+        await rig.ok("POST", f"/bridges/{B}/addChannel", {"channel": C})
+        assert "while it is played jazz" in rig.sim.oddities[0].what
+        for verb in ("ring", "moh"):
+            await rig.ok("DELETE", f"/channels/{C}/{verb}")
+
+
+async def test_two_callees_in_one_bridge_hear_each_other() -> None:
+    speaks = CalleeScript((Ring(0.0), Answer(0.0), StaySilent(0.2), Say("good day"), WaitForAgent("and you")))
+    answers = CalleeScript((Ring(0.0), Answer(0.0), WaitForAgent("good day"), Say("and you")))
+    other = "od-n1-call1-t"
+    async with Rig(SimAsterisk(callees={NUMBER: speaks, "+15551000002": answers})) as rig:
+        await rig.ok("POST", "/bridges", {"bridgeId": B})
+        for channel_id, number in ((C, NUMBER), (other, "+15551000002")):
+            dial = {"endpoint": f"PJSIP/{number}@opendeep-trunk", "app": APP, "channelId": channel_id}
+            await rig.ok("POST", "/channels", dial)
+            await rig.stream.wait_for(channel_id, "StasisStart")
+            await rig.ok("POST", f"/bridges/{B}/addChannel", {"channel": channel_id})
+        first, second = rig.sim.callees
+        await rig.sim.wait_until(lambda: first.heard_texts == ["and you"], 5.0)
+        assert second.heard_texts == ["good day"]
+        await rig.ok("POST", f"/bridges/{B}/removeChannel", {"channel": other})
+        assert (first.send_voice, second.send_voice) == (None, None)

@@ -16,7 +16,9 @@ def test_parse_undoes_making(node: str, call_id: str) -> None:
     assert parse(ids.callee) == ParsedId(node, call_id, "c")
     assert parse(ids.media) == ParsedId(node, call_id, "m")
     assert parse(ids.bridge) == ParsedId(node, call_id, "b")
-    assert len(ids.callee) <= 149
+    assert parse(ids.target_of(1)) == ParsedId(node, call_id, "t")
+    assert parse(ids.target_of(12)) == ParsedId(node, call_id, "t", 12)
+    assert len(ids.target_of(99)) <= 149
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,8 @@ def test_parse_undoes_making(node: str, call_id: str) -> None:
         "od-n1-abc",
         "od-n1-abc-x",
         "od-n1-abc-c;2",
+        "od-n1-abc-t1",
+        "od-n1-abc-c2",
         "od--abc-c",
         "od-n1--c",
         "xod-n1-abc-c",

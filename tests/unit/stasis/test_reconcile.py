@@ -33,6 +33,13 @@ def test_a_call_that_is_all_there() -> None:
     assert (todo.stray_channels, todo.stray_bridges, todo.asterisk_restarted) == ((), (), False)
 
 
+def test_phones_of_transfers_are_told_and_a_lone_one_is_a_stray() -> None:
+    todo = plan("n1", {"a"}, snapshot(*WHOLE, "od-n1-a-t", "od-n1-b-t2"), MONDAY)
+    (told,) = [given for _, given in todo.inputs if isinstance(given, m.Reconciled)]
+    assert told.targets == ("od-n1-a-t",)
+    assert todo.stray_channels == ("od-n1-b-t2",)
+
+
 @pytest.mark.parametrize("missing", WHOLE[1:])
 def test_a_callee_without_media_or_bridge_hears_nothing(missing: str) -> None:
     todo = plan("n1", {"a"}, snapshot(*(key for key in WHOLE if key != missing)), MONDAY)

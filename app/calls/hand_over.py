@@ -1,0 +1,158 @@
+"""What a transfer means in a talk: words before it are heard out, the agent is put aside, comes back or leaves.
+
+Pure. Used by `app.calls.talk_tools`; the phones are moved by `stasis.transfer`, the intent is committed by
+`app.calls.transfer`.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from app.calls.talk_model import Errand, Note, TalkEffect, TalkState, ToMedia, TransferMoved
+from app.calls.tools import TransferCall
+from media import protocol as media
+from stasis.transfer_model import TransferOutcome, TransferState
+
+ORDERED = "ordered"
+"""Stands for the id of a function call when an operator wants the transfer."""
+WORDS_LIMIT_S = 8.0
+"""Words before a transfer that have not been heard by then are cut off."""
+WHY: dict[TransferOutcome, str] = {
+    TransferOutcome.CONNECTED: "was on the line and is gone",
+    TransferOutcome.BUSY: "is busy",
+    TransferOutcome.NO_ANSWER: "did not answer",
+    TransferOutcome.REJECTED: "refused the call",
+    TransferOutcome.DECLINED: "answered and did not take the call",
+    TransferOutcome.BAD_NUMBER: "has a number that does not exist",
+    TransferOutcome.UNREACHABLE: "cannot be reached",
+    TransferOutcome.NETWORK: "could not be reached, the network was at fault",
+    TransferOutcome.TRUNK_FAULT: "could not be called, our line was at fault",
+    TransferOutcome.CANCELED: "was not connected, it had to be taken back",
+    TransferOutcome.FAILED: "could not be connected, something failed",
+}
+"""Why nobody was connected, after the name."""
+BACK = (
+    "{name} {why}. Nobody was connected: the person you called is back with you and has heard a ringing tone "
+    "meanwhile. Tell them so in one short sentence and go on with the call."
+)
+ANNOUNCE = (
+    "You are speaking with somebody else now: {name}, whom you called to hand the conversation over. The person "
+    "you called first waits and hears nothing of this. In two short sentences say whose automated assistant you "
+    "are, who is waiting and why{reason}, in general words. Then ask them to press 1 to take the call, or to hang "
+    "up. Do not ask anything else."
+)
+
+
+class Talk(Protocol):
+    """The talk a transfer belongs to."""
+
+    call_id: str
+    state: TalkState
+
+    @property
+    def unheard(self) -> bool:
+        """Words of the agent are on their way to the callee."""
+        ...
+
+    def turn_to(self, state: TalkState, now: float) -> None:
+        """The callee was put aside, came back, or talks with somebody else now."""
+        ...
+
+
+class HandOver:
+    """One transfer at a time: asked for, under way, back or handed over for good."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.handed_over = False
+        """The callee talks with somebody else; the agent is out of the call."""
+        self.due: float | None = None
+        """When words that are still to be heard are waited for no longer."""
+        self._talk = talk
+        self._waiting: Errand | None = None
+        self._under_way: Errand | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Asked for, and neither refused nor over."""
+        return self._waiting is not None or self._under_way is not None
+
+    def ask(self, tool_call_id: str, request: TransferCall, now: float) -> list[TalkEffect]:
+        """The agent, or an operator (`ORDERED`), wants it. What the agent is saying is heard out first."""
+        if self.is_wanted:
+            return [self._output(tool_call_id, {"error": "A transfer is under way already. Nothing was done."})]
+        self._waiting, self.due = Errand(tool_call_id, request), now + WORDS_LIMIT_S
+        return self.words_out(now)
+
+    def words_out(self, now: float) -> list[TalkEffect]:
+        """Begin, once nothing is left to be heard."""
+        if self._waiting is None or self.due is None or (self._talk.unheard and now < self.due):
+            return []
+        errand, self._waiting, self.due = self._waiting, None, None
+        if self._talk.state is not TalkState.TALKING:
+            return []
+        self._under_way = errand
+        return [errand]
+
+    def refused(self, tool_call_id: str) -> None:
+        """Nobody was called for this function call; one of another function changes nothing."""
+        if self._under_way is not None and self._under_way.tool_call_id == tool_call_id:
+            self._under_way = None
+
+    def moved(self, news: TransferMoved, now: float) -> list[TalkEffect]:
+        """What becomes of the agent with each step of the phones."""
+        match news.state:
+            case TransferState.DIALING if self._talk.state is TalkState.TALKING:
+                self._talk.turn_to(TalkState.ASIDE, now)
+                return [self._mute(agent=True, callee=True)]
+            case TransferState.CONSULTING if self._talk.state is TalkState.ASIDE:
+                return self._announce()
+            case TransferState.JOINING | TransferState.JOINED:
+                return self._leave(now)
+            case TransferState.OVER:
+                return self._back(news.outcome or TransferOutcome.FAILED, now)
+            case _:
+                return []
+
+    def _announce(self) -> list[TalkEffect]:
+        """The target hears the agent; what the target says is nobody's answer and goes nowhere."""
+        request = self._under_way.request if self._under_way is not None else None
+        reason = request.reason if isinstance(request, TransferCall) else ""
+        told = ANNOUNCE.format(name=_name(request), reason=f" (reason: {reason})" if reason else "")
+        say = media.Say(call_id=self._talk.call_id, instructions=told)
+        return [self._mute(agent=False, callee=True), ToMedia(say)]
+
+    def _leave(self, now: float) -> list[TalkEffect]:
+        """The agent's part is over. Its leg is closed by whoever carries this out: nothing is billed any more."""
+        if self.handed_over or self._talk.state is TalkState.DONE:
+            return []
+        self.handed_over, self._under_way = True, None
+        self._talk.turn_to(TalkState.DONE, now)
+        return [Note("handed_over", "the callee talks with somebody else; the agent has left")]
+
+    def _back(self, outcome: TransferOutcome, now: float) -> list[TalkEffect]:
+        if self.handed_over or self._talk.state not in {TalkState.TALKING, TalkState.ASIDE}:
+            return []
+        errand, self._under_way = self._under_way, None
+        line: list[TalkEffect] = []
+        if self._talk.state is TalkState.ASIDE:
+            self._talk.turn_to(TalkState.TALKING, now)
+            # Closed once more before it is opened: what was meant for somebody else is thrown away.
+            line = [self._mute(agent=True, callee=True), self._mute(agent=False)]
+        told = BACK.format(name=_name(errand.request if errand is not None else None), why=WHY[outcome])
+        if errand is None or errand.tool_call_id == ORDERED:
+            return [*line, ToMedia(media.InjectText(call_id=self._talk.call_id, text=told, respond=True))]
+        return [*line, self._output(errand.tool_call_id, {"error": told})]
+
+    def _mute(self, *, agent: bool, callee: bool = False) -> ToMedia:
+        return ToMedia(media.Mute(call_id=self._talk.call_id, agent=agent, callee=callee))
+
+    def _output(self, tool_call_id: str, result: dict[str, object]) -> ToMedia:
+        text = msgspec.json.encode(result).decode()
+        return ToMedia(media.ToolOutput(call_id=self._talk.call_id, tool_call_id=tool_call_id, output=text))
+
+
+def _name(request: object) -> str:
+    """Whom it is about, for the model: a name of the list, never a number (an operator may have typed one)."""
+    if isinstance(request, TransferCall) and not request.target.startswith("+"):
+        return request.target
+    return "The other side"
