@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.calls.instructions import session_instructions
 from app.calls.talk_model import KEEP_COMPANY, SAY_IDENTITY, SAY_NOT_NOW, SAY_VOICEMAIL, SAY_VOICEMAIL_WORDS
 from app.calls.tool_specs import tool_specs
 from app.calls.tools import NAMES, Offer, RefusedTool, ToolBook
@@ -26,8 +25,8 @@ OFFER = Offer(
     ),
     targets=("front desk",),
 )
-TOLD = session_instructions(agent_prompt="You call for Ann.", objective="Confirm it")
-OBEDIENT = session_instructions(agent_prompt=words.OBEY, objective="Confirm it")
+TOLD = "About you:\nYou call for Ann."
+OBEDIENT = f"About you:\n{words.OBEY}"
 
 
 def view(offer: Offer = OFFER, *, told: str = TOLD, notes: tuple[str, ...] = ()) -> SessionView:
