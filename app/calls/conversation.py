@@ -79,7 +79,7 @@ class Conversation:
                 return min(at for at in due if at is not None)
             case TalkState.CLOSING:
                 return self._close_until
-            case TalkState.WAITING | TalkState.ASIDE | TalkState.DONE:
+            case _:
                 return None
 
     def answered(self, now: float) -> list[TalkEffect]:
@@ -286,10 +286,8 @@ class Conversation:
                 return []
 
     def _finish(self, end: WantHangUp) -> list[TalkEffect]:
-        if self.state is TalkState.DONE:
-            return []
-        self._enter(TalkState.DONE)
-        return [end]
+        was, self.state = self.state, TalkState.DONE  # from every state
+        return [] if was is TalkState.DONE else [end]
 
     def _enter(self, state: TalkState) -> None:
         assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
