@@ -28,6 +28,8 @@ from stasis.outcome import CallResult, EndedBy, Outcome
 log = structlog.get_logger()
 T = TypeVar("T")
 
+LAST_TURNS_S = 20.0
+"""How long a slow store may take for the last reports of a call before its task is concluded without them."""
 STORE_RETRY_S = (0.1, 0.5, 2.0)
 """Pauses between tries to store an end; the last one is repeated."""
 
@@ -85,6 +87,9 @@ async def _finish(board: Switchboard, order: CallOrder, result: CallResult | Non
     crash_here("after_end_stored")
     await board.announce(order)
     await _forget(board, order)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_TURNS_S):
+            await board.media.stored()  # what was said last is part of what is judged
     crash_here("before_conclude")
     await until_stored(lambda: conclude_task(board, task, order.lease_token), order.call_id)
     crash_here("after_conclude")
