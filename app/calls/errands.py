@@ -13,6 +13,7 @@ import structlog
 
 from app.calls.board import CallOrder, Switchboard
 from app.calls.outside import OutsideDesk
+from app.calls.storing import until_stored
 from app.calls.talk_model import Errand, ErrandDone
 from app.calls.tools import OutsideCall, RecordOptOut, TransferCall
 from app.calls.transfer import TransferDesk
@@ -82,14 +83,18 @@ class Errands:
         with suppress(TimeoutError):
             async with asyncio.timeout(STORED_S):
                 await board.media.stored()  # the turn that proves it
-        now_ms = board.clock.unix_ms()
+        proof = await until_stored(lambda: self._list(words), order.call_id)
+        self._note("opt_out_listed", proof.quote)
+        return {"listed": True, "next": OPTED_OUT_NEXT}
+
+    async def _list(self, words: str) -> Proof:
+        order, board, now_ms = self._order, self._board, self._board.clock.unix_ms()
         async with board.db.tx() as tx:
             await tx.exclusive(DIALING)
             task = await tasks.get(tx, order.tenant_id, order.new.task_id)
             proof = opt_out_proof(await transcripts.list_turns(tx, order.tenant_id, order.call_id), words)
             await dnd.add(tx, dnd.spoken(task, order.call_id, proof, now_ms), now_ms)
-        self._note("opt_out_listed", proof.quote)
-        return {"listed": True, "next": OPTED_OUT_NEXT}
+        return proof
 
 
 def opt_out_proof(turns: Sequence[Turn], words: str) -> Proof:

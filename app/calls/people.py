@@ -13,7 +13,7 @@ from app.calls.board import CallOrder, Switchboard
 from app.calls.talk_model import AskPeople, NobodyAnswered, PeopleAnswered
 from app.domain.feedback import FeedbackRequest, FeedbackState
 from app.domain.messages import FeedbackChanged
-from app.errors import StoreError
+from app.errors import StoreError, ValidationFailed
 from app.ids import new_id
 from app.store import feedback
 
@@ -97,6 +97,11 @@ class PeopleDesk:
                 log.warning("question not stored yet", call_id=self._order.call_id, error=error.message)
                 await asyncio.sleep(STORE_AGAIN_S)
                 continue
+            except ValidationFailed as unfit:  # no call ends for it
+                log.warning("question not stored", call_id=self._order.call_id, error=unfit.message)
+                self._open = None
+                self._tell(NobodyAnswered())
+                return
             opened.set_result(request.id)
             await self._board.bus.publish("feedback", FeedbackChanged(request_id=request.id))
             return

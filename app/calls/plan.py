@@ -109,7 +109,9 @@ def offer(order: CallOrder) -> Offer:
     """The functions the agent of this call may call."""
     agent = order.agent
     names = tuple(one.name for one in agent.transfer_targets)
-    return Offer(tools=agent.tools, fields=agent.data_to_fill, targets=names, outside=order.outside)
+    # Whoever calls back about a settled task is not called again, so nobody is asked what could come of it.
+    may = agent.tools if order.leased else tuple(one for one in agent.tools if one != "request_user_feedback")
+    return Offer(tools=may, fields=agent.data_to_fill, targets=names, outside=order.outside)
 
 
 def talk_limits(settings: Settings, order: CallOrder) -> TalkLimits:

@@ -5,7 +5,6 @@ is written until it is stored: a task is never left in progress because a databa
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -14,10 +13,11 @@ import structlog
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
 from app.calls.run import PhoneCall
+from app.calls.storing import until_stored
 from app.crash_points import crash_here
 from app.domain.call import Call, CallEnd
 from app.domain.task import CallTask
-from app.errors import AppError, ConstraintFailed, StoreError
+from app.errors import StoreError
 from app.store import attempts, calls, leases
 from media.errors import MediaError
 from media.protocol import CloseLeg
@@ -30,8 +30,6 @@ T = TypeVar("T")
 
 LAST_TURNS_S = 20.0
 """How long a slow store may take for the last reports of a call before its task is concluded without them."""
-STORE_RETRY_S = (0.1, 0.5, 2.0)
-"""Pauses between tries to store an end; the last one is repeated."""
 
 
 async def supervise(board: Switchboard, order: CallOrder, task: CallTask) -> None:
@@ -101,19 +99,6 @@ async def _forget(board: Switchboard, order: CallOrder) -> None:
     if board.ari.gate.is_open:
         with suppress(AriError):
             await forget(board.ari.client, order.call_id)
-
-
-async def until_stored(write: Callable[[], Awaitable[T]], call_id: str) -> T:
-    """Repeat a write until the database takes it. Other errors of ours get out."""
-    for number in range(1_000_000):
-        try:
-            return await write()
-        except ConstraintFailed:
-            raise  # it would be refused for ever
-        except StoreError as error:
-            log.error("end of call not stored yet", call_id=call_id, error=error.message)
-            await asyncio.sleep(STORE_RETRY_S[min(number, len(STORE_RETRY_S) - 1)])
-    raise AppError("the end of a call could not be stored")
 
 
 async def _keep_lease(board: Switchboard, task: CallTask, order: CallOrder) -> None:

@@ -32,7 +32,7 @@ from app.calls.talk_model import (
 )
 from app.calls.transfer import TransferDesk
 from app.domain.fields import Collected
-from app.errors import StoreError
+from app.errors import StoreError, ValidationFailed
 from app.store import collected
 from media.commands import CloseLeg
 from stasis.call_model import HangUp
@@ -119,5 +119,8 @@ class TalkSide:
             except StoreError as error:
                 log.warning("collected value not stored yet", call_id=order.call_id, error=error.message)
                 await asyncio.sleep(STORE_AGAIN_S)
+            except ValidationFailed as unfit:  # no call ends for it
+                log.warning("collected value not stored", call_id=order.call_id, error=unfit.message)
+                return
             else:
                 return

@@ -15,11 +15,12 @@ from app.domain.feedback import MAX_SUGGESTIONS
 from app.domain.fields import FieldSpec
 from app.domain.outside_tool import OutsideTool
 
-Sentence = Annotated[str, msgspec.Meta(max_length=500)]
-Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+Sentence = Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00]*\Z")]
+"""No NUL: PostgreSQL has no place for it."""
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*\Z")]
 DtmfDigits = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-D*#w]{1,32}\Z")]
 """What ARI's `POST /channels/{id}/dtmf` may be asked to send; `w` is a half second pause."""
-Suggestion = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+Suggestion = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*\Z")]
 LocalTime = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d\Z")]
 
 

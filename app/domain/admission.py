@@ -12,7 +12,7 @@ import msgspec
 from app.domain.admission_checks import Objection, Question
 from app.domain.admission_facts import Facts
 from app.domain.admission_room import breaker_hold, budget, caller_id, caps, pace
-from app.domain.admission_time import attempts, cool_off, due, window, zone
+from app.domain.admission_time import attempts, cool_off, deadline, due, window, zone
 from app.domain.admission_who import (
     campaign,
     consent,
@@ -50,6 +50,7 @@ ORDER: tuple[tuple[str, Rule], ...] = (
     ("consent", consent),
     ("caller_id", caller_id),
     ("due", due),
+    ("deadline", deadline),
     ("zone", zone),
     ("attempts", attempts),
     ("cool_off", cool_off),

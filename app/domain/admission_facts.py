@@ -28,6 +28,7 @@ class TaskFacts(msgspec.Struct, frozen=True, kw_only=True):
     attempts_used: int
     max_attempts: int
     purpose: Purpose | None
+    until_ms: int | None = None
 
 
 class CampaignFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,18 @@ def due(question: Question) -> Objection | None:
     return Objection(sentence="The task is planned for later.", until_ms=facts.task.next_action_ms)
 
 
+def deadline(question: Question) -> Objection | None:
+    """A call that was wanted until a certain time is not made later; waiting does not mend it."""
+    facts = question.facts
+    until_ms = facts.task.until_ms
+    if until_ms is None or facts.now_ms <= until_ms:
+        return None
+    keys = facts.zones.keys if isinstance(facts.zones, Zones) else ()
+    return Objection(
+        sentence=f"The call was wanted until {told(until_ms, keys)}; that time has passed.", until_ms=None
+    )
+
+
 def zone(question: Question) -> Objection | None:
     """Somebody knows what time it is there."""
     zones = question.facts.zones

@@ -84,7 +84,8 @@ def numbers_in(text: str, region: str = "") -> set[str]:
     found = {e164 for match in _CANDIDATE.finditer(text) if (e164 := _e164(match[0].strip(), region))}
     for match in phonenumbers.PhoneNumberMatcher(text, region or None, leniency=phonenumbers.Leniency.POSSIBLE):
         number = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
-        if DIALLABLE.match(number):
+        around = text[max(0, match.start - 1) : match.start] + text[match.end : match.end + 1]
+        if DIALLABLE.match(number) and not re.search(r"\w", around):  # INV4155550123 is no telephone number
             found.add(number)
     return found
 

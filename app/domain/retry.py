@@ -87,6 +87,8 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     retry_at_ms: int | None = None
     needs_review: bool = False
+    owed: bool = False
+    """Somebody ordered this retry, by an answer: it is made even when all attempts are used."""
 
 
 def conclude(attempt: Attempt, now_ms: int) -> Conclusion:

@@ -103,7 +103,8 @@ class CallTask(msgspec.Struct, frozen=True, kw_only=True):
     """One row of `tasks`. Times are UTC epoch milliseconds.
 
     `current_attempt_count` counts attempts that may have rung somebody; `not_dialed_count` those that certainly
-    rang nobody. `lease_token` grows with every claim and fences the writes of whoever held it before.
+    rang nobody. `lease_token` grows with every claim and fences the writes of whoever held it before. `until_ms`:
+    no phone begins to ring after it, at no attempt.
     """
 
     id: str
@@ -130,6 +131,7 @@ class CallTask(msgspec.Struct, frozen=True, kw_only=True):
     callee_zone: str = ""
     callee_kind: CalleeKind = "person"
     callee_region: str = ""
+    until_ms: int | None = None
 
     @property
     def lane(self) -> str:
@@ -171,3 +173,4 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     callee_zone: str = ""
     callee_kind: CalleeKind = "person"
     callee_region: str = ""
+    until_ms: int | None = None

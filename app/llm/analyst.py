@@ -25,7 +25,7 @@ from app.llm.facts import facts_of
 from app.llm.model import TextModel
 from app.llm.record import charge, examined_by, record
 from app.store import analyses, calls, transcripts
-from app.store.db import Database
+from app.store.db import DIALING, Database
 from stasis.outcome import Outcome
 
 log = structlog.get_logger()
@@ -159,6 +159,7 @@ class Analyst:
         examined = examined_by(self._settings.analysis_model, judged.replies, judged.judgement)
         now_ms = self._clock.unix_ms()
         async with self._db.tx() as tx:
+            await tx.exclusive(DIALING)  # before the budget's row: an opt-out may have to be listed
             for reply in judged.replies:
                 await charge(tx, task, call.id, reply, now_ms)
             done = await record(tx, task, call, decision, examined, now_ms=now_ms)

@@ -260,6 +260,7 @@ def tasks_of(plan: Plan, order: Sequence[str], agent: Agent, *, max_attempts: in
             max_attempts=max_attempts,
             callee_zone=call.zone,
             callee_kind=call.callee_kind,
+            until_ms=call.until_ms,
         )
         for call in plan.calls
     ]

@@ -10,7 +10,8 @@ import msgspec
 
 from app.domain.local_time import told
 from app.domain.plan import Origin, Plan
-from app.domain.plan_sources import Source, Sources, Table, read_table
+from app.domain.plan_form import Question
+from app.domain.plan_sources import Source, Sources, Table, numbers_in, read_table
 from app.domain.planning import LookedUp, PlannerTurn, Profile
 from app.llm.model import Item, Message, ToolCall, ToolResult
 
@@ -28,9 +29,11 @@ def tables_of(turns: Sequence[PlannerTurn]) -> list[Table]:
 def sources_of(turns: Sequence[PlannerTurn], fresh: Sequence[LookedUp], profile: Profile, region: str) -> Sources:
     """What the facts and numbers of a plan may rest on; `fresh`: look-ups of the reply that is being made."""
     texts: list[Source] = []
+    form: Sequence[Question] = ()
     for turn in turns:
+        form = form if turn.role == "user" else turn.content.questions
         if turn.role == "user":
-            said = "\n".join([turn.text, *_answer_lines(turn)])
+            said = "\n".join([turn.text, *_answer_lines(turn, form, region)])
             texts.append(Source(origin=Origin(kind="user", ref=f"your message {turn.seq}"), text=said))
     for contact in profile.contacts:
         text = f"{contact.name}; {contact.number}; {contact.zone}; {contact.note}"
@@ -109,11 +112,17 @@ def _said(turn: PlannerTurn) -> str:
     return "\n".join(parts)
 
 
-def _answer_lines(turn: PlannerTurn) -> list[str]:
-    return [
-        f"{name}: {', '.join(value) if isinstance(value, tuple) else value}"
-        for name, value in turn.content.answers.items()
-    ]
+def _answer_lines(turn: PlannerTurn, form: Sequence[Question], region: str) -> list[str]:
+    """What the user wrote or chose. Not the names of the fields, which are the model's words; nor a bare yes or
+    no, for a refusal must not read like the thing that was refused; nor a telephone number that the model had put
+    into the form, for choosing it does not make it the user's.
+    """
+    offered = {one.name: {*one.options, one.default} for one in form}
+    lines: list[str] = []
+    for name, value in turn.content.answers.items():
+        words = [] if isinstance(value, bool) else list(value) if isinstance(value, tuple) else [str(value)]
+        lines.append(", ".join(w for w in words if w not in offered.get(name, set()) or not numbers_in(w, region)))
+    return [line for line in lines if line]
 
 
 def _replied(turn: PlannerTurn) -> str:

@@ -12,7 +12,7 @@ from app.domain.admission_site import Site
 from app.domain.agent import Agent
 from app.domain.plan import AgentBrief, CallDraft, ConsentDraft, Origin, PlanDraft, WindowDraft
 from app.domain.plan_check import check_plan
-from app.domain.plan_sources import Source, Sources
+from app.domain.plan_sources import Source, Sources, numbers_in
 from app.domain.policy.pack import CalleeKind, ConsentLevel, Purpose
 from app.domain.task import CallTask, NewTask
 from app.errors import ConflictError, NotFoundError, ValidationFailed
@@ -62,7 +62,8 @@ async def schedule(
         except NotFoundError:
             pass
         else:
-            if there.objective != asked.objective.strip():
+            same = there.number in numbers_in(asked.number, settings.default_region)
+            if there.objective != asked.objective.strip() or not same:
                 raise ConflictError("This idempotency key was used for another task.")
             return there, False
         world = await world_of(
@@ -97,6 +98,7 @@ async def schedule(
             purpose=asked.purpose,
             callee_zone=call.zone,
             callee_kind=call.callee_kind,
+            until_ms=call.until_ms,
         )
         task = await tasks.create(tx, who.tenant_id, new, now_ms)
         deed = Deed(actor=who.actor, action="task_scheduled", object=f"task:{task.id}", address=who.address)

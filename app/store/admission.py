@@ -149,6 +149,7 @@ def _task(task: CallTask, target: str) -> TaskFacts:
         attempts_used=task.current_attempt_count,
         max_attempts=task.max_attempts,
         purpose=task.purpose,
+        until_ms=task.until_ms,
     )
 
 

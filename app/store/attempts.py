@@ -34,6 +34,8 @@ _CLOSE = """
     WHERE tenant_id = :tenant_id AND id = :call_id AND state <> 'ended'
 """
 
+_NOBODY_WAITS = "UPDATE feedback_requests SET state = 'timed_out' WHERE call_id = :call_id AND state = 'open'"
+
 WAIT_FOR_TOKEN_MS = 2 * admission.PREPARE_AHEAD_MS
 """A prepared call waits at most this long for the trunk's token; then its task is put back."""
 WRONG_NUMBER_MS = 1_000
@@ -178,6 +180,7 @@ async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
     await transfers.close_left(tx, call.tenant_id, call.id, now_ms)
     if await tx.execute(_CLOSE, params) != 1:
         return False
+    await tx.execute(_NOBODY_WAITS, {"call_id": call.id})
     await settlement.ended(tx, call.tenant_id, call.id, now_ms)
     return True
 

@@ -9,7 +9,7 @@ from app.domain.feedback import FeedbackRequest, FeedbackState, answered
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import NotFoundError
-from app.store import tasks
+from app.store import events, tasks
 from app.store.db import Reader, Row, Tx, Writer
 from app.store.rows import to_params, with_columns, with_values
 
@@ -44,6 +44,11 @@ async def ask(sql: Writer, request: FeedbackRequest) -> None:
     """Store a question."""
     suggestions = msgspec.json.encode(request.suggestions).decode()
     await sql.execute(_INSERT, to_params(request) | {"suggestions": suggestions, "state": str(request.state)})
+
+
+_AGAIN = "close_and_call_back"
+_CUT = frozenset({"callee", "network", "system_failure", "system_timeout"})
+"""Ends that do not mean that the question had become pointless."""
 
 
 class Inbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,19 +130,31 @@ async def time_out(sql: Writer, tenant_id: str, request_id: str) -> bool:
 
 async def unanswered(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
     """What follows an ended call whose question to people decides it: parked until somebody answers, or called
-    again with an answer that came after the talk; None: no question of it does.
+    again with an answer that the talk did not hear; None: no question of it does, since the talk ended for a
+    reason of its own (somebody has come, done, another time, an operator's order).
     """
-    asked = [one for one in await of_call(tx, task.tenant_id, call.id) if one.rule == "close_and_call_back"]
-    for one in asked:
-        if one.state is FeedbackState.OPEN:
-            await time_out(tx, task.tenant_id, one.id)
+    if call.task_before == TaskState.WAITING_USER and call.answered_ms is None:  # called back, and hung up again
+        every = await of_task(tx, task.tenant_id, task.id)
+        return _follows([one for one in every if one.rule == _AGAIN], 0, now_ms)
+    asked = [one for one in await of_call(tx, task.tenant_id, call.id) if one.rule == _AGAIN]
+    gave_up = await events.newest(tx, task.tenant_id, call.id, "feedback_unanswered")
+    if gave_up is not None:
+        return _follows(asked, gave_up.at_ms, now_ms)
+    with_somebody = await events.newest(tx, task.tenant_id, call.id, "handed_over") is not None
+    if call.ended_by not in _CUT or with_somebody:
+        return None
+    return _follows(asked, call.ended_ms or now_ms, now_ms)
+
+
+def _follows(asked: Sequence[FeedbackRequest], unheard_ms: int, now_ms: int) -> Conclusion | None:
+    """`unheard_ms`: from then on an answer is one that the talk did not hear."""
     waits = next((one for one in asked if one.state is not FeedbackState.ANSWERED), None)
     if waits is not None:
         reason = f"The agent asked: {waits.question} They are called again as soon as somebody answers."
         return Conclusion(event=TaskEvent.ASK_USER, reason=reason)
-    if any((one.answered_ms or 0) > (call.ended_ms or now_ms) for one in asked):
-        reason = "The answer to the agent's question came after the call; they are called again with it."
-        return Conclusion(event=TaskEvent.RETRY, reason=reason, retry_at_ms=now_ms)
+    if any((one.answered_ms or 0) >= unheard_ms for one in asked):
+        reason = "The answer to the agent's question came too late for the call; they are called again with it."
+        return Conclusion(event=TaskEvent.RETRY, reason=reason, retry_at_ms=now_ms, owed=True)
     return None
 
 

@@ -61,6 +61,7 @@ _EXPIRED = with_columns(
     CallTask,
 )
 """Longest expired first. Ordered by the id alone, SQLite reads every task in its order."""
+_ANY_EXPIRED = _EXPIRED.replace("FOR UPDATE SKIP LOCKED", "LIMIT 1")
 
 
 async def claim_due(
@@ -149,7 +150,7 @@ async def recover_expired(
     this. Answers the tasks in their new state.
     """
     recovered: list[CallTask] = []
-    if not await tx.fetch(_EXPIRED, {"now_ms": now_ms, "owner": owner}):
+    if not await tx.fetch(_ANY_EXPIRED, {"now_ms": now_ms, "owner": owner}):  # without locks: DIALING comes first
         return recovered
     await tx.exclusive(DIALING)  # an intent that is being committed this moment is either seen or kept from it
     for row in await tx.fetch(_EXPIRED, {"now_ms": now_ms, "owner": owner}):

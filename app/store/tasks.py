@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from app.domain.local_time import told
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, NewTask, TaskEvent, TaskState, after
 from app.errors import ConstraintFailed, LeaseLost, NotFoundError, ValidationFailed
@@ -90,17 +91,22 @@ async def conclude(
     tx: Tx, tenant_id: str, task_id: str, token: int, conclusion: Conclusion, *, now_ms: int
 ) -> CallTask:
     """End the analysis of an attempt: retry, settle, or ask the user. A retry of a number that opted out meanwhile
-    is suppressed instead. Raises LeaseLost for an old token, IllegalTransition when nothing is being analyzed.
+    is suppressed instead, and one that would come too late is none. Raises LeaseLost for an old token,
+    IllegalTransition when nothing is being analyzed.
     """
     task = await get(tx, tenant_id, task_id)
     check_token(task, token)
-    event = conclusion.event
+    event, reason = conclusion.event, conclusion.reason
     if event is TaskEvent.RETRY and await dnd.is_listed(tx, tenant_id, [task.number]):
         event = TaskEvent.SUPPRESS
+    if event is TaskEvent.RETRY and task.until_ms is not None and (conclusion.retry_at_ms or 0) > task.until_ms:
+        reason = f"{reason} It was wanted until {told(task.until_ms)}, so nobody calls again."
+        event = TaskEvent.FAIL
     task = msgspec.structs.replace(
         after(task, event, now_ms),
-        overall_conclusion=conclusion.reason,
+        overall_conclusion=reason,
         next_action_time=conclusion.retry_at_ms or task.next_action_time,
+        max_attempts=max(task.max_attempts, task.current_attempt_count + 1 if conclusion.owed else 0),
     )
     await save(tx, task)
     return task

@@ -26,7 +26,7 @@ SHORT_MS = 100
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten_patience(monkeypatch)
-    monkeypatch.setattr("app.calls.supervise.STORE_RETRY_S", (0.05,))
+    monkeypatch.setattr("app.calls.storing.STORE_RETRY_S", (0.05,))
 
 
 @asynccontextmanager

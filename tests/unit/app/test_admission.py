@@ -123,6 +123,7 @@ SPOILT: list[tuple[str, type, dict[str, Any]]] = [
     ("caller_id", Defer, {"caller_id": CallerIdFacts(number=NUMBER, owned=False, reachable=True)}),
     ("caller_id", Defer, {"caller_id": CallerIdFacts(number=NUMBER, owned=True, reachable=False)}),
     ("due", Defer, {"task": {"next_action_ms": NOON + 1}}),
+    ("deadline", Suppress, {"task": {"until_ms": NOON - 1}}),
     ("zone", Defer, {"zones": ZonesUnknown(code="many", sentence="Say the zone.")}),
     ("zone", Defer, {"zones": Zones(keys=(), inferred=False)}),
     ("attempts", Defer, {"attempts": (PastAttempt(at_ms=NOON - HOUR_MS, result="unanswered"),)}),

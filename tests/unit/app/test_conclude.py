@@ -2,17 +2,28 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from app.calls.conclude import conclude_task
 from app.domain.task import CallTask, TaskState
 from app.errors import LeaseLost
-from app.store import attempts, calls, events, leases, tasks
+from app.store import attempts, calls, events, feedback, leases, tasks
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.call_world import switchboard
-from tests.unit.app.store_world import LEASE_MS, NOW, TENANT, add_agent, begun_call, claimed_task, ended
+from tests.unit.app.store_world import (
+    LEASE_MS,
+    NOW,
+    TENANT,
+    add_agent,
+    ask_people,
+    begun_call,
+    claimed_task,
+    ended,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +67,70 @@ async def test_no_audio_of_the_callee_is_no_completed_task(db: SqliteDatabase, p
     counted = {"statistics": {"packets_received": packets}}
     await events.add(db, TENANT, call.id, "leg_closed", counted, at_ms=NOW)
     assert (await conclude_task(board, task, task.lease_token)).state == state
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(9, "failed"), (11, "pending")])
+async def test_a_retry_after_the_time_the_call_was_wanted_for_is_none(
+    db: SqliteDatabase, minutes: int, state: str
+) -> None:
+    board, task = switchboard(db), await analyzing(db)  # busy: again in ten minutes
+    until_ms = board.clock.unix_ms() + minutes * 60_000
+    await db.execute("UPDATE tasks SET until_ms = :until WHERE id = :id", {"until": until_ms, "id": task.id})
+    done = await conclude_task(board, task, task.lease_token)
+    assert done.state == state
+    assert ("nobody calls again" in done.overall_conclusion) == (state == "failed")
+
+
+async def asked(
+    db: SqliteDatabase, *, ended_by: str, gave_up: bool = False, answered_ms: int | None = None, **more: object
+) -> CallTask:
+    """A task with one attempt left behind it: the agent had asked its people, then the call ended at NOW + 50."""
+    task = await claimed_task(db, max_attempts=1)
+    call = await begun_call(db, task)
+    question = await ask_people(db, call)
+    await db.execute(
+        "UPDATE feedback_requests SET rule = :rule", {"rule": str(more.get("rule", "close_and_call_back"))}
+    )
+    if gave_up:
+        await events.add(db, TENANT, call.id, "feedback_unanswered", {}, at_ms=NOW + 20)
+        await feedback.time_out(db, TENANT, question.id)
+    if more.get("handed_over"):
+        await events.add(db, TENANT, call.id, "handed_over", {}, at_ms=NOW + 20)
+    end = ended(call, "completed", answered_ms=NOW + 1, ended_ms=NOW + 50)
+    end = msgspec.structs.replace(end, ended_by=ended_by)
+    async with db.tx() as tx:
+        task = await attempts.finish_call(tx, TENANT, end, NOW + 50, token=task.lease_token)
+    if answered_ms is not None:
+        async with db.tx() as tx:
+            await feedback.answer(tx, TENANT, question.id, "Yes", by=None, now_ms=NOW + answered_ms)
+    return task
+
+
+@pytest.mark.parametrize(
+    ("case", "state"),
+    [
+        ({"ended_by": "agent", "gave_up": True}, "waiting_user"),
+        ({"ended_by": "callee"}, "waiting_user"),
+        ({"ended_by": "network"}, "waiting_user"),
+        ({"ended_by": "agent", "gave_up": True, "answered_ms": 30}, "pending"),  # during the farewell
+        ({"ended_by": "callee", "answered_ms": 60}, "pending"),  # between the end and the conclusion
+        ({"ended_by": "callee", "answered_ms": 10}, "completed"),  # in time: the talk heard it
+        ({"ended_by": "agent"}, "completed"),  # done, or another time: the question was pointless by then
+        ({"ended_by": "operator"}, "completed"),
+        ({"ended_by": "callee", "handed_over": True}, "completed"),
+        ({"ended_by": "callee", "rule": "close"}, "completed"),
+    ],
+    ids=str,
+)
+async def test_a_question_parks_what_ended_because_of_it(
+    db: SqliteDatabase, case: dict[str, Any], state: str
+) -> None:
+    task = await asked(db, **case)
+    done = await conclude_task(switchboard(db), task, task.lease_token)
+    assert done.state == state, done.overall_conclusion
+    assert done.max_attempts == (2 if state == "pending" else 1), "whoever answers is owed an attempt"
+    (question,) = await feedback.of_task(db, TENANT, task.id)
+    assert question.state != "open", "nobody waits on the line any more"
 
 
 async def test_an_old_claim_concludes_nothing(db: SqliteDatabase) -> None:

@@ -245,6 +245,9 @@ def test_bad_tables_are_refused(text: str) -> None:
         ("+12125550123 +12125550124", "", {NY, NY2}),
         ("order 2125550123456789", "", set()),
         ("on 2027-01-15 at 10", "US", set()),
+        ("invoice INV2125550123", "US", set()),
+        ("callee_2125550123: yes", "US", set()),
+        ("2125550123", "US", {NY}),
     ],
 )
 def test_numbers_in_texts(text: str, region: str, found: set[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.calls import supervise
+from app.calls import storing, supervise
 from app.clock import ManualClock
 from app.domain.call import NewCall
 from app.domain.task import TaskState
@@ -44,9 +44,9 @@ class Unsteady:
 
 
 async def test_a_busy_store_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervise, "STORE_RETRY_S", (0.0,))
+    monkeypatch.setattr(storing, "STORE_RETRY_S", (0.0,))
     write = Unsteady(*[DatabaseBusy("busy")] * 5)
-    assert await supervise.until_stored(write, "c1") == "stored"
+    assert await storing.until_stored(write, "c1") == "stored"
     assert write.tries == 6
 
 
@@ -54,7 +54,7 @@ async def test_a_busy_store_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_what_would_fail_for_ever_gets_out(error: Exception) -> None:
     write = Unsteady(error)
     with pytest.raises(type(error)):
-        await supervise.until_stored(write, "c1")
+        await storing.until_stored(write, "c1")
     assert write.tries == 1
 
 

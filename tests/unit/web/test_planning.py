@@ -170,6 +170,8 @@ def test_a_single_task_once_for_a_key(house: House) -> None:
     assert first.json() == again.json()
     other = house.post(TASK, body | {"objective": "Something else."}, **{"idempotency-key": "k"})
     assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    else_ = house.post(TASK, body | {"number": "+15551000124"}, **{"idempotency-key": "k"})
+    assert else_.status_code == 409, "somebody else is not called by the task of the first"
     assert house.post(TASK, body).status_code == 201
     assert len(house.ask(tasks.list_tasks)) == 2
     assert house.ask(consents.of_callee, NUMBER, "service") is None

@@ -19,7 +19,7 @@ from app.domain.feedback import FeedbackRequest, FeedbackState
 from app.domain.messages import FeedbackChanged, Message, Resync
 from app.domain.people import Role
 from app.domain.task import TaskState
-from app.store import attempts, audit, feedback, leases, tasks
+from app.store import attempts, audit, calls, feedback, leases, tasks
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import QUICK, session
@@ -137,7 +137,7 @@ def test_a_parked_task_waits_in_the_inbox_and_is_due_once_it_is_answered(inbox: 
     async def park() -> None:
         async with inbox.db.tx() as tx:
             task = await attempts.finish_call(tx, TENANT, ended(inbox.call, "completed"), NOW)
-            conclusion = await feedback.unanswered(tx, task, inbox.call, NOW)
+            conclusion = await feedback.unanswered(tx, task, await calls.get(tx, TENANT, inbox.call.id), NOW)
             assert conclusion is not None
             (task,) = await leases.claim_analysis(tx, NOW + 60_000, "x", 30_000, 1)
             await tasks.conclude(tx, TENANT, task.id, task.lease_token, conclusion, now_ms=NOW)
