@@ -5,6 +5,7 @@ import { follow, serverNow } from "/static/socket.js";
 const list = document.getElementById("questions");
 const empty = document.getElementById("empty");
 const template = document.getElementById("question");
+let pressed = false; // a digit, since the list was shown: the next one may be meant for a question that is gone
 
 function field(entry, name) {
   return entry.querySelector(`[data-field="${name}"]`);
@@ -48,6 +49,7 @@ function show(questions) {
     if (list.children[at] !== entry) list.insertBefore(entry, list.children[at] ?? null);
   });
   empty.hidden = entries.length > 0;
+  pressed = false;
   count();
 }
 
@@ -61,8 +63,12 @@ function count() {
 
 document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.repeat || pressed || !/^[1-9]$/.test(event.key)) return;
   const buttons = list.querySelectorAll(":scope > li:first-child [data-field='suggestions'] button");
-  if (/^[1-9]$/.test(event.key)) buttons[Number(event.key) - 1]?.click();
+  const button = buttons[Number(event.key) - 1];
+  if (button === undefined) return;
+  pressed = true;
+  button.click();
 });
 
 setInterval(count, 1000);
