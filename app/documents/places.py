@@ -1,6 +1,7 @@
 """Where documents are: files of a tenant's folder, https addresses, objects of the configured store."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from app.guarded_http import FetchFailed, GuardedClient, HostRules, UrlRefused
 from app.guarded_http.rules import origin_of
 
 MAX_BYTES = 5 * 1024 * 1024
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
 _NO_LINKS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -83,7 +85,7 @@ def object_url(path: str, endpoint: str) -> str:
     bucket, _, key = path[len("s3://") :].partition("/")
     if not endpoint:
         raise DocumentUnusable(f"{name_of(path)} is in an object store; set S3_ENDPOINT to say which.")
-    if not bucket or not key or ".." in key.split("/") or "." in key.split("/"):
+    if _BUCKET.fullmatch(bucket) is None or ".." in bucket or not key or {".", ".."} & {*key.split("/")}:
         raise DocumentUnusable(f"{path[:200]!r} is no s3://bucket/key.")
     return f"{endpoint.rstrip('/')}/{quote(bucket, safe='')}/{quote(key)}"
 

@@ -281,7 +281,7 @@ async def test_a_hostile_file_is_given_up_with_its_program(tmp_path: Path) -> No
         "https://localhost/a.txt",
         "file:///etc/passwd",
         "ftp://example.org/a.txt",
-        "s3://b/../a.txt",
+        "s3://shop/../a.txt",
     ],
 )
 async def test_addresses_go_through_the_guarded_client(tmp_path: Path, address: str) -> None:
@@ -303,7 +303,21 @@ async def test_the_key_of_an_address_is_never_told(tmp_path: Path) -> None:
     found = await library(tmp_path).load(TENANT, ["https://127.0.0.1/a.txt?X-Amz-Signature=topsecret"], LIMIT_S)
     assert "topsecret" not in found.missing[0]
     assert name_of("https://h/x/b%20c.pdf?k=topsecret") == "b c.pdf"
-    assert object_url("s3://b/a b/ü?.txt", "https://s.example/") == "https://s.example/b/a%20b/%C3%BC%3F.txt"
+    assert object_url("s3://bb/a b/ü?.txt", "https://s.example/") == "https://s.example/bb/a%20b/%C3%BC%3F.txt"
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    ["", ".", "..", "a", "a..b", "-shop", ".shop", "Shop", "sh_op", "shöp", "sh%2e", "sh?", "shop\n", "a" * 64],
+)
+def test_buckets_that_are_none(bucket: str) -> None:
+    with pytest.raises(DocumentUnusable, match="no s3://bucket/key"):
+        object_url(f"s3://{bucket}/a.txt", "https://s.example")
+
+
+@pytest.mark.parametrize("bucket", ["a1", "0.shop-info.example", "a" * 63])
+def test_buckets(bucket: str) -> None:
+    assert object_url(f"s3://{bucket}/a.txt", "https://s.example") == f"https://s.example/{bucket}/a.txt"
 
 
 async def test_a_document_is_taken_apart_once_and_kept_privately(tmp_path: Path) -> None:
