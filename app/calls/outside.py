@@ -26,11 +26,14 @@ OFFERED = "tools_offered"
 CALLED = "outside_tool"
 """Kind of the event of one call: name, where, status, duration_ms, tries, arguments, error. JSON in its detail."""
 ARGUMENTS_KEPT = 500
+SAID_KEPT = 200
 ENDED = "ended with the talk"
 
 
 class OutsideRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is stored of one call. `where` is a host; `arguments` the beginning of their JSON."""
+    """What is stored of one call. `where` is a host; `arguments` the beginning of their JSON; `said` what
+    the other side wrote about an error.
+    """
 
     name: str
     where: str
@@ -39,6 +42,7 @@ class OutsideRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     arguments: str
     tries: int = 1
     error: str = ""
+    said: str = ""
 
 
 async def with_outside_tools(board: Switchboard, order: CallOrder) -> CallOrder:
@@ -121,6 +125,7 @@ class OutsideDesk:
             arguments=request.arguments[:ARGUMENTS_KEPT],
             tries=answer.tries,
             error=str(answer.told.get("error", "")),
+            said=str(answer.told.get("detail", ""))[:SAID_KEPT],
         )
         self._note(CALLED, msgspec.json.encode(record).decode())
 

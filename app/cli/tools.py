@@ -13,6 +13,8 @@ from app.domain.outside_tool import McpServer, OutsideTool, check_outside_tools,
 from app.errors import ValidationFailed
 from app.guarded_http import trusted_origins
 from app.outside_tools import Tools, Way
+from app.outside_tools.answer import visible
+from app.outside_tools.errors import ToolFailed
 from app.outside_tools.mcp import McpClient
 from app.outside_tools.mcp_wire import Definition, check_definition
 
@@ -68,6 +70,8 @@ async def _asked(server: McpServer, ask: Callable[[McpClient], Awaitable[T]]) ->
     client = McpClient(server, _way(), {})
     try:
         return await ask(client)
+    except ToolFailed as failed:
+        raise ToolFailed(failed.shown, status=failed.status) from None
     except TimeoutError:
         raise ValidationFailed(f"{server.url} did not answer within {TRY_S:.0f} s.") from None
     finally:
@@ -129,7 +133,8 @@ def try_command(*, url: str, tool: str, arguments: str, headers: tuple[str, ...]
         found = await _asked(server, lambda client: client.tools())
         there = next((one for one in found if one.name == tool), None)
         if there is None:
-            raise ValidationFailed(f"{url} has no tool {tool!r}; it has {', '.join(one.name for one in found)}.")
+            names = visible(", ".join(one.name for one in found))
+            raise ValidationFailed(f"{url} has no tool {tool!r}; it has {names}.")
         tools = Tools((), (server,), _way(), {})
         answer = await tools.call(_offered(server, there), arguments)
         await tools.close()
@@ -138,11 +143,6 @@ def try_command(*, url: str, tool: str, arguments: str, headers: tuple[str, ...]
     told = asyncio.run(ask())
     click.echo(msgspec.json.encode(told).decode())
     sys.exit(1 if "error" in told else 0)
-
-
-def visible(text: str) -> str:
-    """With signs that a terminal obeys, or does not show, written out: a description may hide something."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _seen(server: McpServer, tool: Definition) -> Seen:

@@ -61,19 +61,19 @@ async def _fetched(tool: HttpTool, request: Request, headers: dict[str, str], wa
 
 def _told(tool: HttpTool, fetched: Fetched, tries: int, way: Way) -> ToolAnswer:
     status = str(fetched.status)
-    text = way.redacted(fetched.body.decode("utf-8", "replace"), tool.headers)
+    body = fetched.body.decode("utf-8", "replace")
+    text = way.redacted(body, tool.headers)
     if not 200 <= fetched.status < 300:
         said = text if readable(fetched.content_type) and "html" not in fetched.content_type.lower() else ""
         return error(f"{tool.name} answered with HTTP {status}; it did not work.", status, said=said, tries=tries)
     if not text.strip():
         return result("done", status, tries)
     if not readable(fetched.content_type):
-        return error(
-            f"{tool.name} answered with {fetched.content_type[:60]}, which is no text.", status, tries=tries
-        )
+        kind = way.redacted(fetched.content_type, tool.headers)[:60]
+        return error(f"{tool.name} answered with something that is no text.", status, said=kind, tries=tries)
     if is_json(fetched.content_type):
         try:
-            return result(msgspec.json.decode(text), status, tries)
+            return result(way.hidden(msgspec.json.decode(body), tool.headers), status, tries)
         except (msgspec.DecodeError, RecursionError):
             return error(f"{tool.name} answered with JSON that cannot be read.", status, tries=tries)
     return result(text, status, tries)

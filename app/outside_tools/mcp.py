@@ -23,6 +23,10 @@ from app.outside_tools.way import Way
 
 ACCEPT = "application/json, text/event-stream"
 MAX_PAGES = 20
+MAX_REPLIES = 8
+"""Requests of a server that are answered beside one of ours: each costs a connection."""
+MAX_SAID = 200
+"""Characters of a server's own words about an error."""
 CLOSE_S = 1.0
 STREAM = "text/event-stream"
 
@@ -63,7 +67,7 @@ class McpClient:
             await self._open()
             mirrored = wire.mirrored_headers(schema, arguments) if self._version == MODERN else {}
             done = await self._request("tools/call", {"name": tool, "arguments": arguments}, mirrored)
-        return wire.told(done, tool)
+        return wire.told(done, tool, lambda value: self._way.hidden(value, self._server.headers))
 
     async def ping(self) -> None:
         """Whether the server is there; the modern revision has no ping, and `server/discover` in its place."""
@@ -120,7 +124,8 @@ class McpClient:
             raise self._refused(answer)
         agreed: object = answer.result.get("protocolVersion")
         if agreed not in HANDSHAKE:
-            raise ToolFailed(f"{self._server.name} speaks MCP {agreed!s:.20}, which we do not.", status="version")
+            sentence = f"{self._server.name} speaks a version of MCP that we do not."
+            raise ToolFailed(sentence, status="version", said=self._said(str(agreed)))
         self._version = str(agreed)
         fetched = await self._send(wire.notification("notifications/initialized"), self._headers())
         if fetched.status >= 300:
@@ -174,6 +179,8 @@ class McpClient:
                     one for event in reader.feed(piece) if event.data for one in wire.messages(event.data)
                 ):
                     if message.is_request:
+                        if len(replies) == MAX_REPLIES:
+                            raise ToolFailed(f"{self._server.name} asks too much of us.", status="nonsense")
                         replies.append(group.create_task(self._answer(message)))
                     elif message.id == number:
                         found.append(message)
@@ -230,8 +237,11 @@ class McpClient:
 
     def _refused(self, answer: Message) -> ToolFailed:
         code = answer.error.code if answer.error is not None else 0
-        said = self._way.redacted(answer.error.message[:200] if answer.error else "", self._server.headers)
-        return ToolFailed(f"{self._server.name} refused: {said or 'no reason given'} ({code}).", status=str(code))
+        said = self._said(answer.error.message if answer.error else "")
+        return ToolFailed(f"{self._server.name} refused ({code}).", status=str(code), said=said)
+
+    def _said(self, words: str) -> str:
+        return self._way.redacted(words, self._server.headers).strip()[:MAX_SAID]
 
 
 class _NoMessage(ToolFailed):

@@ -6,7 +6,7 @@ Two generations are spoken: 2026-07-28, where every request carries version and 
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -126,16 +126,22 @@ def definitions(listed: Json) -> tuple[list[Definition], str | None]:
     return found, cursor if isinstance(cursor, str) else None
 
 
-def told(answer: Json, name: str) -> ToolAnswer:
-    """The result of a tool for the model: structured content if there is any, else its texts."""
+def _unchanged(value: object) -> object:
+    return value
+
+
+def told(answer: Json, name: str, hide: Callable[[object], object] = _unchanged) -> ToolAnswer:
+    """The result of a tool for the model: structured content if there is any, else its texts. `hide` takes secrets
+    out of either, before anything is cut.
+    """
     kind = answer.get("resultType", "complete")
     if kind != "complete":
-        return error(f"{name} wants more than this call can give it; it did not work.", str(kind)[:20])
-    texts = "\n".join(_texts(answer.get("content")))
+        return error(f"{name} wants more than this call can give it; it did not work.", "incomplete")
+    texts = str(hide("\n".join(_texts(answer.get("content")))))
     if answer.get("isError") is True:
         return error(f"{name} reports an error; it did not work.", "tool error", said=texts)
     if "structuredContent" in answer:
-        return result(answer["structuredContent"], "ok")
+        return result(hide(answer["structuredContent"]), "ok")
     return result(texts or "done", "ok")
 
 

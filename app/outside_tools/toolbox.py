@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
+import structlog
 
 from app.clock import Clock
 from app.domain.argument_schema import ArgumentSchema
@@ -21,12 +22,15 @@ from app.outside_tools.mcp import Eras, McpClient
 from app.outside_tools.mcp_wire import Definition, check_definition
 from app.outside_tools.way import Way
 
+log = structlog.get_logger()
+
 RESOLVE_S = 3.0
 """How long a call that is about to be dialed waits for the lists of all its servers."""
 KEPT_S = 60.0
 """How long a list is used again; what a server changes meanwhile, no call is told."""
 DOWN_S = 10.0
 """How long a server that did not answer is not asked again."""
+UNKNOWN = "whether it did anything is not known."
 MAX_OFFERED = 64
 MAX_DESCRIPTION = 1_024
 """Characters of an MCP tool's description that the model is given."""
@@ -123,7 +127,7 @@ class Toolbox:
         try:
             found = tuple(await client.tools())
         except AppError as problem:
-            return self._down(problem.message)
+            return self._down(problem.shown if isinstance(problem, ToolFailed) else problem.message)
         await client.close()
         return _Listed(self._clock.monotonic() + KEPT_S, found)
 
@@ -166,21 +170,26 @@ class Tools:
         self._eras = eras
 
     async def call(self, tool: OutsideTool, arguments: str) -> ToolAnswer:
-        """Carry out what the model asked for. What goes wrong is an answer too."""
+        """Carry out what the model asked for. What goes wrong is an answer too, whatever it is: something may have
+        been done, and has to be on record.
+        """
+        if tool.server not in self._servers if tool.server else tool.name not in self._http:
+            return error(f"{tool.name} is not there any more.", "refused")
         try:
             if tool.server:
                 return await self._mcp(tool, arguments)
             return await http.ask(self._http[tool.name], arguments, self._way)
         except ValidationFailed as unfit:
             return error(f"{unfit.message} Nothing was sent.", "refused")
-        except KeyError:
-            return error(f"{tool.name} is not there any more.", "refused")
         except ToolFailed as failed:
-            return error(failed.message, failed.status)
+            return error(failed.message, failed.status, said=failed.said)
         except TimeoutError:
-            return error(f"{tool.name} did not answer in time; whether it did anything is not known.", "timeout")
+            return error(f"{tool.name} did not answer in time; {UNKNOWN}", "timeout")
         except AppError as failed:
             return error(failed.message, failed.code)
+        except Exception:  # supervision: without an answer the model would ask for the same again
+            log.exception("function failed by a fault of ours", function=tool.name)
+            return error(f"{tool.name} gave no answer that we can use; {UNKNOWN}", "fault")
 
     async def close(self) -> None:
         """End the sessions at MCP servers, together, within a second."""
@@ -194,6 +203,4 @@ class Tools:
         given = ArgumentSchema(schema).read(arguments)
         server = self._servers[tool.server]
         client = self._clients.setdefault(tool.server, McpClient(server, self._way, self._eras))
-        answer = await client.call(tool.tool, given, schema)
-        hidden = self._way.redacted(msgspec.json.encode(answer.told).decode(), server.headers)
-        return msgspec.structs.replace(answer, told=msgspec.json.decode(hidden))
+        return await client.call(tool.tool, given, schema)

@@ -154,6 +154,23 @@ async def what_is_refused_never_leaves(folder: Path) -> None:
         assert "no function 'crm_delete'" in refused[1]
 
 
+async def results_nobody_can_use_are_on_record(folder: Path) -> None:
+    deep: object = []
+    for _ in range(300):
+        deep = [deep]
+    async with restaurant(folder) as (house, sim):
+        sim.answers |= {"/people/1": deep, "/people/2": "a face"}
+        sim.types["/people/2"] = "image/png"
+        mind = Reads(*(ToolCall(name="find", arguments={"id": one}) for one in "12"))
+        _, records = await talk(house, sim, mind)
+        assert [(one.status, one.error, one.said) for one in records] == [
+            ("nonsense", "It was asked and answered, too deeply nested to be read.", ""),
+            ("200", "find answered with something that is no text.", "image/png"),
+        ]
+        assert [one["error"] for one in mind.answers] == [one.error for one in records]
+        assert len(sim.journal) - len(sim.asked("/mcp")) == len(records)
+
+
 async def a_server_that_is_down_costs_its_functions(folder: Path) -> None:
     async with restaurant(folder) as (house, sim):
         sim.faults.always = ToolFault(kind=ToolFaultKind.STATUS, at="list")
@@ -275,6 +292,7 @@ async def test_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tmp_path,
         both_kinds_are_called_and_spoken_on,
         what_is_refused_never_leaves,
+        results_nobody_can_use_are_on_record,
         a_server_that_is_down_costs_its_functions,
         a_changed_description_is_not_offered,
         orders_in_a_result_have_no_effect,

@@ -66,6 +66,8 @@ class SimTools:
         self.faults = ToolFaults()
         self.answers: dict[str, object] = {}
         """JSON answers of plain HTTP, by path."""
+        self.types: dict[str, str] = {}
+        """Content types of plain HTTP that are not JSON's, by path."""
         self.journal: list[Request] = []
 
     @property
@@ -133,7 +135,8 @@ class SimTools:
         value = self.answers.get(entry.path, echo)
         if fault is not None:
             value = _spoilt(value, fault)
-        return web.json_response(text=msgspec.json.encode(value).decode())
+        kind = self.types.get(entry.path, "application/json")
+        return web.Response(body=msgspec.json.encode(value), headers={"Content-Type": kind})
 
     # --- MCP ----------------------------------------------------------------------------------------------------
     async def _mcp(self, request: web.Request, raw: bytes, body: object) -> web.StreamResponse:

@@ -12,10 +12,10 @@ import anyio
 import msgspec
 import pytest
 
-from app.cli.tools import visible
 from app.config import load_settings, setting_warnings, tool_environment
 from app.domain.outside_tool import McpServer, check_outside_tools
 from app.errors import ConfigError
+from app.outside_tools.answer import visible
 from app.sim.tools import SAMPLES, SimTools
 
 pytestmark = pytest.mark.anyio

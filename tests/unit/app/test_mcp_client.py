@@ -148,12 +148,14 @@ async def test_a_server_in_the_own_network_has_to_be_listed() -> None:
 
 async def test_an_unknown_version_is_not_spoken() -> None:
     async with SimTools(versions=("2099-01-01",)) as sim, client_of(sim) as client:
-        with pytest.raises(ToolFailed, match="2099"):
+        with pytest.raises(ToolFailed, match="a version of MCP that we do not") as failed:
             await client.tools()
+        assert (failed.value.status, failed.value.said) == ("version", "2099-01-01")
 
 
 async def test_errors_of_a_server_are_told_without_secrets() -> None:
     async with SimTools() as sim, client_of(sim) as client:
-        with pytest.raises(ToolFailed, match="Unknown tool") as failed:
+        with pytest.raises(ToolFailed) as failed:
             await client.call(f"none {KEY}", {}, {})
-        assert KEY not in failed.value.message
+        assert (failed.value.message, failed.value.status) == ("crm refused (-32602).", "-32602")
+        assert failed.value.said == "Unknown tool: none [hidden]"

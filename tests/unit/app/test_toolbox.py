@@ -19,7 +19,7 @@ from app.sim.tools.faults import ORDERS
 
 pytestmark = pytest.mark.anyio
 KEY = "canary-4711"
-HEADERS = {"Authorization": "Bearer env:OPENDEEP_TOOL_K", "X-Fixed": "fixed-canary"}
+HEADERS = {"Authorization": "Bearer env:OPENDEEP_TOOL_K", "X-Api-Key": "fixed-canary"}
 PERSON = {"type": "object", "properties": {"id": {"type": "string"}, "q": {}}, "required": ["id"]}
 
 
