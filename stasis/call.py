@@ -100,6 +100,8 @@ class CallMachine:
             self._talk(now)
         elif self.state is CallState.REPAIRING:
             self._repair(now)
+        elif self.state is CallState.BRIDGED:  # an old media channel that would not go during the repair
+            self._effects.extend(self._owned.remove(now, everything=False))
         elif self.state is CallState.HANDED_OVER:
             self._effects.extend(self._repairs.release(now))
         if self.state is CallState.ENDING:
@@ -166,10 +168,8 @@ class CallMachine:
         self._limit.enter(state, now)
         if state in m.OVER:
             self._inquiry.at = self._hangup_by = None
-        if state is CallState.ENDED:
-            self._effects.append(m.Ended(result=self._line.result()))
-        else:
-            self._effects.append(m.Progress(state=state))
+        over = state is CallState.ENDED
+        self._effects.append(m.Ended(result=self._line.result()) if over else m.Progress(state=state))
 
     def _finish(self, by: EndedBy, detail: str, now: float) -> None:
         if self.state not in m.OVER:

@@ -27,6 +27,7 @@ from app.calls.talk_model import (
     PeopleAnswered,
     TalkAnswer,
     TalkEffect,
+    TalkState,
 )
 from app.calls.talk_side import TalkSide
 from app.calls.wishes import Farewell, LetGo
@@ -70,6 +71,7 @@ class PhoneCall:
             media=self._media,
             diary=self._diary,
             callee_channel=self.machine.plan.ids.callee,
+            talking=lambda: self.talk.state is TalkState.TALKING,
         )
         self._log = log.bind(call_id=order.call_id)
 

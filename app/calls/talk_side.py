@@ -44,7 +44,7 @@ STORE_AGAIN_S = 0.5
 
 
 class TalkSide:
-    """Of one call. `put` is its inbox, `callee_channel` where keys are pressed."""
+    """Of one call. `put` is its inbox, `callee_channel` where keys are pressed; `talking`: it goes on."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class TalkSide:
         media: MediaSide,
         diary: Diary,
         callee_channel: str,
+        talking: Callable[[], bool],
     ) -> None:
         self.people = PeopleDesk(board, order, put)
         self._board = board
@@ -63,7 +64,7 @@ class TalkSide:
         self._media = media
         self._diary = diary
         self._keypad = Keypad(board, callee_channel, diary)
-        self.transfers = TransferDesk(board, order, put, diary)
+        self.transfers = TransferDesk(board, order, put, diary, talking)
         self._errands = Errands(board, order, put, diary.note, self.transfers)
 
     async def carry_out(self, effects: Sequence[TalkEffect], group: asyncio.TaskGroup) -> None:

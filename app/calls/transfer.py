@@ -7,6 +7,7 @@ next one takes the transfer back instead of dialing again.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from app.calls.commands import Ordered
 from app.calls.diary import Diary
 from app.calls.hand_over import ORDERED
 from app.calls.plan import transfer_plan
+from app.calls.storing import until_stored
 from app.calls.tools import TransferCall
 from app.crash_points import crash_here
 from app.domain.agent import TransferTarget
@@ -34,10 +36,15 @@ NOT_STORED = "The transfer could not be stored, so nobody was called. Go on with
 
 
 class TransferDesk:
-    """Of one call. `put` is its inbox."""
+    """Of one call. `put` is its inbox; `talking`: the talk goes on, nobody says goodbye."""
 
     def __init__(
-        self, board: Switchboard, order: CallOrder, put: Callable[[BeginTransfer], None], diary: Diary
+        self,
+        board: Switchboard,
+        order: CallOrder,
+        put: Callable[[BeginTransfer], None],
+        diary: Diary,
+        talking: Callable[[], bool],
     ) -> None:
         self.ordered: Ordered | None = None
         """The operator's command that waits to hear whether anybody is called."""
@@ -45,6 +52,7 @@ class TransferDesk:
         self._order = order
         self._put = put
         self._diary = diary
+        self._talking = talking
         self._rows: dict[int, CallTransfer] = (
             {} if order.transfer_row is None else {order.transfer_row.seq: order.transfer_row}
         )
@@ -107,6 +115,10 @@ class TransferDesk:
         crash_here("after_transfer_intent")
         board, order = self._board, self._order
         self._rows[row.seq] = row
+        if not self._talking():  # it was closed while the intent waited for the store or for the trunk
+            now_ms = board.clock.unix_ms()
+            self._diary.write(lambda: self._store(row, "over", "canceled", "the talk was ending", now_ms))
+            return self._answered(tool_call_id, "The call is ending; nobody was called.")
         ids = CallIds(node=order.new.node, call_id=order.call_id, caller_channel=order.new.caller_channel)
         try:
             board.guard.permit_transfer(ids.target_of(row.seq), row)
@@ -130,8 +142,13 @@ class TransferDesk:
             self.ordered = None
 
     async def _store(self, row: CallTransfer, state: str, outcome: str | None, detail: str, now_ms: int) -> None:
+        """Whether two people are connected, or nobody is, must be known to whoever comes after this process."""
+        move = partial(transfers.move, self._board.db, row, state, outcome, detail[:500], now_ms=now_ms)
+        if state in {"joined", "over"}:
+            await until_stored(move, row.call_id)
+            return
         try:
-            await transfers.move(self._board.db, row, state, outcome, detail[:500], now_ms=now_ms)
+            await move()
         except StoreError as error:
             log.warning("transfer state not stored", call_id=row.call_id, error=error.message)
 

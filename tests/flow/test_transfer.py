@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.calls.talk_model import TalkState
 from app.domain import command as cmd
 from app.domain.agent import Agent, TransferMode, TransferTarget
 from app.domain.call import Call
@@ -221,6 +222,31 @@ async def in_test_mode_one_call(tmp_path: Path) -> None:
         assert "Test mode is on" in next(e.text for e, _ in mind.asked if e.cause is Cause.TOOL_OUTPUT)
 
 
+async def a_talk_that_ends_meanwhile(tmp_path: Path) -> None:
+    """The intent waits for the store, and when it is committed the agent is saying goodbye: nobody is rung."""
+    farewell = "goodbye, and thank you very much for the time that you had for us"
+    scripts = {CALLEE: CalleeScript((*WAITS, WaitForAgent(farewell))), BILLING: TAKES}
+    async with rig(tmp_path, callees=scripts) as house:
+        house.think("move", transfer(), otherwise=Step(say=farewell))
+        task = await started(house)
+        live = await house.live(task)
+        await house.until(lambda: _is(live.talk.state is TalkState.TALKING))
+        async with house.db.tx():
+            await house.until(
+                lambda: _is(live.talk.tools.transfer.is_wanted and live.talk.tools.transfer.due is None)
+            )
+            live.say_goodbye("the site closes")
+            await house.until(lambda: _is(live.talk.state is TalkState.CLOSING))
+        _, call = await ended(house, task)
+        assert [(one.state, one.outcome) for one in await rows(house, call)] in ([("over", "canceled")], [])
+        assert house.invited(BILLING) == 0
+        assert house.asterisk.callee(CALLEE).heard_texts[-1] == farewell
+
+
+async def _is(so: bool) -> bool:
+    return so
+
+
 async def numbers_that_may_not_be_called(tmp_path: Path) -> None:
     """Premium, listed, the callee's own: nobody is rung and the agent is told why."""
     for number, why in (("+19005551234", "premium"), (OTHER, "do-not-call"), (CALLEE, "on a call of ours")):
@@ -366,6 +392,7 @@ async def test_transfers(tmp_path: Path) -> None:
         the_target_hangs_up_after_all,
         the_callee_hangs_up_while_the_target_rings,
         in_test_mode_one_call,
+        a_talk_that_ends_meanwhile,
         numbers_that_may_not_be_called,
         an_operator_transfers,
         the_process_is_stopped,

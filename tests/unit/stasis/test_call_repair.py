@@ -59,6 +59,18 @@ def test_the_model_may_follow_later_and_its_failure_ends_the_talk() -> None:
     assert m.HangUpChannel(channel_id=IDS.callee) in story.feed(m.MediaLost(reason="no model"))
 
 
+def test_an_old_media_channel_that_will_not_go_is_asked_again_and_never_spins() -> None:
+    story = Story().talking()
+    story.feed(GONE_WORKER, OPENED)
+    story.fail(m.HangUpChannel, ServerError(500, "not now"))  # type: ignore[arg-type]
+    story.complete(CreateExternalMedia, media(2))
+    story.feed(e.StasisStart(channel=media(2)))
+    story.complete(m.AddToBridge)
+    assert story.state is CallState.BRIDGED
+    assert m.HangUpChannel(channel_id=IDS.media) in story.tick()
+    assert story.machine.next_deadline is None or story.machine.next_deadline > story.now
+
+
 def test_a_repair_that_takes_too_long_ends_the_call() -> None:
     story = Story().talking()
     story.feed(GONE_WORKER)
