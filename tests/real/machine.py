@@ -91,6 +91,11 @@ class Stalls:
     def total_ms(self) -> float:
         return sum(seconds for _, seconds in self.noticed) * 1000
 
+    @property
+    def slots(self) -> int:
+        """Slots of 20 ms these could have cost a sender: each begins within one and ends within another."""
+        return sum(int(seconds / 0.020) + 2 for _, seconds in self.noticed)
+
     def __str__(self) -> str:
         return f"the machine stood still {len(self.noticed)} times, at most {self.longest_ms:.0f} ms"
 

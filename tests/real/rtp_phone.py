@@ -132,6 +132,11 @@ class RtpPhone:
             slots += [Slot()] * (pause_ms // 20)
         self._queue(slots)
 
+    @property
+    def longest_pause_ms(self) -> float:
+        """Between two packets that left. More than 20 ms while it spoke without a break: this process was late."""
+        return float(np.max(np.diff([at for at, _ in self.sent]), initial=0.0)) * 1000
+
     def silence(self) -> None:
         """Drops what is still queued: from now on no packet leaves."""
         with self.bank.changed:

@@ -163,7 +163,7 @@ async def test_the_callee_does_not_notice_that_the_engine_was_killed(
     print(f"{recording.longest_gap_ms:.0f} ms, {recording.skipped} slots left out; {stalls}")
     assert killed_after < adopted_after < len(spoken) // 160, "all of it happened within the sentence"
     assert recording.longest_gap_ms < 60 + stalls.longest_ms
-    assert recording.skipped * 20 <= stalls.total_ms
+    assert recording.skipped <= stalls.slots
     assert_carried(sent_by_model(session, voice, SENTENCE, 8000), recording.samples, 8000, 0.999)
     assert at.invites == {NUMBER: 1}
     assert len(sim.sessions) == 1, "the model's session went on too"

@@ -103,7 +103,7 @@ async def test_ari_is_cut_while_they_talk(
     recording = record(phone)
     print(f"{stalls}; longest gap at the phone {recording.longest_gap_ms:.0f} ms")
     assert_carried(sent_by_model(session, voice, sentence, 8000), recording.samples, 8000, 0.999)
-    assert recording.skipped * 20 <= stalls.total_ms
+    assert recording.skipped <= stalls.slots
     assert (done.call.outcome, done.call.ended_by) == ("completed", "agent")
     assert done.said == [("agent", sentence), ("callee", "yes"), ("agent", "Goodbye.")]
     assert at.invites == {NUMBER: 1}
