@@ -39,6 +39,8 @@ from web.problems import status_of
 from web.questions import Questions, question_routes
 from web.render import Templates
 from web.sign_in import sign_in_routes
+from web.steer.desk import SteerDesk
+from web.steer.routes import steer_routes
 from web.tasks import task_routes
 
 log = structlog.get_logger()
@@ -77,6 +79,7 @@ def create_app(
             *people_routes(People(db, clock, door, templates)),
             *question_routes(Questions(db, bus, clock, templates)),
             *task_routes(db, clock, site),
+            *steer_routes(SteerDesk(settings, db, bus, clock)),
             *planning_routes(desk),
             _health_route(settings, db),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),

@@ -1,5 +1,6 @@
 // The page "Calls", live. Everything that was said or typed by anybody enters as text, never as markup.
 
+import "/static/steer.js";
 import { follow, serverNow } from "/static/socket.js";
 
 const summary = document.getElementById("summary");
@@ -107,6 +108,8 @@ async function loadTranscript() {
 
 async function select(callId) {
   talk.dataset.call = callId;
+  const steer = document.getElementById("steer");
+  if (steer !== null) steer.dataset.call = callId;
   talk.hidden = callId === "";
   document.querySelector(".notice")?.remove();
   lines.replaceChildren();

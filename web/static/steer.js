@@ -1,0 +1,235 @@
+// Steering a living call: fills every <div id="steer" data-call="..."> of a page, also those that come later or
+// change their call. Everything that was said or typed by anybody enters as text, never as markup.
+
+const LOOK_MS = 2500;
+const WAIT_MS = 300;
+const LINE_WORDS = { open: "The line is open.", muted: "The agent is muted: it hears and is not heard.", held: "On hold: callee and agent do not hear each other." };
+
+const panels = new Map(); // slot -> Panel
+
+// --- small things --------------------------------------------------------------------------------------------
+export function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name in made && name !== "list") made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+const fresh = () => (crypto.randomUUID ? crypto.randomUUID() : [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join(""));
+
+// A request that got no answer is sent again as it was: orders carry an id, so it stays one order.
+async function sent(path, options) {
+  for (let again = 0; ; again += 1) {
+    try {
+      return await fetch(path, options);
+    } catch {
+      if (again === 3) throw new Error("OpenDeep does not answer. Whether the order was taken is not known: see the list below once the connection is back.");
+      await new Promise((resolve) => setTimeout(resolve, 400 * 2 ** again));
+    }
+  }
+}
+
+async function asked(path, options) {
+  const answer = await sent(path, options);
+  if (answer.status === 401) location.assign(`/sign-in?following=${encodeURIComponent(location.pathname + location.search)}`);
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(body.detail ?? body.message ?? `The server answered ${answer.status}.`), { status: answer.status });
+  return body;
+}
+
+// Ask once before what cannot be taken back. Resolves to true or false.
+function sure(question, yes) {
+  return new Promise((resolve) => {
+    const dialog = el("dialog", { className: "ask" });
+    const close = (answer) => { dialog.close(); dialog.remove(); resolve(answer); };
+    const no = el("button", { type: "button", className: "quiet", onclick: () => close(false) }, "Back");
+    dialog.append(el("p", {}, question), el("p", { className: "choices" }, no, el("button", { type: "button", onclick: () => close(true) }, yes)));
+    dialog.addEventListener("cancel", () => close(false));
+    document.body.append(dialog);
+    dialog.showModal();
+    no.focus();
+  });
+}
+
+// --- one panel -----------------------------------------------------------------------------------------------
+class Panel {
+  constructor(slot) {
+    this.slot = slot;
+    this.callId = "";
+    this.known = null;
+    this.timer = null;
+    this.build();
+  }
+
+  build() {
+    this.where = el("p", { className: "soft where", role: "status" });
+    this.trouble = el("p", { className: "notice", hidden: true, role: "alert" });
+    this.text = el("input", { type: "text", maxLength: 1000, autocomplete: "off", placeholder: "offer Tuesday at ten" });
+    this.respond = el("input", { type: "checkbox" });
+    this.digits = el("input", { type: "text", maxLength: 32, size: 8, pattern: "[0-9A-D*#w]{1,32}", autocomplete: "off", inputMode: "tel", title: "Digits, *, # and w for half a second" });
+    this.target = el("select", {});
+    this.wished = el("input", { type: "datetime-local" });
+    this.mute = el("button", { type: "button", className: "quiet", onclick: () => this.order(this.line === "muted" ? "unmute" : "mute") });
+    this.hold = el("button", { type: "button", className: "quiet", onclick: () => this.order(this.line === "held" ? "unhold" : "hold") });
+    this.nobody = el("span", { className: "soft" }, "This agent may transfer to nobody; its settings list whom.");
+    this.transferring = el("div", { className: "group" }, el("label", {}, "Transfer to", this.target), el("button", { type: "submit", className: "quiet" }, "Transfer"));
+    this.list = el("ol", { "aria-label": "What was ordered" });
+    const words = el("form", { className: "group", onsubmit: (event) => this.words(event) },
+      el("label", { className: "grow" }, "Words", this.text),
+      el("button", { type: "submit", name: "what", value: "whisper" }, "Whisper to the agent"),
+      el("button", { type: "submit", name: "what", value: "say", className: "quiet" }, "Agent says it now"),
+      el("label", { className: "check" }, this.respond, "answer a whisper at once"));
+    const keys = el("form", { className: "group", onsubmit: (event) => this.keys(event) },
+      el("label", {}, "Keys", this.digits), el("button", { type: "submit", className: "quiet" }, "Press"));
+    const again = el("form", { className: "group", onsubmit: (event) => this.again(event) },
+      el("label", {}, "Call again at (your time)", this.wished), el("button", { type: "submit", className: "quiet" }, "End and call again"));
+    const transfer = el("form", { onsubmit: (event) => this.transfer(event) }, this.transferring, this.nobody);
+    this.extra = el("div", { className: "group", "data-part": "voice" });
+    this.ends = el("div", { className: "group" },
+      el("button", { type: "button", className: "danger", onclick: () => this.end(true) }, "Say goodbye and hang up"),
+      el("button", { type: "button", className: "danger", onclick: () => this.end(false) }, "Hang up at once"));
+    this.talk = el("fieldset", { className: "plain" }, this.extra, words, el("div", { className: "group" }, this.mute, this.hold), keys, transfer, again);
+    this.all = el("div", {}, this.talk, this.ends);
+    this.slot.classList.add("steer");
+    this.slot.replaceChildren(el("h3", {}, "Steer this call"), this.where, this.trouble, this.all, this.list);
+  }
+
+  get line() {
+    return this.known?.line ?? "open";
+  }
+
+  show(callId) {
+    if (callId === this.callId) return;
+    this.callId = callId;
+    this.known = null;
+    this.list.replaceChildren();
+    this.trouble.hidden = true;
+    this.slot.hidden = true;
+    clearTimeout(this.timer);
+    if (callId !== "") this.look();
+  }
+
+  async look() {
+    const callId = this.callId;
+    clearTimeout(this.timer);
+    try {
+      const known = await asked(`/calls/${encodeURIComponent(callId)}/steering`);
+      if (callId !== this.callId) return;
+      this.take(known);
+      if (!known.alive) return;
+    } catch (problem) {
+      if (callId !== this.callId || problem.status === 403 || problem.status === 404) return; // no panel for them
+    }
+    if (this.slot.isConnected) this.timer = setTimeout(() => this.look(), document.hidden ? LOOK_MS * 4 : LOOK_MS);
+  }
+
+  take(known) {
+    const before = this.known;
+    this.known = known;
+    this.slot.hidden = false;
+    const where = !known.alive ? "The call has ended." : known.talking ? LINE_WORDS[known.line] ?? "" : "Callee and agent are not connected yet; only hanging up is possible.";
+    if (this.where.textContent !== where) this.where.textContent = where;
+    this.all.hidden = !known.alive;
+    this.talk.disabled = !known.talking;
+    this.mute.textContent = known.line === "muted" ? "Unmute the agent" : "Mute the agent";
+    this.hold.textContent = known.line === "held" ? "End the hold" : "Hold";
+    this.mute.disabled = known.line === "held";
+    this.hold.disabled = known.line === "muted";
+    if (before === null || before.transfer.join("\n") !== known.transfer.join("\n")) {
+      this.target.replaceChildren(...known.transfer.map((name) => el("option", { value: name }, name)));
+    }
+    this.transferring.hidden = known.transfer.length === 0;
+    this.nobody.hidden = known.transfer.length > 0;
+    this.list.replaceChildren(...known.orders.map(row));
+    this.slot.dispatchEvent(new CustomEvent("steering", { detail: known }));
+  }
+
+  // --- orders ---
+  async order(kind, payload = {}) {
+    const callId = this.callId;
+    this.trouble.hidden = true;
+    const body = JSON.stringify({ id: fresh(), kind, payload });
+    const path = `/calls/${encodeURIComponent(callId)}/commands`;
+    try {
+      let order = await asked(path, { method: "POST", headers: { "content-type": "application/json" }, body });
+      await this.look();
+      while (!order.settled && callId === this.callId) {
+        await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+        order = await asked(`${path}/${encodeURIComponent(order.id)}`);
+      }
+      await this.look();
+      return order;
+    } catch (problem) {
+      this.trouble.textContent = problem.message;
+      this.trouble.hidden = false;
+      return null;
+    }
+  }
+
+  async words(event) {
+    event.preventDefault();
+    const text = this.text.value.trim();
+    if (text === "") return this.text.focus();
+    const say = event.submitter?.value === "say";
+    const done = await this.order(say ? "say" : "whisper", say ? { text } : { text, respond: this.respond.checked });
+    if (done?.state === "done" && this.text.value.trim() === text) this.text.value = "";
+    return undefined;
+  }
+
+  async keys(event) {
+    event.preventDefault();
+    const digits = this.digits.value.trim();
+    if (digits !== "" && (await this.order("send_dtmf", { digits }))?.state === "done") this.digits.value = "";
+  }
+
+  async transfer(event) {
+    event.preventDefault();
+    const target = this.target.value;
+    if (target !== "" && (await sure(`Hand the callee over to ${target}?`, "Transfer"))) await this.order("transfer", { target });
+  }
+
+  async again(event) {
+    event.preventDefault();
+    const wished = this.wished.value === "" ? null : new Date(this.wished.value).getTime();
+    if (await sure("The agent says that it will call again, and hangs up.", "End and call again")) await this.order("reschedule_call_trigger_analysis", { wished_ms: wished });
+  }
+
+  async end(polite) {
+    const question = polite ? "The agent says goodbye and hangs up." : "The line is cut at once, without a goodbye.";
+    if (await sure(question, "Hang up")) await this.order("end_call", { polite });
+  }
+}
+
+function row(order) {
+  const who = order.mine ? "you" : "somebody else";
+  return el("li", { "data-state": order.state, "data-order": order.id },
+    el("span", { className: "kind" }, order.kind_label), order.words === "" ? "" : ` “${order.words}”`,
+    el("span", { className: "soft" }, ` by ${who} `),
+    el("span", { className: "state" }, order.state_label), order.result === "" ? "" : `: ${order.result}`);
+}
+
+// --- slots ---------------------------------------------------------------------------------------------------
+function fill() {
+  for (const slot of document.querySelectorAll("#steer")) {
+    if (!panels.has(slot)) panels.set(slot, new Panel(slot));
+    panels.get(slot).show(slot.dataset.call ?? "");
+  }
+  for (const [slot, panel] of panels) {
+    if (!slot.isConnected) {
+      panel.show("");
+      panels.delete(slot);
+    }
+  }
+}
+
+export const panelOf = (slot) => panels.get(slot);
+
+if (document.querySelector('link[href="/static/steer.css"]') === null) {
+  document.head.append(el("link", { rel: "stylesheet", href: "/static/steer.css" }));
+}
+new MutationObserver(fill).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-call"] });
+fill();

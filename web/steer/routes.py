@@ -1,0 +1,46 @@
+"""Routes of steering: the same orders for pages (`/calls/...`) and for programs (`/api/v1/calls/...`)."""
+
+from litestar import Request, get, post
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
+
+from app.domain.people import Permission
+from web.auth import caller_of, needs, signed_in
+from web.steer.desk import SteerDesk, read_order
+from web.steer.panel import Order, Panel
+
+Asked = Request[object, object, State]
+
+
+def steer_routes(desk: SteerDesk) -> list[BaseRouteHandler]:
+    """Orders of a call, one order, and what can be ordered."""
+    may = needs(Permission.STEER)
+
+    async def ordered(request: Asked, call_id: str) -> Order:
+        body = read_order(await request.body())
+        return await desk.order(signed_in(request), call_id, body, caller_of(request).address)
+
+    @get("/calls/{call_id:str}/steering", opt=may)
+    async def steering(request: Asked, call_id: FromPath[str]) -> Panel:
+        return await desk.panel(signed_in(request), call_id)
+
+    @post("/calls/{call_id:str}/commands", opt=may, status_code=202)
+    async def order(request: Asked, call_id: FromPath[str]) -> Order:
+        return await ordered(request, call_id)
+
+    @get("/calls/{call_id:str}/commands/{command_id:str}", opt=may)
+    async def order_state(request: Asked, call_id: FromPath[str], command_id: FromPath[str]) -> Order:
+        return await desk.one(signed_in(request), call_id, command_id)
+
+    @post("/api/v1/calls/{call_id:str}/commands", opt=may, status_code=202)
+    async def api_order(request: Asked, call_id: FromPath[str]) -> Order:
+        """Order something of a living call; the row says what came of it."""
+        return await ordered(request, call_id)
+
+    @get("/api/v1/calls/{call_id:str}/commands", opt=may)
+    async def api_orders(request: Asked, call_id: FromPath[str]) -> list[Order]:
+        """Everything that was ordered of a call."""
+        return await desk.orders(signed_in(request), call_id)
+
+    return [steering, order, order_state, api_order, api_orders]
