@@ -55,7 +55,8 @@ class SteerDesk:
     async def order(self, person: Person, call_id: str, body: OrderBody, address: str) -> Order:
         """Store an order for a living call and wake whoever runs it; the same `id` again answers the row there is.
 
-        Raises NotFoundError (no such call), ConflictError (it has ended, too many wait, the id was used), ValidationFailed.
+        Raises NotFoundError (no such call), ConflictError (it has ended, too many wait, the id was used) and
+        ValidationFailed.
         """
         _check(call_id)
         now_ms, kind = self._clock.unix_ms(), read_kind(body.kind)
