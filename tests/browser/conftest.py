@@ -1,0 +1,81 @@
+"""Chromium of the system on a console of our own; one browser and one console for all tests of this folder."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+READY_S = 20
+
+
+@pytest.fixture(scope="session")
+def browser() -> Generator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def console(folder: Path, *arguments: str) -> Iterator[str]:
+    """The stage as a process of its own; its one-time sign-in link."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-u", "-m", "tests.browser.stage", str(folder), str(port), *arguments]
+    log = (folder.parent / f"{folder.name}.log").open("w+")
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ)
+    )
+    try:
+        assert process.stdout is not None
+        link = next((line.strip() for line in process.stdout if line.startswith("http")), None)
+        log.seek(0)
+        assert link, log.read()[-4000:]
+        _listening(port)
+        yield link
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        log.close()
+
+
+def _listening(port: int) -> None:
+    """The link is printed just before the console listens."""
+    until = time.monotonic() + READY_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def hostile_console(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """A console whose every free text is hostile."""
+    with console(tmp_path_factory.mktemp("hostile") / "data", "--hostile") as link:
+        yield link
