@@ -20,6 +20,7 @@ from app.domain.messages import (
     CommandQueued,
     ConnectionChanged,
     FeedbackChanged,
+    ListChanged,
     Message,
     Resync,
     TaskChanged,
@@ -29,12 +30,14 @@ from app.store import calls, feedback
 from app.store.db import Database
 from web.view import asked as view_asked
 from web.view import card
-from web.wall import Wall
+from web.wall import EVERYTHING, Wall
 
 log = structlog.get_logger()
 
 FRAME_PAUSE_S = 0.25
 RELOAD_S = 5.0
+STILL_HERE_S = 15.0
+"""When nothing changes for so long an empty frame is sent: a page notices a connection that died silently."""
 CALLS_SHOWN = 100
 VIEWER_QUEUE = 8
 """Frames a slow browser may lag behind; then it gets a snapshot instead."""
@@ -81,6 +84,7 @@ class Hub:
         self._stale = True
         self._asked = True
         self._reloaded_s = float("-inf")
+        self._sent_s = self._clock.monotonic()
         self._reading = asyncio.Lock()
         self._wake = asyncio.Event()
 
@@ -111,7 +115,7 @@ class Hub:
             group.create_task(self._beat())
 
     async def _follow(self) -> None:
-        with self._bus.subscribe("calls", "feedback", "system") as messages:
+        with self._bus.subscribe("calls", "tasks", "feedback", "lists", "system") as messages:
             async for message in messages:
                 self._take(message)
                 self._wake.set()
@@ -120,6 +124,7 @@ class Hub:
         match message:
             case CallChanged(call_id=call_id):
                 self._dirty.add(call_id)
+                self._wall.note("calls")
             case CallWords():
                 if not self._wall.speak(message):
                     self._dirty.add(message.call_id)
@@ -127,9 +132,16 @@ class Hub:
                 self._wall.connection(message)
             case Resync():
                 self._stale = True
+                self._wall.note(EVERYTHING)
             case FeedbackChanged():
                 self._asked = True
-            case CallLevels() | TaskChanged() | CommandQueued():
+                self._wall.note("questions")
+            case TaskChanged():
+                self._wall.note("tasks", "campaigns")
+            case ListChanged(tenant_id=tenant_id, kind=kind):
+                if tenant_id == self._tenant_id:
+                    self._wall.note(kind)
+            case CallLevels() | CommandQueued():
                 pass
 
     async def _beat(self) -> None:
@@ -176,8 +188,10 @@ class Hub:
                 self._wall.put(card(row))
 
     def _send(self) -> None:
-        frame = self._wall.frame(self._clock.unix_ms())
+        now_s = self._clock.monotonic()
+        frame = self._wall.frame(self._clock.unix_ms(), anyway=now_s >= self._sent_s + STILL_HERE_S)
         if frame is not None:
+            self._sent_s = now_s
             encoded = msgspec.json.encode(frame)
             for viewer in self._viewers:
                 viewer.put(encoded)

@@ -6,16 +6,33 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.config import Settings
 from app.domain.people import Permission, Person
+from web.lights import dark
 from web.view import clock_face, moment
 
 TEMPLATES = Path(__file__).parent / "templates"
-PLACES: tuple[tuple[str, str, Permission], ...] = (
-    ("/", "Calls", Permission.SEE),
-    ("/questions", "Questions", Permission.STEER),
-    ("/people", "People", Permission.PEOPLE),
-    ("/audit", "Audit", Permission.AUDIT),
+GROUPS = ("Live", "Plan", "Reach", "Set up", "House")
+"""Headings of the navigation, in order: what goes on, what is planned, who is called, how, and who may."""
+PLACES: tuple[tuple[str, str, Permission, str], ...] = (
+    ("/", "Wallboard", Permission.SEE, "Live"),
+    ("/questions", "Questions", Permission.STEER, "Live"),
+    ("/people", "People", Permission.PEOPLE, "House"),
+    ("/audit", "Audit", Permission.AUDIT, "House"),
 )
-"""Address, name and what it needs, in the order of the navigation."""
+"""Address, name, what it needs, and one of GROUPS; in the order of the navigation within their group.
+
+The navigation, the command palette and the benchmark of first paints are made from these.
+"""
+
+
+def places_of(person: Person | None) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Where a person may go: each group that has something, with addresses and names."""
+    if person is None:
+        return []
+    found = [
+        (group, [(path, word) for path, word, need, of in PLACES if of == group and person.may(need)])
+        for group in GROUPS
+    ]
+    return [(group, entries) for group, entries in found if entries]
 
 
 class Templates:
@@ -34,13 +51,13 @@ class Templates:
         self._environment.filters["moment"] = moment
 
     def render(self, name: str, person: Person | None = None, here: str = "", **values: object) -> str:
-        """The page as text; without a person it has no navigation."""
-        places = [(path, word) for path, word, need in PLACES if person is not None and person.may(need)]
+        """The page as text; without a person it has no navigation. `here` is the place it belongs to."""
         return self._environment.get_template(name).render(
             **values,
             person=person,
-            places=places,
+            places=places_of(person),
             here=here,
+            lights=dark(),
             test_mode=self._settings.app_test_mode,
             redirect_number=self._settings.app_test_mode_redirect_number,
             simulate=self._settings.simulate,

@@ -4,12 +4,16 @@ Changes collect until somebody asks for a frame; a frame carries only the calls 
 sequence number. A viewer that misses one asks for a snapshot, which is always right by itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
 from app.domain.messages import CallWords, ConnectionChanged
+from web.lights import LABELS, Light, dark, light
 from web.view import Asked, Card, tail
+
+EVERYTHING = "*"
+"""Stands for all kinds of things in `changed`: messages were lost, nobody knows which."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,9 +34,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="fr
     calls: tuple[Card, ...]
     removed: tuple[str, ...]
     words: tuple[Words, ...]
-    connections: tuple[ConnectionChanged, ...]
+    connections: tuple[Light, ...]
     questions: tuple[Asked, ...] | None = None
     """All that wait for an answer, when that changed."""
+    changed: tuple[str, ...] = ()
+    """Kinds of things that a page which shows them should read again."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot"):
@@ -41,7 +47,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     seq: int
     now_ms: int
     calls: tuple[Card, ...]
-    connections: tuple[ConnectionChanged, ...]
+    connections: tuple[Light, ...]
     questions: tuple[Asked, ...] = ()
 
 
@@ -51,14 +57,15 @@ class Wall:
     def __init__(self) -> None:
         self.seq = 0
         self._cards: dict[str, Card] = {}
-        self._connections: dict[str, ConnectionChanged] = {}
+        self._lights: dict[str, Light] = {one.name: one for one in dark()}
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self._words: dict[tuple[str, str, str], Words] = {}
         self._partial: dict[tuple[str, str], str] = {}
         self._questions: tuple[Asked, ...] = ()
         self._questions_told: tuple[Asked, ...] = ()
-        self._told: Mapping[str, ConnectionChanged] = {}
+        self._lights_told: tuple[Light, ...] = ()
+        self._kinds: set[str] = set()
 
     def replace_all(self, cards: Iterable[Card]) -> None:
         """The store as it is now; what differs becomes part of the next frame."""
@@ -108,17 +115,23 @@ class Wall:
 
     def connection(self, change: ConnectionChanged) -> None:
         """A connection of the engine, or the console's own to the store, changed."""
-        self._connections[change.name] = change
+        self._lights[change.name] = light(change)
+
+    def note(self, *kinds: str) -> None:
+        """Things of these kinds changed; pages that show them are told with the next frame."""
+        self._kinds.update(kinds)
 
     def ask(self, questions: Iterable[Asked]) -> None:
         """Everything that waits for an answer now."""
         self._questions = tuple(questions)
 
-    def frame(self, now_ms: int) -> Frame | None:
-        """What changed since the last one, None when nothing did. Forgets the changes."""
-        connections = () if self._told == self._connections else self._all_connections()
+    def frame(self, now_ms: int, *, anyway: bool = False) -> Frame | None:
+        """What changed since the last one, None when nothing did (`anyway`: an empty one). Forgets the changes."""
+        lights = self._all_lights()
+        connections = () if lights == self._lights_told else lights
         asked = None if self._questions == self._questions_told else self._questions
-        if asked is None and not (self._changed or self._removed or self._words or connections):
+        new = self._changed or self._removed or self._words or self._kinds or connections
+        if asked is None and not new and not anyway:
             return None
         self.seq += 1
         frame = Frame(
@@ -129,10 +142,11 @@ class Wall:
             words=tuple(self._words.values()),
             connections=connections,
             questions=asked,
+            changed=tuple(sorted(self._kinds)),
         )
         self._questions_told = self._questions
-        self._told = dict(self._connections)
-        self._changed, self._removed, self._words = set(), set(), {}
+        self._lights_told = lights
+        self._changed, self._removed, self._words, self._kinds = set(), set(), {}, set()
         return frame
 
     def snapshot(self, now_ms: int) -> Snapshot:
@@ -141,9 +155,9 @@ class Wall:
             seq=self.seq,
             now_ms=now_ms,
             calls=tuple(self._cards.values()),
-            connections=self._all_connections(),
+            connections=self._all_lights(),
             questions=self._questions,
         )
 
-    def _all_connections(self) -> tuple[ConnectionChanged, ...]:
-        return tuple(self._connections[name] for name in sorted(self._connections))
+    def _all_lights(self) -> tuple[Light, ...]:
+        return tuple(self._lights[name] for name in LABELS)

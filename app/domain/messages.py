@@ -1,16 +1,17 @@
 """Every message of the bus. A message is a nudge: the store is the truth, and losing one loses nothing.
 
-Topics: `calls` (what moves on a call), `tasks`, `feedback` (questions to people), `system` (connections), read by
-the web; and one topic per call, `call_commands:{call_id}`, read by whoever runs the call.
+Topics: `calls` (what moves on a call), `tasks`, `feedback` (questions to people), `lists` (everything else a page
+shows), `system` (connections), read by the web; and one topic per call, `call_commands:{call_id}`, read by
+whoever runs the call.
 """
 
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType
 
 import msgspec
 
 CommandTopic = NewType("CommandTopic", str)
-Topic = Literal["calls", "tasks", "feedback", "system"] | CommandTopic
-SHARED_TOPICS: tuple[Topic, ...] = ("calls", "tasks", "feedback", "system")
+Topic = Literal["calls", "tasks", "feedback", "lists", "system"] | CommandTopic
+SHARED_TOPICS: tuple[Topic, ...] = ("calls", "tasks", "feedback", "lists", "system")
 COMMANDS_PREFIX = "call_commands:"
 ConnectionName = Literal["ari", "media", "realtime", "store", "bus"]
 ConnectionState = Literal["connecting", "connected", "lost", "replaced", "off"]
@@ -52,6 +53,13 @@ class FeedbackChanged(msgspec.Struct, frozen=True, kw_only=True, tag="feedback_c
     request_id: str
 
 
+class ListChanged(msgspec.Struct, frozen=True, kw_only=True, tag="list_changed"):
+    """Something of this kind changed for a tenant ("contacts", "agents", "dnc"): who shows it, reads it again."""
+
+    tenant_id: str
+    kind: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}$")]
+
+
 class ConnectionChanged(msgspec.Struct, frozen=True, kw_only=True, tag="connection_changed"):
     """A connection of the engine came up or went down; `detail` is a sentence for people."""
 
@@ -79,7 +87,16 @@ class Resync(msgspec.Struct, frozen=True, kw_only=True, tag="resync"):
     dropped: int
 
 
-Message = CallChanged | CallWords | CallLevels | TaskChanged | FeedbackChanged | ConnectionChanged | CommandQueued
+Message = (
+    CallChanged
+    | CallWords
+    | CallLevels
+    | TaskChanged
+    | FeedbackChanged
+    | ListChanged
+    | ConnectionChanged
+    | CommandQueued
+)
 
 
 def command_topic(call_id: str) -> CommandTopic:

@@ -85,6 +85,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     via: Literal["session", "token"]
     key_id: str
+    tenant_name: str = ""
+    """What the tenant is called on pages; decides nothing."""
 
     def may(self, permission: Permission) -> bool:
         """Whether the role grants it."""

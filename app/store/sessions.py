@@ -25,7 +25,8 @@ _LIVING = (
 )
 _OF_USERS = "FROM sessions s JOIN users u ON u.id = s.user_id"
 _BY_SECRET = (
-    f"SELECT s.tenant_id, s.user_id, u.name, u.role, s.id, s.last_seen_ms {_OF_USERS} "
+    "SELECT s.tenant_id, s.user_id, u.name, u.role, s.id, s.last_seen_ms, "
+    f"(SELECT t.name FROM tenants t WHERE t.id = s.tenant_id) {_OF_USERS} "
     f"WHERE s.secret_hash = :secret_hash AND {_LIVING}"
 )
 _LIST = (
@@ -105,7 +106,15 @@ async def person_of_session(sql: Writer, secret: str, now_ms: int) -> Person | N
             "UPDATE sessions SET last_seen_ms = :now_ms WHERE id = :id AND ended_ms IS NULL",
             {"id": row[4], "now_ms": now_ms},
         )
-    return Person(tenant_id=row[0], user_id=row[1], name=row[2], role=Role(row[3]), via="session", key_id=row[4])
+    return Person(
+        tenant_id=row[0],
+        user_id=row[1],
+        name=row[2],
+        role=Role(row[3]),
+        via="session",
+        key_id=row[4],
+        tenant_name=row[6],
+    )
 
 
 async def person_of_token(sql: Writer, secret: str, now_ms: int) -> Person | None:
