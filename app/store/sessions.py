@@ -25,7 +25,7 @@ _LIVING = (
 )
 _OF_USERS = "FROM sessions s JOIN users u ON u.id = s.user_id"
 _BY_SECRET = (
-    "SELECT s.tenant_id, s.user_id, u.name, u.role, s.id, s.last_seen_ms, "
+    "SELECT s.tenant_id, s.user_id, u.name, u.role, s.id, s.last_seen_ms, "  # noqa: S608 - constants
     f"(SELECT t.name FROM tenants t WHERE t.id = s.tenant_id) {_OF_USERS} "
     f"WHERE s.secret_hash = :secret_hash AND {_LIVING}"
 )
