@@ -66,8 +66,7 @@ def light(change: ConnectionChanged) -> Light:
 def dark() -> tuple[Light, ...]:
     """All lights before anything is known."""
     return tuple(
-        Light(name=name, label=label, state="", mark="unknown", word="not known yet")
-        for name, label in LABELS.items()
+        Light(name=name, label=label, state="", mark="unknown", word="unknown") for name, label in LABELS.items()
     )
 
 

@@ -133,3 +133,17 @@ async def test_a_slow_browser_is_owed_a_snapshot_instead_of_old_frames() -> None
     assert await viewer.next() is None
     viewer.put(b"new")
     assert await viewer.next() == b"new"
+
+
+def test_kinds_that_changed_are_told_once_and_a_quiet_wall_says_so_when_asked() -> None:
+    wall = Wall()
+    wall.frame(1)
+    for _ in range(3):
+        wall.note("tasks", "campaigns")
+    told = wall.frame(2)
+    assert told is not None
+    assert told.changed == ("campaigns", "tasks")
+    assert wall.frame(3) is None
+    quiet = wall.frame(4, anyway=True)
+    assert quiet is not None
+    assert (quiet.seq, quiet.calls, quiet.changed, quiet.connections) == (told.seq + 1, (), (), ())
