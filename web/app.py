@@ -7,13 +7,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import quote
 
-import structlog
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.response import Redirect
 from litestar.static_files import (
     create_static_files_router,  # pyright: ignore[reportUnknownVariableType] - unparametrised generics of theirs
 )
@@ -22,12 +19,15 @@ from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
 from app.config.site import load_site
-from app.errors import AppError, StoreError
+from app.errors import StoreError
 from app.people.door import Door
 from app.people.passwords import Passwords
 from app.store import calls
 from app.store.db import Database
-from web.auth import PUBLIC, NotSignedIn, identify, person_of, require
+from web.api.once import Once
+from web.api.resources import Parts, resources
+from web.api.router import api_router
+from web.auth import PUBLIC, identify, person_of, require
 from web.calls import Socket, call_routes
 from web.desk import Desk
 from web.guard import add_headers, guard
@@ -35,15 +35,12 @@ from web.live import Hubs
 from web.pages import Pages
 from web.people import People, people_routes
 from web.planning import planning_routes
-from web.problems import status_of
+from web.problems import HANDLERS
 from web.questions import Questions, question_routes
 from web.render import Templates
 from web.sign_in import sign_in_routes
 from web.steer.desk import SteerDesk
 from web.steer.routes import steer_routes
-from web.tasks import task_routes
-
-log = structlog.get_logger()
 
 STATIC = Path(__file__).parent / "static"
 Asked = Request[object, object, State]
@@ -58,6 +55,9 @@ def create_app(
     door = Door(db, clock, passwords)
     site = load_site(settings)
     desk = Desk(settings, db, bus, clock, site)
+    questions = Questions(db, bus, clock, templates)
+    once = Once(db, clock)
+    parts = Parts(settings=settings, db=db, bus=bus, clock=clock, site=site, questions=questions, once=once)
 
     async def still_in(socket: Socket) -> bool:
         person = person_of(socket)
@@ -77,18 +77,18 @@ def create_app(
             *call_routes(Pages(db, clock, templates), hubs, still_in),
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
-            *question_routes(Questions(db, bus, clock, templates)),
-            *task_routes(db, clock, site),
+            *question_routes(questions),
             *steer_routes(SteerDesk(settings, db, bus, clock)),
             *planning_routes(desk),
             _health_route(settings, db),
+            api_router(templates, resources(parts)),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],
         lifespan=[hub_life],
         middleware=[guard(settings.allowed_hosts), identify(door)],
         guards=[require],
         before_send=[add_headers],
-        exception_handlers={AppError: _app_error},
+        exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,  # the process has set up its logs; Litestar's default would replace them
         debug=False,
@@ -112,13 +112,3 @@ def _health_route(settings: Settings, db: Database) -> HTTPRouteHandler:
         return Response({"ok": True, "store": "ok", **counted, **facts})
 
     return health
-
-
-def _app_error(request: Asked, error: AppError) -> Response[dict[str, str]] | Redirect:
-    status = status_of(error)
-    if status >= 500:
-        log.error("request failed", code=error.code, error=error.message)
-    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-    if isinstance(error, NotSignedIn) and wants_page:
-        return Redirect(f"/sign-in?following={quote(request.url.path)}", status_code=303)
-    return Response({"code": error.code, "message": error.message}, status_code=status)

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from litestar.response import Stream
@@ -23,11 +22,10 @@ from app.llm.planner_answer import TextPiece, TextWithdrawn
 from app.llm.single_task import SingleTask, schedule
 from web.auth import caller_of, needs, signed_in
 from web.desk import Desk
-from web.problems import app_problem, http_problem, problem_of
+from web.problems import problem_of
 
 Asked = Request[object, object, State]
 LINES = "application/x-ndjson"
-_PROBLEMS: dict[Any, Any] = {AppError: app_problem, HTTPException: http_problem}
 
 
 class ChatBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +68,7 @@ def planning_routes(desk: Desk) -> list[HTTPRouteHandler]:
 def _chat_routes(desk: Desk) -> list[HTTPRouteHandler]:
     may = needs(Permission.PLAN)
 
-    @post("/api/chat_interaction", opt=may, status_code=200, exception_handlers=_PROBLEMS)
+    @post("/api/chat_interaction", opt=may, status_code=200)
     async def chat_interaction(request: Asked, data: JSONBody[ChatBody]) -> Response[Any] | Stream:
         """One message, one reply; with `Accept: application/x-ndjson` as a stream of events, a line each."""
         person = signed_in(request)
@@ -87,7 +85,7 @@ def _chat_routes(desk: Desk) -> list[HTTPRouteHandler]:
         turn = await _last(events)
         return Response(ChatReply(conversation_id=chat.id, turn=turn))
 
-    @post("/api/execute_campaign", opt=may, exception_handlers=_PROBLEMS)
+    @post("/api/execute_campaign", opt=may)
     async def execute_campaign(request: Asked, data: JSONBody[ConfirmBody]) -> Response[dict[str, object]]:
         """Confirm a plan. 201 the first time, 200 with the same campaign every other time."""
         person = signed_in(request)
@@ -108,12 +106,12 @@ def _chat_routes(desk: Desk) -> list[HTTPRouteHandler]:
 def _single_routes(desk: Desk) -> list[HTTPRouteHandler]:
     may = needs(Permission.PLAN)
 
-    @post("/api/generate_agent_prompt", opt=may, status_code=200, exception_handlers=_PROBLEMS)
+    @post("/api/generate_agent_prompt", opt=may, status_code=200)
     async def generate_agent_prompt(data: JSONBody[DetailsBody]) -> AgentPrompt:
         """Questions or instructions, marked as in the earlier system."""
         return await agent_prompt(await desk.model(), desk.settings.text_model, data.details, data.answers)
 
-    @post("/api/schedule_task", opt=may, exception_handlers=_PROBLEMS)
+    @post("/api/schedule_task", opt=may)
     async def schedule_task(request: Asked, data: JSONBody[SingleTask]) -> Response[dict[str, object]]:
         """One task. With an `Idempotency-Key` 201 the first time and 200 with the same task afterwards."""
         person = signed_in(request)

@@ -1,9 +1,21 @@
-"""Errors of the programs' routes as problem details (RFC 9457), and which status each of our errors has."""
+"""What goes wrong, as an answer: problem details (RFC 9457) for programs, a short JSON sentence for pages.
+
+Everything under `/api/` answers `application/problem+json`, also for paths and methods that do not exist and for
+faults of ours. A stack trace goes into the log and never into an answer.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.exceptions.responses import (
+    create_exception_response,  # pyright: ignore[reportUnknownVariableType] - an unparametrised generic of theirs
+)
+from litestar.response import Redirect
 
 from app.domain.plan_form import AnswersRefused
 from app.errors import AppError, ConflictError, NotFoundError, StoreError, ValidationFailed
@@ -25,6 +37,14 @@ STATUS: tuple[tuple[type[AppError], int], ...] = (
     (StoreError, 503),
     (TextModelError, 502),
 )
+SENTENCES: dict[int, str] = {
+    400: "The body is not the JSON that this route takes.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "The body is too large.",
+    415: "This route takes JSON; say so in the Content-Type.",
+}
+OUR_FAULT = "Something failed on our side; it is in the log. Nothing was answered, so look before you repeat it."
 
 
 def status_of(error: AppError) -> int:
@@ -47,18 +67,73 @@ def problem_of(error: AppError) -> dict[str, object]:
     return body
 
 
-def app_problem(_request: Asked, error: AppError) -> Response[dict[str, object]]:
-    """Exception handler for our errors."""
-    body, status = problem_of(error), status_of(error)
+def for_programs(request: Asked) -> bool:
+    """Whether a program asks: it gets problem details."""
+    return request.url.path.startswith("/api/")
+
+
+def app_error(request: Asked, error: AppError) -> Response[Any]:
+    """Exception handler for our errors. A browser that is not signed in is sent to the sign-in."""
+    status = status_of(error)
     if status >= 500:
         log.error("request failed", code=error.code, error=error.message)
-    return Response(body, status_code=status, media_type=MEDIA_TYPE)
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if isinstance(error, NotSignedIn) and wants_page:
+        return Redirect(f"/sign-in?following={quote(request.url.path)}", status_code=303)
+    if not for_programs(request):
+        return Response({"code": error.code, "message": error.message}, status_code=status)
+    return _problem(problem_of(error), _more_headers(error, status))
 
 
-def http_problem(_request: Asked, error: HTTPException) -> Response[dict[str, object]]:
-    """Exception handler for what the framework refuses: a body that does not fit, a wrong method."""
-    body: dict[str, object] = {"type": "about:blank", "status": error.status_code, "code": "request"}
-    body["detail"] = (
-        "The body is not the JSON that this route takes." if error.status_code == 400 else error.detail
-    )
-    return Response(body, status_code=error.status_code, media_type=MEDIA_TYPE)
+def http_error(request: Asked, error: HTTPException) -> Response[Any]:
+    """Exception handler for what the framework refuses: a body that does not fit, an address, a method."""
+    if not for_programs(request):
+        return create_exception_response(request, error)  # pyright: ignore[reportUnknownVariableType]
+    status = error.status_code
+    body: dict[str, object] = {"type": "about:blank", "status": status, "code": "request"}
+    body["detail"] = SENTENCES.get(status, error.detail if status < 500 else OUR_FAULT)
+    if status == 400 and (wrong := _wrong_fields(error)):
+        body["errors"] = wrong
+        if all(one["in"] != "body" for one in wrong):
+            which = "; ".join(f"{one['field']}: {one['detail']}" for one in wrong)
+            body["detail"] = f"A parameter of the address does not fit: {which}."
+    return _problem(body, error.headers or {})
+
+
+def unexpected(request: Asked, error: Exception) -> Response[Any]:
+    """Exception handler for a fault of ours."""
+    log.error("a request met a fault of ours", path=request.url.path, exc_info=error)
+    if not for_programs(request):
+        return Response({"code": "fault", "message": OUR_FAULT}, status_code=500)
+    return _problem({"type": "about:blank", "status": 500, "code": "fault", "detail": OUR_FAULT}, {})
+
+
+HANDLERS: dict[Any, Any] = {AppError: app_error, HTTPException: http_error, Exception: unexpected}
+"""For the application."""
+
+
+def _problem(body: dict[str, object], headers: Mapping[str, str]) -> Response[dict[str, object]]:
+    status = body["status"]
+    assert isinstance(status, int)
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers))
+
+
+def _more_headers(error: AppError, status: int) -> dict[str, str]:
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    return headers | ({"retry-after": "1"} if error.retryable else {})
+
+
+def _wrong_fields(error: HTTPException) -> list[dict[str, str]]:
+    """Where the framework's validation says that it does not fit."""
+    extra: Any = error.extra
+    if not isinstance(extra, list):
+        return []
+    return [
+        {
+            "field": str(one.get("key", "")),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            "in": str(one.get("source", "body")),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            "detail": str(one.get("message", "")),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        }
+        for one in extra  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(one, dict)
+    ]

@@ -1,4 +1,4 @@
-"""The page "Questions": what agents ask while a callee waits or a task is parked; and the same as JSON."""
+"""The page "Questions": what agents ask while a callee waits or a task is parked."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody, URLEncodedBody
+from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from app.bus import Bus
@@ -18,7 +18,8 @@ from app.errors import ConflictError, NotFoundError, ValidationFailed
 from app.ids import is_id
 from app.store import audit, feedback
 from app.store.audit import Deed
-from app.store.db import Database
+from app.store.db import Database, Tx
+from app.store.feedback import Inbox
 from web.auth import caller_of, needs, signed_in
 from web.render import Templates
 from web.view import Asked, asked
@@ -45,6 +46,10 @@ class Questions:
         """The most urgent first."""
         return [asked(row) for row in await feedback.inbox(self._db, tenant_id)]
 
+    async def inbox(self, tenant_id: str, limit: int, after: tuple[bool, int, str] | None) -> list[Inbox]:
+        """Some of them, those behind the place `after`."""
+        return await feedback.inbox(self._db, tenant_id, limit, after=after)
+
     async def page(self, request: Request_, status: int = 200, **said: str) -> Response[str]:
         """The page; `said` is what came of a form: said or refusal."""
         person = signed_in(request)
@@ -60,27 +65,36 @@ class Questions:
 
     async def answer(self, request: Request_, question_id: str, text: str) -> FeedbackRequest:
         """Take an answer and wake who waits for it. Raises what `feedback.answer` does."""
+        async with self._db.tx() as tx:
+            done = await self.take(tx, request, question_id, text)
+        await self.tell(done)
+        return done
+
+    async def take(self, tx: Tx, request: Request_, question_id: str, text: str) -> FeedbackRequest:
+        """Take an answer, inside a transaction; `tell` follows its commit."""
         person, now_ms = signed_in(request), self._clock.unix_ms()
         if not is_id(question_id):
             raise NotFoundError("There is no such question.")
         by = person.user_id if person.via == "session" else None
-        async with self._db.tx() as tx:
-            done = await feedback.answer(tx, person.tenant_id, question_id, text, by=by, now_ms=now_ms)
-            deed = Deed(
-                actor=person.actor,
-                action="question_answered",
-                object=f"question:{question_id}",
-                detail={"answer": done.answer or ""},
-                address=caller_of(request).address,
-            )
-            await audit.add(tx, person.tenant_id, deed, now_ms)
+        done = await feedback.answer(tx, person.tenant_id, question_id, text, by=by, now_ms=now_ms)
+        deed = Deed(
+            actor=person.actor,
+            action="question_answered",
+            object=f"question:{question_id}",
+            detail={"answer": done.answer or ""},
+            address=caller_of(request).address,
+        )
+        await audit.add(tx, person.tenant_id, deed, now_ms)
+        return done
+
+    async def tell(self, done: FeedbackRequest) -> None:
+        """Wake who waits for the answer."""
         await self._bus.publish("feedback", FeedbackChanged(request_id=done.id))
         await self._bus.publish("tasks", TaskChanged(task_id=done.task_id))
-        return done
 
 
 def question_routes(questions: Questions) -> list[HTTPRouteHandler]:
-    """`/questions` with its form, `/api/v1/feedback` for programs."""
+    """`/questions` with its form."""
     may = needs(Permission.STEER)
 
     @get("/questions", opt=may, media_type=MediaType.HTML)
@@ -98,16 +112,4 @@ def question_routes(questions: Questions) -> list[HTTPRouteHandler]:
             return await questions.page(request, status, refusal=refused.message)
         return Redirect("/questions", status_code=303)
 
-    @get("/api/v1/feedback", opt=may)
-    async def feedback_list(request: Request_) -> list[Asked]:
-        """Questions that wait for a person."""
-        return await questions.waiting(signed_in(request).tenant_id)
-
-    @post("/api/v1/feedback/{question_id:str}/answer", opt=may, status_code=200)
-    async def feedback_answer(
-        request: Request_, question_id: FromPath[str], data: JSONBody[AnswerForm]
-    ) -> FeedbackRequest:
-        """Answer one; 409 when somebody else was quicker."""
-        return await questions.answer(request, question_id, data.answer)
-
-    return [questions_page, answer_form, feedback_list, feedback_answer]
+    return [questions_page, answer_form]

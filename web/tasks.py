@@ -19,7 +19,7 @@ from web.auth import needs, signed_in
 def task_routes(db: Database, clock: Clock, site: Site) -> list[BaseRouteHandler]:
     """`/api/v1/tasks/{task_id}/why`."""
 
-    @get("/api/v1/tasks/{task_id:str}/why", opt=needs(Permission.SEE))
+    @get("/tasks/{task_id:str}/why", opt=needs(Permission.SEE))
     async def why(request: Request[object, object, State], task_id: FromPath[str]) -> Why:
         """Why the task is, or is not, being called now, in one sentence and with what stands behind it."""
         if not is_id(task_id):

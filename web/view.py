@@ -9,6 +9,7 @@ import msgspec
 
 from app.domain.call import CallState, Turn
 from app.domain.number import mask_number
+from app.domain.people import Permission, Person
 from app.store.calls import WallCall
 from app.store.feedback import Inbox
 
@@ -137,6 +138,11 @@ def line(turn: Turn) -> Line:
         at=clock_face(turn.start_audio_ms),
         interrupted=turn.interrupted,
     )
+
+
+def shown_number(person: Person, number: str) -> str:
+    """A number as this person may see it: in full, or masked."""
+    return number if person.may(Permission.SEE_NUMBERS) else mask_number(number)
 
 
 def tail(text: str) -> str:

@@ -24,12 +24,13 @@ _SELECT = with_columns("SELECT $columns FROM agents WHERE tenant_id = :tenant_id
 _GET = f"{_SELECT} AND id = :agent_id"
 _BY_NAME = f"{_SELECT} AND name = :name"
 _LIST = f"{_SELECT} ORDER BY name"
+_PAGE = f"{_SELECT} AND name > :after ORDER BY name LIMIT :limit"
 _VERSION = """
     SELECT body FROM agent_versions WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version
 """
 _VERSIONS = """
-    SELECT version, made_by, created_ms FROM agent_versions WHERE tenant_id = :tenant_id AND agent_id = :agent_id
-    ORDER BY version DESC
+    SELECT version, made_by, created_ms FROM agent_versions
+    WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version < :before ORDER BY version DESC LIMIT :limit
 """
 _JSON: Final = (
     "tools",
@@ -87,9 +88,21 @@ async def get_version(sql: Reader, tenant_id: str, agent_id: str, version: int) 
     return await get(sql, tenant_id, agent_id) if row is None else msgspec.json.decode(row[0], type=Agent)
 
 
-async def versions(sql: Reader, tenant_id: str, agent_id: str) -> list[AgentVersion]:
-    """All versions of an agent, newest first."""
-    rows = await sql.fetch(_VERSIONS, {"tenant_id": tenant_id, "agent_id": agent_id})
+async def kept_version(sql: Reader, tenant_id: str, agent_id: str, version: int) -> Agent:
+    """The agent as it was in one version. Raises NotFoundError for one that was never kept, too."""
+    now = await get(sql, tenant_id, agent_id)
+    kept = now if version == now.version else await get_version(sql, tenant_id, agent_id, version)
+    if kept.version != version:
+        raise NotFoundError("There is no such version of this agent.")
+    return kept
+
+
+async def versions(
+    sql: Reader, tenant_id: str, agent_id: str, *, before: int | None = None, limit: int = 10_000
+) -> list[AgentVersion]:
+    """The versions of an agent, newest first; those before a version for the next page."""
+    place = {"before": before if before is not None else (1 << 31) - 1, "limit": limit}
+    rows = await sql.fetch(_VERSIONS, {"tenant_id": tenant_id, "agent_id": agent_id, **place})
     return [AgentVersion(version=row[0], made_by=row[1], created_ms=row[2]) for row in rows]
 
 
@@ -101,6 +114,12 @@ async def by_name(sql: Reader, tenant_id: str, name: str) -> Agent:
 async def list_agents(sql: Reader, tenant_id: str) -> list[Agent]:
     """All agents of a tenant, by name."""
     return [_agent(row) for row in await sql.fetch(_LIST, {"tenant_id": tenant_id})]
+
+
+async def page(sql: Reader, tenant_id: str, *, after: str, limit: int) -> list[Agent]:
+    """Some agents of a tenant by name, those behind the name `after`."""
+    rows = await sql.fetch(_PAGE, {"tenant_id": tenant_id, "after": after, "limit": limit})
+    return [_agent(row) for row in rows]
 
 
 def _check(agent: Agent) -> None:

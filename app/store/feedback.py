@@ -27,6 +27,8 @@ _INBOX = """
     FROM feedback_requests f JOIN tasks t ON t.id = f.task_id
     WHERE f.tenant_id = :tenant_id
         AND ((f.state = 'open' AND t.state = 'in_call') OR (f.state <> 'answered' AND t.state = 'waiting_user'))
+        AND (CASE WHEN t.state = 'waiting_user' THEN 1 ELSE 0 END, f.deadline_ms, f.id)
+            > (:after_parked, :after_ms, :after_id)
     ORDER BY parked, f.deadline_ms, f.id LIMIT :limit
 """
 _ANSWER = """
@@ -66,9 +68,15 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True):
     objective: str
 
 
-async def inbox(sql: Reader, tenant_id: str, limit: int = 100) -> list[Inbox]:
-    """What waits for a person, the most urgent first: callees on the line, then parked tasks."""
-    rows = await sql.fetch(_INBOX, {"tenant_id": tenant_id, "limit": limit})
+async def inbox(
+    sql: Reader, tenant_id: str, limit: int = 100, *, after: tuple[bool, int, str] | None = None
+) -> list[Inbox]:
+    """What waits for a person, the most urgent first: callees on the line, then parked tasks. `after` is what
+    the page before ended with: parked, deadline_ms, id.
+    """
+    parked, deadline_ms, last_id = after or (-1, 0, "")
+    place = {"after_parked": int(parked), "after_ms": deadline_ms, "after_id": last_id}
+    rows = await sql.fetch(_INBOX, {"tenant_id": tenant_id, "limit": limit, **place})
     found: list[Inbox] = []
     for row in rows:
         fields = dict(zip(Inbox.__struct_fields__, row, strict=True))

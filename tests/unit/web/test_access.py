@@ -82,7 +82,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         target = await add_user(db, Role.VIEWER, email="canary@first.example")
         token, _ = await Door(db, SystemClock(), QUICK).token(TENANT, CANARY, Role.VIEWER, "a test")
         ids.update(call_id=call.id, task_id=call.task_id, user_id=target.id, token_id=token.id, agent_id=AGENT.id)
-        ids["deed"] = "link"
+        ids.update(deed="link", version="1")
         ids["question_id"] = (await ask_people(db, call, f"Is {CANARY} right?")).id
 
     asyncio.run(prepare())

@@ -261,4 +261,4 @@ def test_why_a_task_is_not_called_now(console: Console) -> None:
     assert answer["sentence"].startswith("A call for this task is going on since")
     for unknown in ("f" * 32, "nothing"):
         refused = console.client.get(f"/api/v1/tasks/{unknown}/why")
-        assert (refused.status_code, refused.json()["message"]) == (404, "There is no such task.")
+        assert (refused.status_code, refused.json()["detail"]) == (404, "There is no such task.")

@@ -95,7 +95,7 @@ def test_a_question_is_answered_once_and_written_down(inbox: Inbox) -> None:
     assert kept.answered_by is not None
     (row,) = [row for row in inbox.do(audit.newest, inbox.db, TENANT) if row.action == "question_answered"]
     assert (row.object, "Yes" in row.detail) == (f"question:{one.id}", True)
-    assert inbox.client.get("/api/v1/feedback").json() == []
+    assert inbox.client.get("/api/v1/feedback").json()["items"] == []
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 2_001])
@@ -107,7 +107,7 @@ def test_an_answer_without_words_or_too_long_is_told_on_the_page(inbox: Inbox, t
 
 def test_programs_answer_as_json(inbox: Inbox) -> None:
     one = inbox.ask("Tuesday?", "Yes")
-    (told,) = inbox.client.get("/api/v1/feedback").json()
+    (told,) = inbox.client.get("/api/v1/feedback").json()["items"]
     assert (told["question"], told["suggestions"], told["parked"]) == ("Tuesday?", ["Yes"], False)
     path = f"/api/v1/feedback/{one.id}/answer"
     assert inbox.client.post(path, json={"answer": "Wednesday"}, headers=ORIGIN).json()["answer"] == "Wednesday"
@@ -144,12 +144,12 @@ def test_a_parked_task_waits_in_the_inbox_and_is_due_once_it_is_answered(inbox: 
 
     inbox.do(park)
     assert inbox.do(tasks.get, inbox.db, TENANT, inbox.call.task_id).state is TaskState.WAITING_USER
-    assert [told["parked"] for told in inbox.client.get("/api/v1/feedback").json()] == [True]
+    assert [told["parked"] for told in inbox.client.get("/api/v1/feedback").json()["items"]] == [True]
     assert inbox.answer(one, "Tuesday at ten").status_code == 303
     again = inbox.do(tasks.get, inbox.db, TENANT, inbox.call.task_id)
     assert again.state is TaskState.PENDING
     assert "Tuesday at ten" in again.overall_conclusion
-    assert inbox.client.get("/api/v1/feedback").json() == []
+    assert inbox.client.get("/api/v1/feedback").json()["items"] == []
 
 
 def test_hostile_words_come_out_as_text(inbox: Inbox) -> None:

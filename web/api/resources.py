@@ -1,0 +1,36 @@
+"""Everything there is under `/api/v1`: one line for each resource."""
+
+import msgspec
+from litestar.handlers import BaseRouteHandler
+
+from app.bus import Bus
+from app.clock import Clock
+from app.config import Settings
+from app.domain.admission_site import Site
+from app.store.db import Database
+from web.api.agents import agent_api
+from web.api.feedback import feedback_api
+from web.api.once import Once
+from web.questions import Questions
+from web.tasks import task_routes
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What resources are made of."""
+
+    settings: Settings
+    db: Database
+    bus: Bus
+    clock: Clock
+    site: Site
+    questions: Questions
+    once: Once
+
+
+def resources(parts: Parts) -> list[BaseRouteHandler]:
+    """The routes, with paths behind `/api/v1`."""
+    return [
+        *agent_api(parts.db),
+        *feedback_api(parts.questions, parts.once),
+        *task_routes(parts.db, parts.clock, parts.site),
+    ]
