@@ -56,8 +56,11 @@ def create_app(
     site = load_site(settings)
     desk = Desk(settings, db, bus, clock, site)
     questions = Questions(db, bus, clock, templates)
+    steer = SteerDesk(settings, db, bus, clock)
     once = Once(db, clock)
-    parts = Parts(settings=settings, db=db, bus=bus, clock=clock, site=site, questions=questions, once=once)
+    parts = Parts(
+        settings=settings, db=db, bus=bus, clock=clock, site=site, questions=questions, steer=steer, once=once
+    )
 
     async def still_in(socket: Socket) -> bool:
         person = person_of(socket)
@@ -78,7 +81,7 @@ def create_app(
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
             *question_routes(questions),
-            *steer_routes(SteerDesk(settings, db, bus, clock)),
+            *steer_routes(steer),
             *planning_routes(desk),
             _health_route(settings, db),
             api_router(templates, resources(parts)),

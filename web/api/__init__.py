@@ -4,7 +4,7 @@ How to add a resource:
 
 1. `web/api/<resource>.py` with `def <resource>_api(...) -> list[HTTPRouteHandler]`, and one line in
    `web/api/resources.py`. Paths are relative: `@get("/dnc", opt=needs(Permission.RULE))`. The first line of a
-   route's docstring is its sentence in the reference. Raise the errors of `app.errors`; never build a refusal by hand.
+   route's docstring is its sentence in the reference. Raise the errors of `app.errors`; build no refusal by hand.
 2. A list answers `Page[T]`: `at = paging(request, "dnc", cursor, limit, str, int)`, then fetch `at.limit + 1` rows
    after the key `at.after` (None: from the start) in the order of that key, then
    `at.page(rows, key=lambda row: (row.number, row.created_ms), shown=view)`. A filter belongs into the name:

@@ -9,9 +9,11 @@ from app.config import Settings
 from app.domain.admission_site import Site
 from app.store.db import Database
 from web.api.agents import agent_api
+from web.api.commands import command_api
 from web.api.feedback import feedback_api
 from web.api.once import Once
 from web.questions import Questions
+from web.steer.desk import SteerDesk
 from web.tasks import task_routes
 
 
@@ -24,6 +26,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     site: Site
     questions: Questions
+    steer: SteerDesk
     once: Once
 
 
@@ -31,6 +34,7 @@ def resources(parts: Parts) -> list[BaseRouteHandler]:
     """The routes, with paths behind `/api/v1`."""
     return [
         *agent_api(parts.db),
+        *command_api(parts.steer, parts.once),
         *feedback_api(parts.questions, parts.once),
         *task_routes(parts.db, parts.clock, parts.site),
     ]

@@ -58,6 +58,13 @@ class SteerDesk:
         Raises NotFoundError (no such call), ConflictError (it has ended, too many wait, the id was used) and
         ValidationFailed.
         """
+        async with self._db.tx() as tx:
+            command = await self.take(tx, person, call_id, body, address)
+        await self.wake(command)
+        return order_of(command, person.actor)
+
+    async def take(self, tx: Tx, person: Person, call_id: str, body: OrderBody, address: str) -> Command:
+        """Store an order, inside a transaction; `wake` follows its commit. Raises what `order` does."""
         _check(call_id)
         now_ms, kind = self._clock.unix_ms(), read_kind(body.kind)
         new = NewCommand(
@@ -68,14 +75,16 @@ class SteerDesk:
             issued_by=person.actor,
             expires_ms=now_ms + DEFAULT_LIFE_MS,
         )
-        async with self._db.tx() as tx:
-            await calls.lock(tx, call_id)
-            repeated = await _is_known(tx, person.tenant_id, new.id)
-            command = await commands.enqueue(tx, person.tenant_id, new, now_ms)
-            if not repeated:
-                await audit.add(tx, person.tenant_id, _deed(person, command, address), now_ms)
-        await self._bus.publish(command_topic(call_id), wake_up(command, self._key))
-        return order_of(command, person.actor)
+        await calls.lock(tx, call_id)
+        repeated = await _is_known(tx, person.tenant_id, new.id)
+        command = await commands.enqueue(tx, person.tenant_id, new, now_ms)
+        if not repeated:
+            await audit.add(tx, person.tenant_id, _deed(person, command, address), now_ms)
+        return command
+
+    async def wake(self, command: Command) -> None:
+        """Tell whoever runs the call that there is something to read."""
+        await self._bus.publish(command_topic(command.call_id), wake_up(command, self._key))
 
     async def orders(self, person: Person, call_id: str) -> list[Order]:
         """All orders of a call, oldest first. Raises NotFoundError."""

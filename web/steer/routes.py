@@ -1,4 +1,4 @@
-"""Routes of steering: the same orders for pages (`/calls/...`) and for programs (`/api/v1/calls/...`)."""
+"""Routes of steering: the same orders for pages; for programs they are in `web/api/commands.py`."""
 
 from litestar import Request, get, post
 from litestar.datastructures import State
@@ -33,14 +33,4 @@ def steer_routes(desk: SteerDesk) -> list[BaseRouteHandler]:
     async def order_state(request: Asked, call_id: FromPath[str], command_id: FromPath[str]) -> Order:
         return await desk.one(signed_in(request), call_id, command_id)
 
-    @post("/api/v1/calls/{call_id:str}/commands", opt=may, status_code=202)
-    async def api_order(request: Asked, call_id: FromPath[str]) -> Order:
-        """Order something of a living call; the row says what came of it."""
-        return await ordered(request, call_id)
-
-    @get("/api/v1/calls/{call_id:str}/commands", opt=may)
-    async def api_orders(request: Asked, call_id: FromPath[str]) -> list[Order]:
-        """Everything that was ordered of a call."""
-        return await desk.orders(signed_in(request), call_id)
-
-    return [steering, order, order_state, api_order, api_orders]
+    return [steering, order, order_state]

@@ -144,7 +144,7 @@ def test_the_state_of_an_order_comes_with_its_reason(console: Console) -> None:
         "refused", "✗ refused", "Nobody of that name.", True,
     )  # fmt: skip
     assert console.client.get(f"/calls/{'0' * 32}/commands/{order['id']}").status_code == 404
-    listed = console.client.get(f"/api/v1/calls/{console.call.id}/commands").json()
+    listed = console.client.get(f"/api/v1/calls/{console.call.id}/commands").json()["items"]
     assert [one["id"] for one in listed] == [order["id"]]
 
 
