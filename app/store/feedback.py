@@ -9,7 +9,7 @@ from app.domain.feedback import FeedbackRequest, FeedbackState, answered
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import NotFoundError
-from app.store import events, tasks
+from app.store import calls, events, tasks
 from app.store.db import Reader, Row, Tx, Writer
 from app.store.rows import to_params, with_columns, with_values
 
@@ -121,6 +121,10 @@ async def _call_again(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
     """A task that is parked for this answer is due now; whoever ordered it by answering is owed an attempt."""
     task = await tasks.get(tx, request.tenant_id, request.task_id)
     if task.state is not TaskState.WAITING_USER:
+        return
+    last = (await calls.of_task(tx, request.tenant_id, request.task_id))[-1]
+    follows = await unanswered(tx, task, last, now_ms)
+    if follows is None or follows.event is not TaskEvent.RETRY:  # it waits for a person for another reason
         return
     due = msgspec.structs.replace(
         after(task, TaskEvent.RETRY, now_ms),

@@ -133,6 +133,30 @@ async def test_a_question_parks_what_ended_because_of_it(
     assert question.state != "open", "nobody waits on the line any more"
 
 
+@pytest.mark.parametrize(
+    ("case", "state"),
+    [
+        ({"ended_by": "agent", "gave_up": True}, "pending"),
+        ({"ended_by": "operator"}, "waiting_user"),
+        ({"ended_by": "callee", "handed_over": True}, "waiting_user"),
+        ({"ended_by": "callee", "rule": "close"}, "waiting_user"),
+    ],
+    ids=str,
+)
+async def test_an_answer_calls_again_only_who_is_parked_for_it(
+    db: SqliteDatabase, case: dict[str, Any], state: str
+) -> None:
+    task = await asked(db, **case)
+    done = await conclude_task(switchboard(db), task, task.lease_token)
+    if done.state != "waiting_user":  # a judgement that was too unsure, say, waits for a person for its own reason
+        await db.execute("UPDATE tasks SET state = 'waiting_user' WHERE id = :id", {"id": task.id})
+    (question,) = await feedback.of_task(db, TENANT, task.id)
+    async with db.tx() as tx:
+        await feedback.answer(tx, TENANT, question.id, "Yes", by=None, now_ms=NOW + 1_000)
+    assert (await tasks.get(db, TENANT, task.id)).state == state
+    assert (await feedback.get(db, TENANT, question.id)).answer == "Yes"
+
+
 async def test_an_old_claim_concludes_nothing(db: SqliteDatabase) -> None:
     board, task = switchboard(db), await analyzing(db)
     later = NOW + LEASE_MS + 1

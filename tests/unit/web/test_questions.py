@@ -136,7 +136,8 @@ def test_a_parked_task_waits_in_the_inbox_and_is_due_once_it_is_answered(inbox: 
 
     async def park() -> None:
         async with inbox.db.tx() as tx:
-            task = await attempts.finish_call(tx, TENANT, ended(inbox.call, "completed"), NOW)
+            over = ended(inbox.call, "completed", ended_ms=SystemClock().unix_ms() - 1_000)
+            task = await attempts.finish_call(tx, TENANT, over, NOW)
             conclusion = await feedback.unanswered(tx, task, await calls.get(tx, TENANT, inbox.call.id), NOW)
             assert conclusion is not None
             (task,) = await leases.claim_analysis(tx, NOW + 60_000, "x", 30_000, 1)
