@@ -12,7 +12,7 @@ from app.domain.analysis.opt_out import opt_out
 from app.domain.analysis.reach import reach_of
 from app.domain.call import Call
 from app.domain.retry import Conclusion
-from app.domain.task import CallTask, TaskEvent, TaskState
+from app.domain.task import SETTLED, CallTask, TaskEvent, TaskState
 from app.store import analyses, calls, commands, dnd, events, feedback, tasks, transcripts
 from app.store.db import DIALING, Reader, Tx
 
@@ -37,9 +37,12 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
     async with board.db.tx() as tx:
         await tx.exclusive(DIALING)  # an opt-out may have to be listed
         task = await tasks.get(tx, task.tenant_id, task.id)
+        made = await calls.of_task(tx, task.tenant_id, task.id)
         if task.state is not TaskState.ANALYZING:
+            if task.state in SETTLED and made and made[-1].direction == "inbound":
+                await _list_opt_out(tx, task, made[-1], now_ms)  # they called back, and no judgement follows
             return task
-        last = (await calls.of_task(tx, task.tenant_id, task.id))[-1]
+        last = made[-1]
         attempt = retry.attempt_of(task, last, received=await _received(tx, last))
         conclusion = await _list_opt_out(tx, task, last, now_ms)  # at once: the model may be away for hours
         parked = await feedback.unanswered(tx, task, last, now_ms) if conclusion is None else None

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from app.calls.conclude import conclude_task
+from app.domain.call import Turn
 from app.domain.task import CallTask, TaskState
 from app.errors import LeaseLost
-from app.store import attempts, calls, events, feedback, leases, tasks
+from app.store import attempts, callbacks, calls, dnd, events, feedback, leases, tasks, transcripts
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.call_world import switchboard
@@ -23,6 +24,8 @@ from tests.unit.app.store_world import (
     begun_call,
     claimed_task,
     ended,
+    new_call,
+    new_task,
 )
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +158,26 @@ async def test_an_answer_calls_again_only_who_is_parked_for_it(
         await feedback.answer(tx, TENANT, question.id, "Yes", by=None, now_ms=NOW + 1_000)
     assert (await tasks.get(db, TENANT, task.id)).state == state
     assert (await feedback.get(db, TENANT, question.id)).answer == "Yes"
+
+
+async def test_who_calls_back_about_a_settled_task_is_listed_too(db: SqliteDatabase) -> None:
+    board, task = switchboard(db), await analyzing(db, "completed")
+    task = await conclude_task(board, task, task.lease_token)
+    await tasks.create(db, TENANT, new_task(), NOW)
+    async with db.tx() as tx:
+        back = await callbacks.begin(tx, task, new_call(task, caller_channel="c-1"), NOW + LEASE_MS, NOW)
+        assert back is not None
+        assert not back.leased
+    turn = Turn(speaker="callee", item_id="item-1", text="Stop calling me and take me off your list!")
+    await transcripts.add(db, TENANT, back.call.id, turn, NOW + 1)
+    async with db.tx() as tx:
+        left = await attempts.finish_call(tx, TENANT, ended(back.call, "completed", answered_ms=NOW), NOW + 9)
+    for _ in range(2):
+        assert await conclude_task(board, left, left.lease_token) == left
+    (entry,) = await dnd.list_entries(db, TENANT)
+    assert (entry.number, entry.evidence_call_id, entry.evidence_item_id) == (task.number, back.call.id, "item-1")
+    waiting = [one for one in await tasks.list_tasks(db, TENANT) if one.id != task.id]
+    assert [one.state for one in waiting] == ["suppressed"]
 
 
 async def test_an_old_claim_concludes_nothing(db: SqliteDatabase) -> None:
