@@ -125,7 +125,11 @@ def conclude(attempt: Attempt, now_ms: int) -> Conclusion:
 
 
 def rescheduled(attempt: Attempt, otherwise: Conclusion, wished_ms: int | None, now_ms: int) -> Conclusion:
-    """An operator ended the call with the wish to call again. A call that broke is concluded as ever."""
+    """An operator ended the call with the wish to call again. A call that broke is concluded as ever; where the
+    rule calls again anyway (a machine answered, say), the time that the operator named counts.
+    """
+    if otherwise.event is TaskEvent.RETRY and attempt.dialed and wished_ms is not None:
+        return _retry(attempt, "An operator asked for another time", max(0, wished_ms - now_ms), now_ms)
     if otherwise.event not in {TaskEvent.COMPLETE, TaskEvent.CANCEL}:
         return otherwise
     delay_ms = RESCHEDULE_DELAY_MS if wished_ms is None else max(0, wished_ms - now_ms)

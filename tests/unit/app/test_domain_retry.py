@@ -157,6 +157,32 @@ def test_every_conclusion_is_possible_dated_and_bounded(facts: Attempt) -> None:
         assert not facts.answered or not facts.dialed or facts.outcome not in {Outcome.LOST, Outcome.NETWORK}
 
 
+@pytest.mark.parametrize(
+    ("facts", "wished_ms", "at_ms"),
+    [
+        ({"outcome": Outcome.COMPLETED, "ended_by": EndedBy.OPERATOR, "answered": True}, None, 60),
+        ({"outcome": Outcome.COMPLETED, "ended_by": EndedBy.OPERATOR, "answered": True}, 90, 90),
+        ({"outcome": Outcome.CANCELED, "ended_by": EndedBy.OPERATOR}, 90, 90),
+        ({"outcome": Outcome.COMPLETED, "answered": True, "answered_by": "machine"}, None, 240),
+        ({"outcome": Outcome.COMPLETED, "answered": True, "answered_by": "machine"}, 90, 90),
+        ({"outcome": Outcome.BUSY}, 90, 90),
+        ({"outcome": Outcome.BUSY, "dialed": False}, 90, 2),
+        ({"outcome": Outcome.BUSY, "attempts": 3}, 90, None),
+        ({"outcome": Outcome.LOST, "answered": True}, 90, None),
+        ({"outcome": Outcome.REJECTED}, 90, None),
+    ],
+    ids=str,
+)
+def test_the_time_an_operator_named_counts(
+    facts: dict[str, object], wished_ms: int | None, at_ms: int | None
+) -> None:
+    """Minutes from now; None: not called again."""
+    one = attempt(**facts)
+    wished = None if wished_ms is None else NOW + wished_ms * MINUTE_MS
+    conclusion = retry.rescheduled(one, conclude(one, NOW), wished, NOW)
+    assert conclusion.retry_at_ms == (None if at_ms is None else NOW + at_ms * MINUTE_MS)
+
+
 def test_calls_only_move_forward() -> None:
     assert may_follow(CallState.PREPARE, CallState.DIALING)
     assert not may_follow(CallState.BRIDGED, CallState.RINGING)
