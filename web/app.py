@@ -28,6 +28,8 @@ from web.api.once import Once
 from web.api.resources import Parts, resources
 from web.api.router import api_router
 from web.auth import PUBLIC, identify, person_of, require
+from web.calendar.page import Calendar
+from web.calendar.routes import calendar_routes
 from web.calls import Socket, call_routes
 from web.desk import Desk
 from web.guard import add_headers, guard
@@ -41,6 +43,8 @@ from web.render import Templates
 from web.sign_in import sign_in_routes
 from web.steer.desk import SteerDesk
 from web.steer.routes import steer_routes
+from web.task_pages.page import TaskPages
+from web.task_pages.routes import task_page_routes
 
 STATIC = Path(__file__).parent / "static"
 Asked = Request[object, object, State]
@@ -82,6 +86,8 @@ def create_app(
             *people_routes(People(db, clock, door, templates)),
             *question_routes(questions),
             *steer_routes(steer),
+            *task_page_routes(TaskPages(db, bus, clock, site, templates)),
+            *calendar_routes(Calendar(db, clock, site, templates)),
             *planning_routes(desk),
             _health_route(settings, db),
             api_router(templates, resources(parts)),

@@ -15,6 +15,8 @@ GROUPS = ("Live", "Plan", "Reach", "Set up", "House")
 PLACES: tuple[tuple[str, str, Permission, str], ...] = (
     ("/", "Wallboard", Permission.SEE, "Live"),
     ("/questions", "Questions", Permission.STEER, "Live"),
+    ("/tasks", "Tasks", Permission.SEE, "Plan"),
+    ("/calendar", "Calendar", Permission.SEE, "Plan"),
     ("/people", "People", Permission.PEOPLE, "House"),
     ("/audit", "Audit", Permission.AUDIT, "House"),
 )

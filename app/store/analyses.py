@@ -60,6 +60,10 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 _QUEUE = with_values("INSERT INTO analyses ($columns) VALUES ($values) ON CONFLICT (call_id) DO NOTHING", Analysis)
 _GET = with_columns("SELECT $columns FROM analyses WHERE tenant_id = :tenant_id AND call_id = :call_id", Analysis)
+_OF_TASK = with_columns(
+    "SELECT $columns FROM analyses WHERE tenant_id = :tenant_id AND task_id = :task_id ORDER BY created_ms",
+    Analysis,
+)
 _CLAIM = with_columns(
     """
     WITH waiting AS MATERIALIZED (
@@ -141,6 +145,12 @@ async def get(sql: Reader, tenant_id: str, call_id: str) -> Analysis | None:
     """The analysis of a call, if it has one."""
     row = await sql.one(_GET, {"tenant_id": tenant_id, "call_id": call_id})
     return None if row is None else to_struct(Analysis, row)
+
+
+async def of_task(sql: Reader, tenant_id: str, task_id: str) -> list[Analysis]:
+    """The analyses of a task's calls, first one first."""
+    rows = await sql.fetch(_OF_TASK, {"tenant_id": tenant_id, "task_id": task_id})
+    return [to_struct(Analysis, row) for row in rows]
 
 
 async def defer(tx: Tx, task: CallTask, call_id: str, error: str, *, next_try_ms: int, now_ms: int) -> None:

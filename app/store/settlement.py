@@ -8,7 +8,7 @@ from app.domain.admission import Decision, Defer, Suppress
 from app.domain.admission_site import Site
 from app.domain.pacing import taken
 from app.domain.task import CallTask, TaskEvent, TaskState, after
-from app.store import breakers, budgets, decisions, history, lanes, tasks, trunks
+from app.store import answer_hours, breakers, budgets, decisions, history, lanes, tasks, trunks
 from app.store.admission import Judged
 from app.store.db import Tx
 
@@ -23,7 +23,9 @@ SILENT_AFTER_MS = 2_000
 
 _ENDED = """
     SELECT coalesce(t.campaign_id, t.tenant_id), t.campaign_id, c.outcome, c.answered_ms, c.ended_ms,
-        (SELECT count(*) FROM call_events e WHERE e.call_id = c.id AND e.kind = 'agent_speaking')
+        (SELECT count(*) FROM call_events e WHERE e.call_id = c.id AND e.kind = 'agent_speaking'),
+        CASE WHEN c.dialed = 1 AND c.direction = 'outbound' THEN coalesce(c.ringing_ms, c.dialing_ms) END,
+        c.number_requested, t.callee_zone, c.answered_by
     FROM calls c JOIN tasks t ON t.id = c.task_id WHERE c.tenant_id = :tenant_id AND c.id = :call_id
 """
 _SILENT = "UPDATE calls SET silent = 1 WHERE tenant_id = :tenant_id AND id = :call_id"
@@ -65,12 +67,17 @@ async def ended(tx: Tx, tenant_id: str, call_id: str, now_ms: int) -> None:
     row = await tx.one(_ENDED, {"tenant_id": tenant_id, "call_id": call_id})
     if row is None:
         return
-    lane, campaign_id, outcome, answered_ms, ended_ms, spoke = row
+    lane, campaign_id, outcome, answered_ms, ended_ms, spoke, rung_ms, number, zone, answered_by = row
     silent = answered_ms is not None and not spoke and ended_ms - answered_ms >= SILENT_AFTER_MS
     if silent:
         await tx.execute(_SILENT, {"tenant_id": tenant_id, "call_id": call_id})
     if campaign_id is not None and answered_ms is not None:
         await history.note_answered(tx, campaign_id, answered_ms, silent=silent)
+    if rung_ms is not None:
+        answered = answered_ms is not None
+        await answer_hours.note(
+            tx, tenant_id, number, zone, rung_ms=rung_ms, answered=answered, answered_by=answered_by
+        )
     await budgets.settle(tx, call_id)
     await breakers.ended(tx, lane, call_id, outcome, now_ms)
     await lanes.release(tx, lane, tenant_id)

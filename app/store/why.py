@@ -5,9 +5,10 @@ import msgspec
 from app.domain.admission import Decision, Defer
 from app.domain.admission_facts import Hold
 from app.domain.admission_site import Site
+from app.domain.local_time import told
 from app.domain.task import CallTask, TaskState
 from app.domain.why import Why, explain
-from app.store import admission, calls, decisions, lanes, tasks
+from app.store import admission, calls, decisions, lanes, task_changes, tasks
 from app.store.db import Reader
 from app.store.decisions import StoredDecision
 
@@ -27,6 +28,10 @@ async def _now(sql: Reader, task: CallTask, site: Site, now_ms: int) -> Decision
     decision = (await admission.judge(sql, task, site, now_ms, hold=hold)).decision
     if not isinstance(decision, Defer) or decision.rule != "due":
         return decision
+    aside = await task_changes.hold_of(sql, task.tenant_id, task.id)
+    if aside is not None and aside.holds(task, now_ms):
+        sentence = f"The task is on hold until {told(aside.until_ms)}: {aside.reason}"
+        return msgspec.structs.replace(decision, rule="task_hold", sentence=sentence, until_ms=aside.until_ms)
     last = await _last(sql, task)
     if last is not None and last.result == "defer" and last.until_ms == task.next_action_time:
         return msgspec.structs.replace(
