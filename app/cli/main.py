@@ -33,6 +33,11 @@ VERBS = (
         "Stop the engine that runs on this data directory without dropping a call.",
     ),
     Verb(
+        "import",
+        "app.cli.contacts:import_command",
+        "Read FILE (CSV or XLSX), say what is wrong with which row, and bring the others in.",
+    ),
+    Verb(
         "migrate",
         "app.cli.migrate:migrate_command",
         "Make or update the tables of DATABASE_URL (empty: SQLite in DATA_DIR). Running it twice changes nothing.",

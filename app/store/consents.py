@@ -1,12 +1,15 @@
 """Rows of `consents`: what a callee agreed to, by number and purpose, with its evidence."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import msgspec
 
 from app.domain.admission_facts import Consent
 from app.domain.number import DIALLABLE
 from app.domain.policy.pack import ConsentLevel, Purpose
 from app.errors import ValidationFailed
-from app.store.db import Reader, Writer
+from app.store.db import Reader, Tx, Writer
 
 _GIVE = """
     INSERT INTO consents (tenant_id, number, purpose, level, evidence, given_ms, expires_ms, withdrawn_ms)
@@ -21,6 +24,12 @@ _WITHDRAW = """
 _GET = """
     SELECT level, given_ms, evidence, expires_ms, withdrawn_ms FROM consents
     WHERE tenant_id = :tenant_id AND number = :number AND purpose = :purpose
+"""
+_GIVE_MORE = f"""{_GIVE}    WHERE consents.withdrawn_ms IS NULL
+"""
+_OF_NUMBERS = """
+    SELECT number, level, evidence, expires_ms, withdrawn_ms FROM consents
+    WHERE tenant_id = :tenant_id AND purpose = :purpose AND number IN (SELECT value FROM json_each(:numbers))
 """
 
 
@@ -42,6 +51,32 @@ async def give(sql: Writer, tenant_id: str, new: NewConsent) -> None:
     if not new.evidence.strip():
         raise ValidationFailed("A consent needs its evidence: say where it can be seen.")
     await sql.execute(_GIVE, msgspec.structs.asdict(new) | {"tenant_id": tenant_id})
+
+
+async def give_many(tx: Tx, tenant_id: str, new: Sequence[NewConsent]) -> None:
+    """Store consents out of a list, with their evidence. One that the callee withdrew stays withdrawn: a list
+    that is brought in again knows nothing of that.
+    """
+    if new:
+        await tx.many(_GIVE_MORE, [msgspec.structs.asdict(one) | {"tenant_id": tenant_id} for one in new])
+
+
+async def of_numbers(
+    sql: Reader, tenant_id: str, numbers: Sequence[str], purpose: Purpose, now_ms: int
+) -> dict[str, ConsentLevel | Literal["withdrawn"]]:
+    """Levels of consent that hold now, or that it was withdrawn; numbers without any are left out."""
+    params = {
+        "tenant_id": tenant_id,
+        "purpose": purpose,
+        "numbers": msgspec.json.encode(numbers).decode(),
+    }
+    found: dict[str, ConsentLevel | Literal["withdrawn"]] = {}
+    for number, level, evidence, expires_ms, withdrawn_ms in await sql.fetch(_OF_NUMBERS, params):
+        if withdrawn_ms is not None:
+            found[number] = "withdrawn"
+        elif evidence.strip() and (expires_ms is None or now_ms < expires_ms):
+            found[number] = msgspec.convert(level, ConsentLevel)
+    return found
 
 
 async def withdraw(sql: Writer, tenant_id: str, number: str, now_ms: int) -> int:

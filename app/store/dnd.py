@@ -8,8 +8,9 @@ import msgspec
 from app.domain.analysis.judgement import Proof
 from app.domain.number import canonical
 from app.domain.task import CallTask
+from app.errors import NotFoundError
 from app.ids import new_id
-from app.store.db import DIALING, Reader, Tx, Writer
+from app.store.db import DIALING, Reader, Row, Tx, Writer
 
 Source = Literal["operator", "callee", "import"]
 
@@ -37,6 +38,33 @@ _LIST = """
     SELECT id, tenant_id, number, reason, source, evidence_call_id, evidence_item_id, created_ms FROM dnd_list
     WHERE tenant_id IS NULL OR tenant_id = :tenant_id ORDER BY created_ms DESC, id DESC LIMIT :limit
 """
+_ADD_MANY = """
+    INSERT INTO dnd_list (id, tenant_id, number, reason, source, evidence_call_id, evidence_item_id, created_ms)
+    VALUES (:id, :tenant_id, :number, :reason, :source, :evidence_call_id, :evidence_item_id, :now_ms)
+    ON CONFLICT (number, coalesce(tenant_id, '')) DO NOTHING
+"""
+_SUPPRESS_MANY = """
+    UPDATE tasks SET state = 'suppressed', lease_owner = NULL, lease_until = NULL, updated_ms = :now_ms,
+        overall_conclusion = 'The number is on a do-not-call list.'
+    WHERE number IN (SELECT value FROM json_each(:numbers)) AND tenant_id = :tenant_id
+      AND state IN ('pending', 'claimed', 'waiting_user')
+    RETURNING id
+"""
+_LISTED = """
+    SELECT number, tenant_id FROM dnd_list
+    WHERE number IN (SELECT value FROM json_each(:numbers)) AND (tenant_id IS NULL OR tenant_id = :tenant_id)
+"""
+_COLUMNS = "id, tenant_id, number, reason, source, evidence_call_id, evidence_item_id, created_ms"
+_PAGE = f"""
+    SELECT {_COLUMNS} FROM dnd_list WHERE coalesce(tenant_id, '') = :list AND id < :before
+    ORDER BY id DESC LIMIT :limit
+"""  # noqa: S608 - a constant
+_BEGINS = f"""
+    SELECT {_COLUMNS} FROM dnd_list
+    WHERE coalesce(tenant_id, '') = :list AND number >= :first AND number < :beyond AND number > :after
+    ORDER BY number LIMIT :limit
+"""  # noqa: S608 - a constant
+_ONE = f"SELECT {_COLUMNS} FROM dnd_list WHERE tenant_id = :tenant_id AND id = :id"  # noqa: S608 - a constant
 
 
 class DoNotCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,8 +134,57 @@ async def is_listed(sql: Reader, tenant_id: str, numbers: Sequence[str]) -> bool
 async def list_entries(sql: Reader, tenant_id: str, limit: int = 500) -> list[DoNotCall]:
     """Entries that bind this tenant, newest first."""
     rows = await sql.fetch(_LIST, {"tenant_id": tenant_id, "limit": limit})
-    names = DoNotCall.__struct_fields__
-    return [msgspec.convert(dict(zip(names, row, strict=True)), DoNotCall) for row in rows]
+    return [_entry(row) for row in rows]
+
+
+async def add_many(tx: Tx, tenant_id: str, entries: Sequence[DoNotCall], now_ms: int) -> list[str]:
+    """List numbers (E.164) of one tenant that are not listed yet, and take their waiting tasks off the queue,
+    as `add` does; answers the tasks. The first statement of its transaction.
+    """
+    await tx.exclusive(DIALING)
+    if not entries:
+        return []
+    await tx.many(_ADD_MANY, [msgspec.structs.asdict(entry) | {"now_ms": now_ms} for entry in entries])
+    numbers = msgspec.json.encode([entry.number for entry in entries]).decode()
+    rows = await tx.change(_SUPPRESS_MANY, {"numbers": numbers, "tenant_id": tenant_id, "now_ms": now_ms})
+    return sorted(row[0] for row in rows)
+
+
+async def listed_of(sql: Reader, tenant_id: str, numbers: Sequence[str]) -> frozenset[str]:
+    """Those of some numbers that this tenant may not call, by its own list or everybody's. Raises StoreError."""
+    params = {"numbers": msgspec.json.encode(numbers).decode(), "tenant_id": tenant_id}
+    return frozenset(row[0] for row in await sql.fetch(_LISTED, params))
+
+
+async def own_of(sql: Reader, tenant_id: str, numbers: Sequence[str]) -> frozenset[str]:
+    """Those of some numbers that are on the tenant's own list."""
+    params = {"numbers": msgspec.json.encode(numbers).decode(), "tenant_id": tenant_id}
+    return frozenset(row[0] for row in await sql.fetch(_LISTED, params) if row[1] is not None)
+
+
+async def page(
+    sql: Reader, tenant_id: str | None, begins: str = "", *, after: str = "", limit: int = 50
+) -> list[DoNotCall]:
+    """Entries of one list (None: everybody's): newest first, or those whose number begins so, by number.
+    `after`: the id, or the number, of the last entry of the page before.
+    """
+    of: dict[str, str | int | None] = {"list": tenant_id or "", "limit": limit}
+    if begins:
+        wanted = of | {"first": begins, "beyond": begins + ":", "after": after}  # ':' follows the digits
+        return [_entry(row) for row in await sql.fetch(_BEGINS, wanted)]
+    return [_entry(row) for row in await sql.fetch(_PAGE, of | {"before": after or "g"})]
+
+
+async def get(sql: Reader, tenant_id: str, entry_id: str) -> DoNotCall:
+    """An entry of this tenant's own list. Raises NotFoundError."""
+    row = await sql.one(_ONE, {"tenant_id": tenant_id, "id": entry_id})
+    if row is None:
+        raise NotFoundError("There is no such entry on your list.")
+    return _entry(row)
+
+
+def _entry(row: Row) -> DoNotCall:
+    return msgspec.convert(dict(zip(DoNotCall.__struct_fields__, row, strict=True)), DoNotCall)
 
 
 async def remove(sql: Writer, tenant_id: str, entry_id: str) -> bool:

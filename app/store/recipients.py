@@ -1,10 +1,12 @@
 """Rows of `recipients`, and the earlier talks of an agent with one of them."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from app.domain.call import Call
 from app.domain.recipient import Recipient
-from app.store.db import Reader, Writer
+from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 _GET = with_columns("SELECT $columns FROM recipients WHERE tenant_id = :tenant_id AND number = :number", Recipient)
@@ -16,6 +18,17 @@ _PUT = with_values(
     INSERT INTO recipients ($columns) VALUES ($values)
     ON CONFLICT (tenant_id, number) DO UPDATE SET name = excluded.name, language = excluded.language,
         preferences = excluded.preferences, updated_ms = excluded.updated_ms
+    """,
+    Recipient,
+)
+_REMEMBER = with_values(
+    """
+    INSERT INTO recipients ($columns) VALUES ($values)
+    ON CONFLICT (tenant_id, number) DO UPDATE SET
+        name = CASE WHEN excluded.name = '' THEN recipients.name ELSE excluded.name END,
+        language = CASE WHEN excluded.language = '' THEN recipients.language ELSE excluded.language END,
+        preferences = CASE WHEN excluded.preferences = '' THEN recipients.preferences ELSE excluded.preferences
+        END, updated_ms = excluded.updated_ms
     """,
     Recipient,
 )
@@ -54,6 +67,12 @@ async def get(sql: Reader, tenant_id: str, number: str) -> Recipient | None:
 async def put(sql: Writer, recipient: Recipient) -> None:
     """Remember a recipient; what was there under this number is replaced."""
     await sql.execute(_PUT, to_params(recipient))
+
+
+async def remember_many(tx: Tx, found: Sequence[Recipient]) -> None:
+    """What a list says of recipients; what it does not say stays as it was."""
+    if found:
+        await tx.many(_REMEMBER, [to_params(one) for one in found])
 
 
 async def list_recipients(sql: Reader, tenant_id: str, limit: int = 1_000) -> list[Recipient]:

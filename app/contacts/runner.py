@@ -1,0 +1,224 @@
+"""Carries imports through: reads the file, checks its rows, brings them in, some hundred rows in a transaction.
+
+Everything an import knows is stored: a process that dies leaves it where its cursor is, and the next one goes on.
+What a step writes is fenced, so two processes never work on one import. The loop only passes lines on; reading and
+checking happen in programs of their own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import structlog
+
+from app.clock import Clock
+from app.contacts.bringing import bring_in
+from app.contacts.judging import judged, tallied, terms_of
+from app.contacts.program import Opened
+from app.contacts.reading import checker, read_list
+from app.domain.admission_site import Site
+from app.domain.contacts.mapping import checked, has_heading, named, proposed, with_meanings
+from app.errors import AppError, LeaseLost, StoreError, ValidationFailed
+from app.store import contact_imports, contact_rows
+from app.store.contact_imports import RUNNING, ContactImport
+from app.store.contact_rows import ImportRow
+from app.store.db import DIALING, Database
+
+log = structlog.get_logger()
+
+CHUNK = 200
+"""Rows that are checked in a transaction."""
+CHUNK_IN = 100
+"""Contacts that are brought in by a transaction; it holds the writer, for whom calls wait, some 20 ms."""
+LOOK_S = 5.0
+"""How often it is looked for imports that another process left behind."""
+PROBED = 50
+"""Rows that a proposal for the columns rests on."""
+
+
+class Importer:
+    """One per process that may work on imports."""
+
+    def __init__(self, db: Database, clock: Clock, site: Site) -> None:
+        self._db = db
+        self._clock = clock
+        self._site = site
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. A database that is away is no end: it is tried again."""
+        while True:
+            self._wake.clear()
+            try:
+                while (one := await contact_imports.hold(self._db, self._clock.unix_ms())) is not None:
+                    await self._carry(one)
+            except StoreError as error:
+                log.warning("imports wait", error=error.message)
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def finish(self, tenant_id: str, import_id: str) -> ContactImport:
+        """Work on one import until it waits for a person or is at its end. Raises ConflictError via `hold` never;
+        an import that another process holds is waited for.
+        """
+        while (one := await contact_imports.get(self._db, tenant_id, import_id)).state in RUNNING:
+            held = await contact_imports.hold(self._db, self._clock.unix_ms(), import_id)
+            if held is None:
+                await asyncio.sleep(0.2)
+            else:
+                await self._carry(held)
+        return one
+
+    async def _carry(self, one: ContactImport) -> None:
+        """One step, to its end or until somebody else holds it. What is wrong with the list ends the import."""
+        try:
+            match one.state:
+                case "reading":
+                    await self._read(one)
+                case "checking":
+                    await self._check(one)
+                case "importing":
+                    await self._bring(one)
+                case _:
+                    await contact_imports.step(self._db, one, self._clock.unix_ms(), let_go=True)
+        except LeaseLost:
+            log.info("import goes on elsewhere", import_id=one.id)
+        except StoreError:
+            raise
+        except AppError as error:
+            await self._give_up(one, error.message)
+        except BaseExceptionGroup as group:
+            refused, rest = group.split(ValidationFailed)
+            if rest is not None or refused is None:
+                raise
+            await self._give_up(one, _first(refused))
+
+    async def _give_up(self, one: ContactImport, problem: str) -> None:
+        log.info("import given up", import_id=one.id, problem=problem)
+        now = await contact_imports.get(self._db, one.tenant_id, one.id)
+        if now.runner == one.runner:
+            failed = msgspec.structs.replace(now, state="failed", problem=problem)
+            async with self._db.tx() as tx:
+                await contact_imports.step(tx, failed, self._clock.unix_ms(), let_go=True)
+                await contact_imports.drop_pieces(tx, one.id)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+    async def _read(self, one: ContactImport) -> None:
+        """Rows of the file into the store; the first rows say what the columns are."""
+        names: tuple[str, ...] = ()
+        seq = 0
+        async for told in read_list(one.kind, self._pieces(one.id)):
+            if isinstance(told, Opened):
+                one = msgspec.structs.replace(one, notes=msgspec.json.encode(told.notes).decode())
+                continue
+            rows = list(told.rows)
+            if not names:
+                heading = has_heading(rows[0][1])
+                width = len(rows[0][1]) if heading else max(len(cells) for _, cells in rows)
+                names = named(rows[0][1] if heading else (), width)
+                rows = rows[1:] if heading else rows
+                columns = proposed(names, [cells for _, cells in rows[:PROBED]])
+                one = msgspec.structs.replace(one, columns=msgspec.json.encode(columns).decode())
+            fresh = [_staged(one, seq + n, line, cells) for n, (line, cells) in enumerate(rows, 1)]
+            seq += len(rows)
+            if seq > one.rows_total:  # else it was stored before a restart
+                async with self._db.tx() as tx:
+                    one = msgspec.structs.replace(one, rows_total=seq)
+                    one = await contact_imports.step(tx, one, self._clock.unix_ms())
+                    await contact_rows.stage(tx, fresh)
+        if seq == 0:
+            raise ValidationFailed("The list has a heading and no rows." if names else "The file is empty.")
+        await self._was_read(one)
+
+    async def _was_read(self, one: ContactImport) -> None:
+        columns, problem = one.mapping, ""
+        try:
+            columns = with_meanings(columns, one.chosen.mapping)
+        except ValidationFailed as refused:
+            problem = refused.message
+        async with self._db.tx() as tx:
+            one = msgspec.structs.replace(
+                one,
+                state="review" if problem else "checking",
+                problem=problem,
+                columns=msgspec.json.encode(columns).decode(),
+            )
+            one = await contact_imports.step(tx, one, self._clock.unix_ms(), let_go=bool(problem))
+            await contact_imports.drop_pieces(tx, one.id)
+        if not problem:
+            await self._check(one)
+
+    async def _pieces(self, import_id: str) -> AsyncIterator[bytes]:
+        seq = 0
+        while (body := await contact_imports.piece(self._db, import_id, seq)) is not None:
+            yield body
+            seq += 1
+
+    # --- checking -----------------------------------------------------------------------------------------------
+    async def _check(self, one: ContactImport) -> None:
+        """A verdict for every row behind the cursor; then a person looks."""
+        columns = checked(one.mapping)
+        terms = await terms_of(self._db, one, self._site)
+        async with checker(terms, columns) as program:
+            while rows := await contact_rows.after(self._db, one.id, one.checked_seq, CHUNK):
+                verdicts = await program.check([row.values for row in rows])
+                now_ms = self._clock.unix_ms()
+                found = await judged(self._db, one, rows, verdicts, now_ms)
+                async with self._db.tx() as tx:
+                    one = msgspec.structs.replace(
+                        one,
+                        checked_seq=rows[-1].seq,
+                        counts=msgspec.json.encode(tallied(one.tally, found)).decode(),
+                    )
+                    one = await contact_imports.step(tx, one, now_ms)
+                    await contact_rows.save(tx, found)
+        one = msgspec.structs.replace(one, state="review", problem="")
+        await contact_imports.step(self._db, one, self._clock.unix_ms(), let_go=True)
+
+    # --- bringing in --------------------------------------------------------------------------------------------
+    async def _bring(self, one: ContactImport) -> None:
+        """Rows behind the cursor become contacts, or entries of the list."""
+        while True:
+            async with self._db.tx() as tx:
+                await tx.exclusive(DIALING)
+                now_ms = self._clock.unix_ms()
+                rows = await contact_rows.after(tx, one.id, one.imported_seq, CHUNK_IN)
+                if not rows:
+                    done = msgspec.structs.replace(one, state="done")
+                    await contact_imports.step(tx, done, now_ms, let_go=True)
+                    return
+                tally = tallied(one.tally, rows, -1)
+                one = msgspec.structs.replace(one, imported_seq=rows[-1].seq)
+                one = await contact_imports.step(tx, one, now_ms)
+                after = await bring_in(tx, one, rows, now_ms)
+                counts = msgspec.json.encode(tallied(tally, after)).decode()
+                one = await contact_imports.step(tx, msgspec.structs.replace(one, counts=counts), now_ms)
+
+
+def _staged(one: ContactImport, seq: int, line: int, cells: tuple[str, ...]) -> ImportRow:
+    return ImportRow(
+        import_id=one.id,
+        seq=seq,
+        tenant_id=one.tenant_id,
+        line=line,
+        cells=msgspec.json.encode(cells).decode(),
+        state="unchecked",
+        issue="",
+        sentence="",
+        number="",
+        made="{}",
+        edited=False,
+        contact_id=None,
+    )
+
+
+def _first(group: BaseException) -> str:
+    inner: tuple[BaseException, ...] = getattr(group, "exceptions", ())
+    return _first(inner[0]) if inner else getattr(group, "message", str(group))

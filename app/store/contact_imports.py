@@ -1,0 +1,209 @@
+"""Rows of `contact_imports` and the pieces of their files. Rows of the lists themselves: `contact_rows`.
+
+Whoever works on an import holds it (`hold`): every write of a step names the holder's number, so a runner that was
+away too long writes nothing more. The file lies here in pieces until its rows are stored.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from app.domain.contacts.contact import Options, Target
+from app.domain.contacts.mapping import Column
+from app.errors import ConflictError, LeaseLost, NotFoundError
+from app.store.db import Reader, SqlValue, Tx, Writer
+from app.store.rows import to_struct, with_columns, with_values
+
+State = Literal["receiving", "reading", "checking", "review", "importing", "done", "failed", "cancelled"]
+Kind = Literal["csv", "xlsx"]
+RUNNING: tuple[State, ...] = ("reading", "checking", "importing")
+HOLD_MS = 15_000
+PIECE_BYTES = 256 * 1024
+
+
+class ContactImport(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. JSON text: `options` (Options), `columns` (Column), `notes` (sentences about how the file was
+    read), `counts` (rows by issue, and by what became of them).
+    """
+
+    id: str
+    tenant_id: str
+    target: Target
+    name: str
+    digest: str
+    kind: Kind
+    state: State
+    options: str
+    columns: str
+    notes: str
+    counts: str
+    problem: str
+    rows_total: int
+    checked_seq: int
+    imported_seq: int
+    runner: int
+    runner_until_ms: int
+    created_by: str
+    created_ms: int
+    updated_ms: int
+
+    @property
+    def chosen(self) -> Options:
+        """How the list is read."""
+        return msgspec.json.decode(self.options, type=Options)
+
+    @property
+    def mapping(self) -> tuple[Column, ...]:
+        """The columns and what they mean; empty until the file was read."""
+        return msgspec.json.decode(self.columns, type=tuple[Column, ...])
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What a person should know about the way the file was read."""
+        return msgspec.json.decode(self.notes, type=tuple[str, ...])
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """Rows by issue (`issue:bad_number`) and by state (`ready`, `rejected`, `skipped`, `imported`)."""
+        return msgspec.json.decode(self.counts, type=dict[str, int])
+
+
+_INSERT = with_values("INSERT INTO contact_imports ($columns) VALUES ($values)", ContactImport)
+_GET = with_columns(
+    "SELECT $columns FROM contact_imports WHERE tenant_id = :tenant_id AND id = :id", ContactImport
+)
+_LIST = with_columns(
+    """
+    SELECT $columns FROM contact_imports WHERE tenant_id = :tenant_id AND id < :before
+    ORDER BY id DESC LIMIT :limit
+    """,
+    ContactImport,
+)
+_SAME = with_columns(
+    """
+    SELECT $columns FROM contact_imports WHERE tenant_id = :tenant_id AND digest = :digest AND target = :target
+        AND state IN ('reading', 'checking', 'review', 'importing') ORDER BY id DESC LIMIT 1
+    """,
+    ContactImport,
+)
+_HOLD = with_columns(
+    """
+    UPDATE contact_imports SET runner = runner + 1, runner_until_ms = :until_ms
+    WHERE id = (SELECT id FROM contact_imports WHERE state IN ('reading', 'checking', 'importing')
+        AND runner_until_ms < :now_ms AND (:id IS NULL OR id = :id) ORDER BY runner_until_ms LIMIT 1
+        FOR UPDATE SKIP LOCKED)
+    RETURNING $columns
+    """,
+    ContactImport,
+)
+_STEP = """
+    UPDATE contact_imports SET state = :state, options = :options, columns = :columns, notes = :notes,
+        counts = :counts, problem = :problem, rows_total = :rows_total, checked_seq = :checked_seq,
+        imported_seq = :imported_seq, runner_until_ms = :runner_until_ms, updated_ms = :updated_ms
+    WHERE id = :id AND runner = :runner
+"""
+_RECEIVED = """
+    UPDATE contact_imports SET state = :state, digest = :digest, problem = :problem
+    WHERE id = :id AND state = 'receiving'
+"""
+_PIECE = """
+    INSERT INTO contact_import_pieces (import_id, seq, tenant_id, body) VALUES (:import_id, :seq, :tenant_id,
+    :body)
+"""
+
+
+async def create(sql: Writer, new: ContactImport) -> ContactImport:
+    """Store a new import."""
+    await sql.execute(_INSERT, msgspec.structs.asdict(new))
+    return new
+
+
+async def received(sql: Writer, one: ContactImport, digest: str, state: State, problem: str = "") -> None:
+    """The whole file is here (state reading), or it is not taken."""
+    params: dict[str, SqlValue] = {"id": one.id, "digest": digest, "state": state, "problem": problem}
+    await sql.execute(_RECEIVED, params)
+
+
+async def add_piece(sql: Writer, one: ContactImport, seq: int, body: bytes) -> None:
+    """The next piece of the file."""
+    await sql.execute(_PIECE, {"import_id": one.id, "seq": seq, "tenant_id": one.tenant_id, "body": body})
+
+
+async def piece(sql: Reader, import_id: str, seq: int) -> bytes | None:
+    """A piece of the file; None behind the last one."""
+    row = await sql.one(
+        "SELECT body FROM contact_import_pieces WHERE import_id = :id AND seq = :seq",
+        {"id": import_id, "seq": seq},
+    )
+    return None if row is None else bytes(row[0])
+
+
+async def drop_pieces(sql: Writer, import_id: str) -> None:
+    """The file is not needed any more."""
+    await sql.execute("DELETE FROM contact_import_pieces WHERE import_id = :id", {"id": import_id})
+
+
+async def get(sql: Reader, tenant_id: str, import_id: str) -> ContactImport:
+    """One import. Raises NotFoundError."""
+    row = await sql.one(_GET, {"tenant_id": tenant_id, "id": import_id})
+    if row is None:
+        raise NotFoundError("There is no such import.")
+    return to_struct(ContactImport, row)
+
+
+async def newest(sql: Reader, tenant_id: str, *, before: str = "", limit: int = 20) -> list[ContactImport]:
+    """Imports of a tenant, newest first."""
+    params = {"tenant_id": tenant_id, "before": before or "g", "limit": limit}
+    return [to_struct(ContactImport, row) for row in await sql.fetch(_LIST, params)]
+
+
+async def unfinished(sql: Reader, tenant_id: str, digest: str, target: Target) -> ContactImport | None:
+    """An import of the same file that is not at its end."""
+    row = await sql.one(_SAME, {"tenant_id": tenant_id, "digest": digest, "target": target})
+    return None if row is None else to_struct(ContactImport, row)
+
+
+async def hold(sql: Writer, now_ms: int, import_id: str | None = None) -> ContactImport | None:
+    """Take an import that has something to do and that nobody holds; or this one. None: there is none."""
+    rows = await sql.change(_HOLD, {"now_ms": now_ms, "until_ms": now_ms + HOLD_MS, "id": import_id})
+    return to_struct(ContactImport, rows[0]) if rows else None
+
+
+async def step(sql: Writer, one: ContactImport, now_ms: int, *, let_go: bool = False) -> ContactImport:
+    """Store how far an import is. Raises LeaseLost when somebody else holds it now."""
+    until_ms = 0 if let_go else now_ms + HOLD_MS
+    one = msgspec.structs.replace(one, runner_until_ms=until_ms, updated_ms=now_ms)
+    if await sql.execute(_STEP, msgspec.structs.asdict(one)) != 1:
+        raise LeaseLost("Another process goes on with this import.")
+    return one
+
+
+async def change(tx: Tx, tenant_id: str, import_id: str, states: Sequence[State]) -> ContactImport:
+    """An import that a person changes, locked and fenced against whoever worked on it. Raises NotFoundError, or
+    ConflictError when it is in none of `states`.
+    """
+    params: dict[str, SqlValue] = {"tenant_id": tenant_id, "id": import_id}
+    row = await tx.one(f"{_GET} FOR UPDATE", params)
+    if row is None:
+        raise NotFoundError("There is no such import.")
+    one = to_struct(ContactImport, row)
+    if one.state not in states:
+        raise ConflictError(f"The import is {TOLD[one.state]}; this cannot be done now.")
+    await tx.execute(
+        "UPDATE contact_imports SET runner = runner + 1 WHERE tenant_id = :tenant_id AND id = :id", params
+    )
+    return msgspec.structs.replace(one, runner=one.runner + 1)
+
+
+TOLD: dict[State, str] = {
+    "receiving": "being received",
+    "reading": "being read",
+    "checking": "being checked",
+    "review": "waiting for you",
+    "importing": "being imported",
+    "done": "done",
+    "failed": "given up",
+    "cancelled": "cancelled",
+}
+"""States in words."""

@@ -1,0 +1,264 @@
+"""A list from the file to contacts: checks, edits, what is kept and what is told, on both databases."""
+
+import asyncio
+import csv
+import io
+
+import msgspec
+import pytest
+
+from app.domain.contacts.csv_text import unescaped
+from app.errors import ConflictError, NotFoundError, ValidationFailed
+from app.store import consents, contact_imports, contact_rows, contacts, dnd, leases, recipients, tasks, users
+from app.store.consents import NewConsent
+from app.store.dnd import DoNotCall
+from tests.unit.app.store_world import NOW, TENANT, add_agent, new_task
+from tests.unit.contacts.import_world import ImportWorld
+
+pytestmark = pytest.mark.anyio
+
+LIST = """Name;Phone;Zone;Language;Notes;Color
+Ann Lee;+1 202 555 0123;America/New_York;en;likes mornings;blue
+Bob;+1 202 555 0124;;;;red
+Again;+12025550123;;;;
+Bad;12;;;;
+=cmd|'/C calc'!A0;+33 1 40 20 50 50;;;;green
+Dora;+12025550126;Mars/Olympus;;;
+"""
+
+
+async def listed(world: ImportWorld, number: str) -> None:
+    async with world.db.tx() as tx:
+        entry = DoNotCall(id="d" * 32, tenant_id=TENANT, number=number, reason="asked", source="operator")
+        await dnd.add(tx, entry, NOW)
+
+
+async def issues(world: ImportWorld, one: contact_imports.ContactImport) -> list[tuple[str, str]]:
+    rows = await contact_rows.page(world.db, world.tenant_id, one.id)
+    return [(row.state, row.issue) for row in rows]
+
+
+async def test_every_row_is_taken_or_told(world: ImportWorld) -> None:
+    await listed(world, "+12025550124")
+    one = await world.checked(LIST)
+    assert (one.state, one.rows_total, one.told) == (
+        "review",
+        6,
+        ("Read as UTF-8, cells separated by semicolon.",),
+    )
+    assert await issues(world, one) == [
+        ("ready", ""),
+        ("rejected", "do_not_call"),
+        ("rejected", "duplicate"),
+        ("rejected", "bad_number"),
+        ("rejected", "wrong_country"),
+        ("ready", "no_zone"),
+    ]
+    assert one.tally["ready"] + one.tally["rejected"] == 6
+    done = await world.brought(one)
+    assert (done.state, done.tally["imported"], done.tally["rejected"]) == ("done", 2, 4)
+    found = await contacts.search(world.db, TENANT)
+    ann = next(contact for contact in found.contacts if contact.name == "Ann Lee")
+    assert (ann.zone, ann.language, ann.import_id) == ("America/New_York", "en", one.id)
+    assert msgspec.json.decode(ann.variables) == {"Color": "blue"}
+    remembered = await recipients.get(world.db, TENANT, "+12025550123")
+    assert remembered is not None
+    assert remembered.preferences == "likes mornings"
+    assert [one.name for one in await contacts.find_by_name(world.db, TENANT, "lee")] == ["Ann Lee"]
+    assert await contact_imports.piece(world.db, one.id, 0) is None, "the file is not kept"
+
+
+async def test_rejected_rows_come_back_with_reasons_and_without_formulas(world: ImportWorld) -> None:
+    one = await world.brought(await world.checked(LIST))
+    text = await world.rejected(one)
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert rows[0][:5] == ["Row in the file", "What is wrong", "In words", "Name", "Phone"]
+    assert [row[:2] for row in rows[1:]] == [["4", "duplicate"], ["5", "bad_number"], ["6", "wrong_country"]]
+    assert rows[3][3] == "'=cmd|'/C calc'!A0" or unescaped(rows[3][3]).startswith("=cmd")
+    assert all(not cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+    mended = text.replace("12;", "+12025550127;").replace(",12,", ",+12025550127,")
+    again = await world.checked(mended)
+    assert again.tally["ready"] == 2, "the mended row is new, the duplicate is known by now"
+    assert [column.meaning for column in again.mapping][:5] == [
+        "leave_out",
+        "leave_out",
+        "leave_out",
+        "name",
+        "number",
+    ]
+
+
+async def test_twice_is_once(world: ImportWorld) -> None:
+    first = await world.brought(await world.checked(LIST))
+    ids = {one.number: one.id for one in (await contacts.search(world.db, TENANT)).contacts}
+    second = await world.checked(LIST.replace("blue", "black").replace("Ann Lee", ""))
+    assert second.id != first.id
+    assert ("ready", "known") in await issues(world, second)
+    await world.brought(second)
+    after = {one.number: one for one in (await contacts.search(world.db, TENANT)).contacts}
+    assert {number: one.id for number, one in after.items()} == ids
+    ann = after["+12025550123"]
+    assert (ann.name, msgspec.json.decode(ann.variables)) == ("Ann Lee", {"Color": "black"}), (
+        "blank cells erase nothing"
+    )
+
+
+async def test_known_contacts_can_be_left_alone(world: ImportWorld) -> None:
+    await world.brought(await world.checked(LIST))
+    done = await world.brought(await world.checked(LIST.replace("blue", "black"), skip_known=True))
+    assert done.tally.get("imported", 0) == 0
+    assert done.tally["skipped"] >= 2
+    ann = (await contacts.by_numbers(world.db, TENANT, ["+12025550123"]))["+12025550123"]
+    assert msgspec.json.decode(ann.variables) == {"Color": "blue"}
+
+
+async def test_the_same_file_that_waits_already_is_gone_on_with(world: ImportWorld) -> None:
+    one = await world.checked(LIST)
+    assert (await world.send(LIST)).id == one.id
+    assert (await world.send(LIST, target="do_not_call")).id != one.id
+
+
+async def test_rows_are_mended_one_by_one(world: ImportWorld) -> None:
+    one = await world.checked(LIST)
+    mended = await world.desk.edit(TENANT, one.id, 4, {1: "+1 202 555 0199"})
+    assert (mended.state, mended.issue, mended.edited) == ("ready", "", True)
+    twice = await world.desk.edit(TENANT, one.id, 4, {1: "+12025550124"})
+    assert (twice.issue, "row 2" in twice.sentence) == ("duplicate", True)
+    first = await world.desk.edit(TENANT, one.id, 1, {1: "+12025550140"})
+    assert first.state == "ready"
+    freed = await contact_rows.get(world.db, TENANT, one.id, 3)
+    assert (freed.state, freed.issue) == ("ready", ""), "its duplicate is one no more"
+    skipped = await world.desk.skip(TENANT, one.id, 2)
+    assert skipped.state == "skipped"
+    counted = (await world.again(one)).tally
+    states = [state for state, _ in await issues(world, one)]
+    assert {key: count for key, count in counted.items() if ":" not in key} == {
+        state: states.count(state) for state in set(states)
+    }
+    await world.desk.skip(TENANT, one.id, 2, undo=True)
+    assert (await issues(world, one))[1] == ("ready", "")
+
+
+async def test_other_columns_are_checked_anew(world: ImportWorld) -> None:
+    one = await world.checked("a,b\n+12025550123,+12025550124\n+12025550123,+12025550125\n")
+    assert one.tally == {"ready": 1, "rejected": 1, "issue:duplicate": 1}
+    await world.desk.remap(TENANT, one.id, [("b", "number"), ("a", "leave_out")], one.chosen)
+    again = await world.go_on(one)
+    assert (again.state, again.tally) == ("review", {"ready": 2})
+    with pytest.raises(ValidationFailed):
+        await world.desk.remap(TENANT, one.id, [("b", "name"), ("a", "name")], one.chosen)
+
+
+async def test_a_list_without_a_number_waits_for_a_person(world: ImportWorld) -> None:
+    one = await world.checked("who;what\nAnn;x\n")
+    assert (one.state, "telephone number" in one.problem) == ("review", True)
+    with pytest.raises(ValidationFailed):
+        await world.ordered(one)
+
+
+async def test_consent_is_asked_for_kept_and_never_revived(world: ImportWorld) -> None:
+    await consents.give(
+        world.db,
+        TENANT,
+        NewConsent(number="+12025550124", purpose="marketing", level="written", evidence="form", given_ms=NOW - 9),
+    )
+    await consents.withdraw(world.db, TENANT, "+12025550124", NOW - 5)
+    body = "Phone,Consent\n+12025550123,form 7\n+12025550124,form 8\n+12025550125,\n"
+    one = await world.checked(body, purpose="marketing", consent_level="written")
+    assert await issues(world, one) == [("ready", ""), ("rejected", "withdrawn"), ("ready", "no_consent")]
+    await world.brought(one)
+    given = await consents.of_callee(world.db, TENANT, "+12025550123", "marketing")
+    assert given is not None
+    assert (given.level, given.evidence) == ("written", "form 7 (list list.csv, row 2)")
+    withdrawn = await consents.of_callee(world.db, TENANT, "+12025550124", "marketing")
+    assert withdrawn is not None
+    assert withdrawn.withdrawn_ms == NOW - 5
+    assert await consents.of_callee(world.db, TENANT, "+12025550125", "marketing") is None
+
+
+async def test_who_opts_out_between_check_and_import_stays_out(world: ImportWorld) -> None:
+    one = await world.checked("Phone\n+12025550123\n+12025550124\n")
+    await listed(world, "+12025550124")
+    done = await world.brought(one)
+    assert (done.tally["imported"], done.tally["issue:do_not_call"]) == (1, 1)
+
+
+async def test_a_do_not_call_list_works_at_once(world: ImportWorld) -> None:
+    await add_agent(world.db)
+    waiting = await tasks.create(world.db, TENANT, new_task("+12025550123"), NOW)
+    other = await tasks.create(world.db, TENANT, new_task("+12025550177"), NOW)
+    one = await world.checked("tel\n+1 202 555 0123\n+19005550123\nx\n", target="do_not_call", reason="regulator")
+    done = await world.brought(one)
+    assert (done.tally["imported"], done.tally["rejected"]) == (2, 1)
+    assert (await tasks.get(world.db, TENANT, waiting.id)).state == "suppressed"
+    assert [claim.id for claim in await leases.claim_due(world.db, NOW, "me", 1_000, 5)] == [other.id]
+    entries = await dnd.page(world.db, TENANT)
+    assert {(entry.number, entry.reason, entry.source) for entry in entries} == {
+        ("+12025550123", "regulator", "import"),
+        ("+19005550123", "regulator", "import"),
+    }
+    assert [entry.number for entry in await dnd.page(world.db, TENANT, "+1202")] == ["+12025550123"]
+
+
+async def test_other_tenants_see_nothing(world: ImportWorld) -> None:
+    await users.add_tenant(world.db, "other", "Other", 0)
+    one = await world.brought(await world.checked(LIST))
+    contact = (await contacts.search(world.db, TENANT)).contacts[0]
+    assert (await contacts.search(world.db, "other")).contacts == ()
+    assert await contacts.find_by_name(world.db, "other", "lee") == ()
+    assert (await contacts.of_import(world.db, "other", one.id)).contacts == ()
+    assert await contact_rows.page(world.db, "other", one.id) == []
+    for asked in (
+        contacts.get(world.db, "other", contact.id),
+        contact_imports.get(world.db, "other", one.id),
+        world.desk.edit("other", one.id, 1, {1: "x"}),
+    ):
+        with pytest.raises(NotFoundError):
+            await asked
+
+
+async def test_a_process_that_was_away_too_long_writes_nothing_more(world: ImportWorld) -> None:
+    one = await world.send(LIST)
+    held = await contact_imports.hold(world.db, NOW, one.id)
+    assert held is not None
+    assert await contact_imports.hold(world.db, NOW + 1, one.id) is None, "held by somebody"
+    assert await contact_imports.hold(world.db, NOW + 60_000, one.id) is not None
+    with pytest.raises(ConflictError):
+        await contact_imports.step(world.db, held, NOW + 60_000)
+
+
+async def test_two_processes_do_the_work_once(world: ImportWorld) -> None:
+    other = ImportWorld(world.db)
+    one = await world.send("Phone\n" + "".join(f"+1202555{n:04d}\n" for n in range(100, 200)))
+    async with asyncio.TaskGroup() as group:
+        both = [group.create_task(each.go_on(one)) for each in (world, other)]
+    assert {task.result().tally["ready"] for task in both} == {100}
+
+
+async def test_a_file_that_is_no_list_ends_its_import(world: ImportWorld) -> None:
+    one = await world.checked(b"PK\x03\x04 broken", "x.xlsx")
+    assert (one.state, "damaged" in one.problem) == ("failed", True)
+    with pytest.raises(ValidationFailed):
+        await world.send(b"")
+    with pytest.raises(ValidationFailed):
+        await world.send(b"%PDF-1.7")
+
+
+async def test_names_are_found_by_words_and_pages_follow(world: ImportWorld) -> None:
+    rows = "".join(f"Person {n} Weiß;+1202555{n:04d}\n" for n in range(100, 180))
+    await world.brought(await world.checked("Name;Phone\n" + rows))
+    found = await contacts.find_by_name(world.db, TENANT, "WEISS person 107")
+    assert [one.name for one in found] == ["Person 107 Weiß"]
+    assert len(await contacts.find_by_name(world.db, TENANT, "weiß 10")) == 10
+    assert (await contacts.find_by_name(world.db, TENANT, "person 101"))[0].name == "Person 101 Weiß"
+    seen: list[str] = []
+    before = ""
+    while True:
+        page = await contacts.search(world.db, TENANT, "weiß", before=before, limit=30)
+        seen += [one.id for one in page.contacts]
+        if page.next is None:
+            break
+        before = page.next
+    assert len(seen) == len(set(seen)) == 80
+    assert len((await contacts.search(world.db, TENANT, "+1202555010")).contacts) == 10
+    assert (await contacts.search(world.db, TENANT, "%_")).contacts == ()
