@@ -34,7 +34,7 @@ VERBS = (
     ),
     Verb(
         "import",
-        "app.cli.contacts:import_command",
+        "app.cli.import:import_command",
         "Read FILE (CSV or XLSX), say what is wrong with which row, and bring the others in.",
     ),
     Verb(
