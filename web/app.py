@@ -31,6 +31,7 @@ from web.auth import PUBLIC, identify, person_of, require
 from web.calendar.page import Calendar
 from web.calendar.routes import calendar_routes
 from web.calls import Socket, call_routes
+from web.chat.routes import chat_routes
 from web.desk import Desk
 from web.guard import add_headers, guard
 from web.live import Hubs
@@ -74,7 +75,7 @@ def create_app(
     async def hub_life(_app: Litestar) -> AsyncGenerator[None]:
         try:
             async with asyncio.TaskGroup() as group:
-                with hubs.running(group):
+                with hubs.running(group), desk.replies.running(group):
                     yield
         finally:
             await desk.close()
@@ -89,6 +90,7 @@ def create_app(
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
             *calendar_routes(Calendar(db, clock, site, templates)),
             *planning_routes(desk),
+            *chat_routes(desk, templates),
             _health_route(settings, db),
             api_router(templates, resources(parts)),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),

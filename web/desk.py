@@ -1,6 +1,7 @@
 """The planner as the console uses it: opened with the first question, closed with the console."""
 
 import asyncio
+import hashlib
 from contextlib import AsyncExitStack
 
 from app.bus import Bus
@@ -9,6 +10,7 @@ from app.config import Settings
 from app.domain.admission_site import Site
 from app.domain.people import Person
 from app.domain.planning import Profile
+from app.domain.policy.zones import zone_named
 from app.errors import NotFoundError
 from app.ids import is_id, new_id
 from app.llm.lookups.connect import lookups
@@ -18,6 +20,7 @@ from app.llm.planner import Planner
 from app.store import conversations, users
 from app.store.conversations import Conversation
 from app.store.db import Database
+from web.chat.replies import Replies
 
 
 class Desk:
@@ -25,6 +28,7 @@ class Desk:
 
     def __init__(self, settings: Settings, db: Database, bus: Bus, clock: Clock, site: Site) -> None:
         self.settings, self.db, self.clock, self.site = settings, db, clock, site
+        self.replies = Replies()
         self._bus = bus
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -56,15 +60,19 @@ class Desk:
         model = await self.model()
         return Orchestrator(self.settings, self.clock, self.db, self._bus, model=model, site=self.site)
 
-    async def conversation(self, person: Person, conversation_id: str, display_name: str) -> Conversation:
-        """The person's conversation, or a new one when no id is given. Raises NotFoundError."""
+    async def conversation(
+        self, person: Person, conversation_id: str, display_name: str, client_key: str | None = None
+    ) -> Conversation:
+        """The person's conversation, or a new one when no id is given; a first message that is sent again with its
+        key finds the one it began. Raises NotFoundError.
+        """
         if conversation_id:
             if not is_id(conversation_id):
                 raise NotFoundError("There is no such conversation.")
             return await conversations.get(self.db, person.tenant_id, person.actor, conversation_id)
         now_ms = self.clock.unix_ms()
         fresh = Conversation(
-            id=new_id(now_ms),
+            id=_begun_by(person, client_key) if client_key else new_id(now_ms),
             tenant_id=person.tenant_id,
             owner=person.actor,
             display_name=display_name.strip()[:100] or person.name,
@@ -74,13 +82,24 @@ class Desk:
         )
         return await conversations.create(self.db, fresh)
 
-    async def profile(self, person: Person, conversation: Conversation) -> Profile:
-        """Who is speaking; a program has no time zone of its own."""
+    async def profile(self, person: Person, conversation: Conversation, browser_zone: str = "") -> Profile:
+        """Who is speaking. `browser_zone` (IANA name) is that of the clock in front of the person; it counts while
+        none is on record, and a program has none.
+        """
         if person.via != "session":
             return Profile(name=conversation.display_name)
         user = await users.get(self.db, person.tenant_id, person.user_id)
-        return Profile(name=conversation.display_name, zone=user.time_zone)
+        zone = user.time_zone
+        if zone == "UTC" and browser_zone and zone_named(browser_zone) is not None:
+            zone = browser_zone
+        return Profile(name=conversation.display_name, zone=zone)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._open.aclose()
+
+
+def _begun_by(person: Person, client_key: str) -> str:
+    """The id of the conversation that this message begins."""
+    named = f"{person.tenant_id}\0{person.actor}\0{client_key}"
+    return hashlib.sha256(named.encode()).hexdigest()[:32]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
@@ -17,8 +17,9 @@ from app.errors import AppError, NotFoundError, ValidationFailed
 from app.ids import is_id
 from app.llm.agent_prompt import AgentPrompt, agent_prompt
 from app.llm.orchestrator import Confirmer
-from app.llm.planner import Event, LookingUp, Replied, Said
+from app.llm.planner import Event, LookingUp, Replied, Taken
 from app.llm.planner_answer import TextPiece, TextWithdrawn
+from app.llm.planner_message import Said
 from app.llm.single_task import SingleTask, schedule
 from web.auth import caller_of, needs, signed_in
 from web.desk import Desk
@@ -29,14 +30,20 @@ LINES = "application/x-ndjson"
 
 
 class ChatBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A message. Without `conversation_id` a conversation begins; `client_key` makes a repeated message one."""
+    """A message. Without `conversation_id` a conversation begins; `client_key` makes a repeated message one.
+
+    `again`: nothing new, but another reply to what was said before the turn of this number, which is a failure, or
+    to that turn itself. `time_zone`: of the clock in front of the person.
+    """
 
     conversation_id: str = ""
     display_name: str = ""
+    time_zone: str = ""
     message: str = ""
     answers: dict[str, object] | None = None
     tables: tuple[str, ...] = ()
-    client_key: str | None = None
+    client_key: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    again: int | None = None
 
 
 class ChatReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,15 +80,14 @@ def _chat_routes(desk: Desk) -> list[HTTPRouteHandler]:
         """One message, one reply; with `Accept: application/x-ndjson` as a stream of events, a line each."""
         person = signed_in(request)
         planner = await desk.planner()
-        chat = await desk.conversation(person, data.conversation_id, data.display_name)
-        profile = await desk.profile(person, chat)
-        said = Said(
-            text=data.message, answers=data.answers, tables=data.tables, client_key=data.client_key or None
-        )
-        events = planner.reply(chat, profile, said)
+        key = data.client_key or None
+        chat = await desk.conversation(person, data.conversation_id, data.display_name, key)
+        profile = await desk.profile(person, chat, data.time_zone)
+        said = Said(text=data.message, answers=data.answers, tables=data.tables, client_key=key, again=data.again)
+        events = desk.replies.begin(planner, chat, profile, said).follow()
         if LINES in request.headers.get("accept", ""):
-            first = await anext(aiter(events))  # what cannot be taken is refused with a status
-            return Stream(_lines(chat.id, first, events), media_type=LINES)
+            first = await anext(events)  # what cannot be taken is refused with a status
+            return Stream(told_lines(chat.id, first, events), media_type=LINES)
         turn = await _last(events)
         return Response(ChatReply(conversation_id=chat.id, turn=turn))
 
@@ -146,20 +152,24 @@ async def _last(events: AsyncIterator[Event]) -> PlannerTurn:
     return turn
 
 
-async def _lines(conversation_id: str, first: Event, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
-    """Each event as a line of JSON; what goes wrong after the first one is the last line."""
-    yield _line({"event": "conversation", "conversation_id": conversation_id})
-    yield _line(_told(first))
+async def told_lines(conversation_id: str, first: Event, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+    """Each event as a line of JSON; what goes wrong after the first one is the last line. The reply goes on when
+    whoever reads leaves.
+    """
+    yield told_line({"event": "conversation", "conversation_id": conversation_id})
+    yield told_line(_told(first))
     try:
-        async with aclosing(events):  # a browser that goes away gives the reply up
+        async with aclosing(events):
             async for event in events:
-                yield _line(_told(event))
+                yield told_line(_told(event))
     except AppError as error:
-        yield _line({"event": "problem", **problem_of(error)})
+        yield told_line({"event": "problem", **problem_of(error)})
 
 
 def _told(event: Event) -> dict[str, object]:
     match event:
+        case Taken(seq=seq):
+            return {"event": "taken", "seq": seq}
         case TextPiece(text=text):
             return {"event": "text", "text": text}
         case TextWithdrawn():
@@ -170,5 +180,5 @@ def _told(event: Event) -> dict[str, object]:
             return {"event": "reply", "turn": turn}
 
 
-def _line(value: dict[str, object]) -> bytes:
+def told_line(value: dict[str, object]) -> bytes:
     return msgspec.json.encode(value) + b"\n"

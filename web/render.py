@@ -15,6 +15,7 @@ GROUPS = ("Live", "Plan", "Reach", "Set up", "House")
 PLACES: tuple[tuple[str, str, Permission, str], ...] = (
     ("/", "Wallboard", Permission.SEE, "Live"),
     ("/questions", "Questions", Permission.STEER, "Live"),
+    ("/chat", "Chat", Permission.PLAN, "Plan"),
     ("/tasks", "Tasks", Permission.SEE, "Plan"),
     ("/calendar", "Calendar", Permission.SEE, "Plan"),
     ("/people", "People", Permission.PEOPLE, "House"),

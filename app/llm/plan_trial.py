@@ -24,9 +24,10 @@ from app.ids import new_id
 from app.llm.lookups.connect import lookups
 from app.llm.model import TextModel
 from app.llm.orchestrator import Confirmer, Orchestrator
-from app.llm.planner import Planner, Replied, Said
+from app.llm.planner import Planner, Replied
 from app.llm.planner_answer import TextWithdrawn
 from app.llm.planner_lookups import ROUNDS
+from app.llm.planner_message import Said
 from app.policy_packs import enabled_packs, load_packs
 from app.sim.text.briefs import Brief, Turn
 from app.sim.text.lookups import SimLookups

@@ -5,7 +5,7 @@ repeated. Only the reply's transaction makes a plan, and nothing here makes a ca
 """
 
 import hashlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import anyio
@@ -19,25 +19,19 @@ from app.domain.plan import PlanDraft
 from app.domain.plan_check import PlanWorld
 from app.domain.plan_diff import diff
 from app.domain.plan_forecast import forecast
-from app.domain.plan_form import read_answers
-from app.domain.plan_sources import Sources, read_table
-from app.domain.planning import (
-    MAX_MESSAGE,
-    MAX_TABLE,
-    Attachment,
-    PlannerTurn,
-    Profile,
-    TurnContent,
-)
-from app.errors import ConflictError, ValidationFailed
+from app.domain.plan_sources import Sources
+from app.domain.planning import PlannerTurn, Profile
+from app.errors import ConflictError
 from app.ids import new_id
 from app.llm import planner_answer, planner_lookups
 from app.llm.errors import TextModelError
 from app.llm.lookups.connect import Lookups
 from app.llm.model import TextModel
 from app.llm.planner_answer import Answered, AnswerStep, NotAnswered, TextPiece, TextWithdrawn
+from app.llm.planner_claim import Claim
 from app.llm.planner_history import context_of, items_of, sources_of
 from app.llm.planner_lookups import LookupStep
+from app.llm.planner_message import Said, check_again, given_before, known_turn, user_turn, without_failures
 from app.llm.planner_reply import reply_turn, stored_plan
 from app.llm.planner_world import forecast_terms, limits_of, world_for
 from app.store import conversations
@@ -49,18 +43,13 @@ log = structlog.get_logger()
 PROMPT_VERSION = (
     "planner-" + hashlib.sha256((planner_answer.PROMPT + planner_lookups.PROMPT).encode()).hexdigest()[:12]
 )
-LEASE_MS = 10 * 60_000
-"""Outlasts the longest reply; a conversation whose process died is free again after it."""
-MAX_TURNS = 400
+STOPPED = "You stopped this reply. Nothing is scheduled, and your message is kept."
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user sends: words, a filled-in form, tables as CSV texts; `client_key` makes it one message."""
+class Taken(msgspec.Struct, frozen=True):
+    """The message is stored as the turn of this number, and will be answered."""
 
-    text: str = ""
-    answers: Mapping[str, object] | None = None
-    tables: tuple[str, ...] = ()
-    client_key: str | None = None
+    seq: int
 
 
 class LookingUp(msgspec.Struct, frozen=True):
@@ -76,7 +65,7 @@ class Replied(msgspec.Struct, frozen=True):
     turn: PlannerTurn
 
 
-Event = TextPiece | TextWithdrawn | LookingUp | Replied
+Event = Taken | TextPiece | TextWithdrawn | LookingUp | Replied
 
 
 class Planner:
@@ -97,65 +86,52 @@ class Planner:
         ConflictError while another message is being answered, StoreError.
         """
         turns = await conversations.turns(self._db, conversation.tenant_id, conversation.id)
-        known = next(
-            (n for n, one in enumerate(turns) if said.client_key and one.client_key == said.client_key), None
-        )
-        if known is not None and known + 1 < len(turns):
-            yield Replied(turns[known + 1])
+        if (given := given_before(turns, said)) is not None:
+            yield Replied(given)
             return
         now_ms = self._clock.unix_ms()
-        until_ms = now_ms + LEASE_MS
-        fresh = None if known is not None else self._user_turn(turns, said, now_ms)
+        fresh = None
+        if said.again is not None:
+            check_again(turns, said)
+        elif known_turn(turns, said) is None:
+            region, fictional = self._settings.default_region, self._site.fictional
+            fresh = user_turn(turns, said, region=region, fictional=fictional, now_ms=now_ms)
+        claim = Claim(self._db, self._clock, conversation)
         async with self._db.tx() as tx:
-            await conversations.claim(tx, conversation, until_ms, now_ms)
+            await claim.take(tx)
             if fresh is not None:
                 await conversations.add_turn(tx, conversation, fresh)
         turns = turns if fresh is None else [*turns, fresh]
         try:
-            async with aclosing(self._answer(conversation, profile, turns, until_ms)) as events:
+            yield Taken(without_failures(turns)[-1].seq)
+            async with aclosing(self._answer(conversation, profile, turns, claim)) as events:
                 async for event in events:
+                    await claim.keep()
                     yield event
         except BaseException:
             with anyio.CancelScope(shield=True):  # a browser that goes away cancels every await from then on
-                await conversations.release(self._db, conversation, until_ms, self._clock.unix_ms())
+                await claim.release(self._db)
             raise
 
-    def _user_turn(self, turns: list[PlannerTurn], said: Said, now_ms: int) -> PlannerTurn:
-        """The message, checked. Raises ValidationFailed."""
-        if len(said.text) > MAX_MESSAGE:
-            raise ValidationFailed(f"The message is longer than {MAX_MESSAGE} characters; send a table as CSV.")
-        if len(turns) >= MAX_TURNS:
-            raise ValidationFailed("This conversation has grown too long; begin a new one.")
-        answers = None
-        if said.answers is not None:
-            last = turns[-1] if turns else None
-            if last is None or last.kind != "questions":
-                raise ValidationFailed("No questions are open in this conversation.")
-            region = self._settings.default_region
-            answers = read_answers(
-                last.content.questions, said.answers, region=region, fictional=self._site.fictional
-            )
-        there = sum(len(turn.content.tables) for turn in turns)
-        tables: list[Attachment] = []
-        for n, text in enumerate(said.tables, there + 1):
-            if len(text) > MAX_TABLE:
-                raise ValidationFailed(f"The table is larger than {MAX_TABLE} characters.")
-            read_table(f"table {n}", text)
-            tables.append(Attachment(name=f"table {n}", text=text))
-        if not said.text.strip() and not answers and not tables:
-            raise ValidationFailed("The message is empty.")
-        return PlannerTurn(
-            seq=len(turns) + 1,
-            role="user",
-            kind="answers" if answers is not None else "message",
-            text=said.text.strip(),
-            content=TurnContent(answers=answers or {}, tables=tuple(tables)),
-            client_key=said.client_key,
-            created_ms=now_ms,
-        )
+    async def put_down(self, conversation: Conversation) -> PlannerTurn:
+        """Note that the user stopped the reply, so that the message is not left without one. Raises ConflictError
+        when somebody else answers by now, StoreError.
+        """
+        claim = Claim(self._db, self._clock, conversation)
+        async with self._db.tx() as tx:
+            await claim.take(tx)
+            turns = await conversations.turns(tx, conversation.tenant_id, conversation.id)
+            if turns and turns[-1].role == "assistant":  # the reply was stored at the last moment
+                stopped = turns[-1]
+            else:
+                seq, now_ms = len(turns) + 1, self._clock.unix_ms()
+                stopped = PlannerTurn(seq=seq, role="assistant", kind="failure", text=STOPPED, created_ms=now_ms)
+                await conversations.add_turn(tx, conversation, stopped)
+            await claim.release(tx)
+        return stopped
 
     async def _answer(
-        self, conversation: Conversation, profile: Profile, turns: list[PlannerTurn], until_ms: int
+        self, conversation: Conversation, profile: Profile, turns: list[PlannerTurn], claim: Claim
     ) -> AsyncGenerator[Event]:
         settings, name = self._settings, self._settings.text_model
         looking = LookupStep(self._model, name, self._lookups)
@@ -174,13 +150,14 @@ class Planner:
             )
 
         answering = AnswerStep(self._model, name, settings.plan_tries, world)
+        heard = without_failures(turns)
         try:
-            tables = list(sources_of(turns, (), profile, region).tables.values())
+            tables = list(sources_of(heard, (), profile, region).tables.values())
             context = context_of(profile, tables, limits_of(settings, self._site), self._clock.unix_ms())
-            items = items_of(turns, context)
+            items = items_of(heard, context)
             async for asked in looking.run(items):
                 yield LookingUp(*asked)
-            async for event in answering.run(items, sources_of(turns, looking.done, profile, region)):
+            async for event in answering.run(items, sources_of(heard, looking.done, profile, region)):
                 if isinstance(event, Answered | NotAnswered):
                     outcome = event
                 else:
@@ -194,7 +171,7 @@ class Planner:
         made = msgspec.structs.replace(
             made, model=name, prompt_version=PROMPT_VERSION, created_ms=self._clock.unix_ms()
         )
-        yield Replied(await self._store(conversation, turns, made, outcome, until_ms))
+        yield Replied(await self._store(conversation, turns, made, outcome, claim))
 
     async def _store(
         self,
@@ -202,7 +179,7 @@ class Planner:
         turns: list[PlannerTurn],
         turn: PlannerTurn,
         outcome: Answered | NotAnswered,
-        until_ms: int,
+        claim: Claim,
     ) -> PlannerTurn:
         now_ms = self._clock.unix_ms()
         plan = turn.content.plan
@@ -216,7 +193,7 @@ class Planner:
             )
             turn = msgspec.structs.replace(turn, content=content)
         async with self._db.tx() as tx:
-            if not await conversations.release(tx, conversation, until_ms, now_ms):
+            if not await claim.release(tx):
                 raise ConflictError("The reply took too long and another one was begun.")
             await conversations.add_turn(tx, conversation, turn)
             if plan is not None:

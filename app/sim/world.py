@@ -19,7 +19,11 @@ from app.sim.realtime.polite import PoliteBrain
 from app.sim.realtime.server import SimRealtime
 from app.sim.text import Mind, Route, SimText
 from app.sim.text.analyst import PlausibleAnalyst
+from app.sim.text.lookups import SimLookups
+from app.sim.text.orchestrator import PlainBatchMind
+from app.sim.text.planner import PlausiblePlanner
 from app.sim.text.server import MODELS
+from app.sim.text.town import PAGES, TOWN
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,10 @@ async def sim_world(
             callees=callees, dials=_dials(settings), settings=ExchangeSettings(callback_app=settings.ari_app)
         ) as asterisk,
         SimRealtime(brain=brain, options=options) as realtime,
-        SimText(routes=[Route(schema="CallJudgement", mind=analyst or PlausibleAnalyst())]) as text,
+        SimText(routes=_routes(analyst or PlausibleAnalyst())) as text,
+        SimLookups() as found,
     ):
+        found.places, found.pages = list(TOWN), list(PAGES)
         pointed = settings.model_copy(
             update={
                 "simulate": True,
@@ -64,9 +70,25 @@ async def sim_world(
                 "text_quirks": "",
                 "text_model": MODELS[0],
                 "analysis_model": MODELS[1],
+                "search_provider": "searxng",
+                "searxng_url": found.url,
+                "places_provider": "google",
+                "google_places_url": found.url,
+                "google_places_api_key": SecretStr("simulated"),
             }
         )
         yield SimWorld(asterisk, realtime, text, pointed)
+
+
+def _routes(analyst: Mind) -> list[Route]:
+    """Who thinks about what."""
+    planner = PlausiblePlanner()
+    return [
+        Route(schema="CallJudgement", mind=analyst),
+        Route(schema="PlannerReply", mind=planner),
+        Route(tool="schedule_call_batch", mind=PlainBatchMind()),
+        Route(tool="search_internet", mind=planner),
+    ]
 
 
 def _dials(settings: Settings) -> OutboundWebsocket | None:

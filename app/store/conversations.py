@@ -42,6 +42,23 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_ms: int | None
 
 
+class PlanFate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a plan."""
+
+    id: str
+    state: PlanState
+    campaign_id: str | None
+
+
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in a list: the words that began it (empty before the first message)."""
+
+    id: str
+    display_name: str
+    first_words: str
+    updated_ms: int
+
+
 class _Turn(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: str
     tenant_id: str
@@ -63,7 +80,9 @@ class _Turn(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
 
 
-_INSERT = with_values("INSERT INTO conversations ($columns) VALUES ($values)", Conversation)
+_INSERT = with_values(
+    "INSERT INTO conversations ($columns) VALUES ($values) ON CONFLICT (id) DO NOTHING", Conversation
+)
 _GET = with_columns(
     "SELECT $columns FROM conversations WHERE tenant_id = :tenant_id AND owner = :owner AND id = :id", Conversation
 )
@@ -72,6 +91,15 @@ _LIST = with_columns(
     "ORDER BY updated_ms DESC, id DESC LIMIT :limit",
     Conversation,
 )
+_THREADS = """
+    SELECT c.id, c.display_name, coalesce((SELECT substr(t.text, 1, 200) FROM conversation_turns t
+        WHERE t.conversation_id = c.id AND t.seq = 1), ''), c.updated_ms
+    FROM conversations c WHERE c.tenant_id = :tenant_id AND c.owner = :owner
+    ORDER BY c.updated_ms DESC, c.id DESC LIMIT :limit
+"""
+_FATES = with_columns(
+    "SELECT $columns FROM plans WHERE tenant_id = :tenant_id AND conversation_id = :id", PlanFate
+)
 _RENAME = """
     UPDATE conversations SET display_name = :name WHERE tenant_id = :tenant_id AND owner = :owner AND id = :id
         AND NOT EXISTS (SELECT 1 FROM conversation_turns t WHERE t.conversation_id = conversations.id)
@@ -79,6 +107,10 @@ _RENAME = """
 _CLAIM = """
     UPDATE conversations SET answering_until_ms = :until_ms, updated_ms = :now_ms
     WHERE tenant_id = :tenant_id AND id = :id AND (answering_until_ms IS NULL OR answering_until_ms <= :now_ms)
+"""
+_EXTEND = """
+    UPDATE conversations SET answering_until_ms = :later_ms
+    WHERE tenant_id = :tenant_id AND id = :id AND answering_until_ms = :until_ms
 """
 _RELEASE = """
     UPDATE conversations SET answering_until_ms = NULL, updated_ms = :now_ms
@@ -101,9 +133,12 @@ _CONFIRM = """
 
 
 async def create(sql: Writer, conversation: Conversation) -> Conversation:
-    """A new conversation without turns."""
-    await sql.execute(_INSERT, msgspec.structs.asdict(conversation))
-    return conversation
+    """A new conversation without turns, or the one that has this id already. Raises NotFoundError when that is
+    somebody else's.
+    """
+    if await sql.execute(_INSERT, msgspec.structs.asdict(conversation)):
+        return conversation
+    return await get(sql, conversation.tenant_id, conversation.owner, conversation.id)
 
 
 async def get(sql: Reader, tenant_id: str, owner: str, conversation_id: str) -> Conversation:
@@ -120,6 +155,18 @@ async def list_own(sql: Reader, tenant_id: str, owner: str, limit: int = 50) -> 
     return [to_struct(Conversation, row) for row in rows]
 
 
+async def threads(sql: Reader, tenant_id: str, owner: str, limit: int = 50) -> list[Thread]:
+    """The owner's for a list, the one that moved last first."""
+    rows = await sql.fetch(_THREADS, {"tenant_id": tenant_id, "owner": owner, "limit": limit})
+    return [to_struct(Thread, row) for row in rows]
+
+
+async def fates(sql: Reader, tenant_id: str, conversation_id: str) -> dict[str, PlanFate]:
+    """What became of every plan of a conversation, by plan."""
+    rows = await sql.fetch(_FATES, {"tenant_id": tenant_id, "id": conversation_id})
+    return {one.id: one for one in (to_struct(PlanFate, row) for row in rows)}
+
+
 async def rename(sql: Writer, tenant_id: str, owner: str, conversation_id: str, name: str) -> None:
     """Change the name shown in the chat. Raises ConflictError once something was said, NotFoundError."""
     params = {"tenant_id": tenant_id, "owner": owner, "id": conversation_id, "name": name.strip()[:100]}
@@ -133,6 +180,12 @@ async def claim(sql: Writer, conversation: Conversation, until_ms: int, now_ms: 
     params = {"tenant_id": conversation.tenant_id, "id": conversation.id, "until_ms": until_ms, "now_ms": now_ms}
     if not await sql.execute(_CLAIM, params):
         raise ConflictError("The last message is still being answered; wait for the reply.", retryable=True)
+
+
+async def extend(sql: Writer, conversation: Conversation, until_ms: int, later_ms: int) -> bool:
+    """Renew a claim; False when it is no longer the caller's."""
+    params = {"tenant_id": conversation.tenant_id, "id": conversation.id}
+    return await sql.execute(_EXTEND, {**params, "until_ms": until_ms, "later_ms": later_ms}) == 1
 
 
 async def release(sql: Writer, conversation: Conversation, until_ms: int, now_ms: int) -> bool:

@@ -22,12 +22,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a directory knows."""
+    """What a directory knows. With `kinds`, words of which one must be asked for; else it is always found."""
 
     name: str
     phone: str = ""
     address: str = "1 Example Street"
     hours: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 class SimLookups:
@@ -101,6 +102,7 @@ class SimLookups:
             | ({"internationalPhoneNumber": place.phone} if place.phone else {})
             | ({"regularOpeningHours": {"weekdayDescriptions": [place.hours]}} if place.hours else {})
             for n, place in enumerate(self.places)
+            if not place.kinds or any(kind in str(body.get("textQuery", "")).lower() for kind in place.kinds)
         ]
         return await self._answer("google", str(body.get("textQuery", "")), {"places": found} if found else {})
 

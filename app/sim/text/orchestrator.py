@@ -19,6 +19,16 @@ class _Shown(msgspec.Struct):
     plan: _Plan
 
 
+class PlainBatchMind:
+    """Takes name and order as the plan has them."""
+
+    def answer(self, question: TextQuestion) -> TextAnswer:
+        shown = msgspec.json.decode(question.last_user_text, type=_Shown)
+        order = [call.number for call in shown.plan.calls]
+        arguments = {"plan_id": shown.plan_id, "name": shown.plan.title, "order": order}
+        return TextAnswer(calls=(("schedule_call_batch", encoded(arguments)),))
+
+
 class BatchMind:
     """Names the campaign differently every time it is asked, and turns the order round: what may vary, varies."""
 

@@ -14,7 +14,8 @@ from app.ids import new_id
 from app.llm.connect import text_model
 from app.llm.lookups.connect import Lookups, lookups
 from app.llm.model import TextModel
-from app.llm.planner import Event, Planner, Replied, Said
+from app.llm.planner import Event, Planner, Replied
+from app.llm.planner_message import Said
 from app.policy_packs import enabled_packs, load_packs
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer
 from app.sim.text.lookups import SimLookups

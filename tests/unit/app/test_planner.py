@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from app.domain.plan_form import AnswersRefused
 from app.errors import ConflictError, ValidationFailed
-from app.llm.planner import LEASE_MS, LookingUp, Planner, Replied, Said
+from app.llm.planner import LookingUp, Planner, Replied
 from app.llm.planner_answer import TextPiece, TextWithdrawn
+from app.llm.planner_claim import LEASE_MS
+from app.llm.planner_message import Said
 from app.llm.planner_text import TextField
 from app.sim.text import TextAnswer, TextFault, TextFaultKind
 from app.sim.text.lookups import Page, Place

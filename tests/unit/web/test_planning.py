@@ -111,7 +111,7 @@ def test_a_reply_streams_as_lines(house: House) -> None:
     assert answer.headers["content-type"].startswith("application/x-ndjson")
     lines = [json.loads(line) for line in answer.text.splitlines()]
     kinds = [line["event"] for line in lines]
-    assert kinds[:2] == ["conversation", "withdrawn"]
+    assert kinds[:3] == ["conversation", "taken", "withdrawn"]
     assert kinds[-1] == "reply"
     said = "".join(line["text"] for line in lines if line["event"] == "text")
     assert said == lines[-1]["turn"]["text"]

@@ -1,0 +1,1 @@
+"""The page "Chat": plan calls in words, answer forms, read the plan, confirm it."""

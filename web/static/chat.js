@@ -1,0 +1,391 @@
+// The page "Chat". The server keeps the conversation: after every reply, reload or lost connection it is read again,
+// so what is shown is what is stored. A message carries a key, so sending it again is sending it once.
+
+import { randomKey } from "/static/chat_dom.js";
+import { ownZone } from "/static/chat_form.js";
+import { turnItem } from "/static/chat_turns.js";
+
+const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
+const LINES = "application/x-ndjson";
+const at = (id) => document.getElementById(id);
+const [talk, turns, live, doing, writing, problem, message] = ["talk", "turns", "live", "doing", "writing", "problem", "message"].map(at);
+
+let thread = talk.dataset.thread;
+let name = at("display-name").value;
+let busy = false;
+let attached = [];
+let shown = new Map(); // seq -> the turn as JSON, to leave what did not change as it is
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pauseOf = (failures) => pause(PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)]);
+const storage = (key) => `chat-${key}-${thread}`;
+
+// --- what is stored ------------------------------------------------------------------------------------------
+function say(words) {
+  problem.textContent = words;
+  problem.hidden = words === "";
+}
+
+async function detailOf(answer) {
+  if (answer.status === 401) location.assign(`/sign-in?following=${encodeURIComponent(location.pathname)}`);
+  try {
+    const body = await answer.json();
+    return { status: answer.status, detail: body.detail ?? body.message ?? "That did not work.", fields: body.fields ?? null };
+  } catch {
+    return { status: answer.status, detail: `OpenDeep answered with an error (${answer.status}). Try again.`, fields: null };
+  }
+}
+
+function show(view) {
+  name = view.display_name;
+  const known = new Set(view.turns.map((turn) => String(turn.seq)));
+  for (const item of [...turns.children]) if (!known.has(item.dataset.seq)) item.remove();
+  view.turns.forEach((turn, place) => {
+    const text = JSON.stringify(turn);
+    let item = turns.querySelector(`:scope > [data-seq="${turn.seq}"]`);
+    if (item === null || shown.get(turn.seq) !== text) {
+      const fresh = turnItem(turn, name, acts);
+      if (item === null) turns.insertBefore(fresh, turns.children[place] ?? null);
+      else item.replaceWith(fresh);
+      item = fresh;
+    }
+    shown.set(turn.seq, text);
+  });
+  at("loading").hidden = true;
+  at("welcome").hidden = true;
+}
+
+// Reads the thread; answers the view, or null when it cannot be read now.
+async function sync() {
+  if (thread === "") return null;
+  try {
+    const answer = await fetch(`/api/chat/threads/${thread}?zone=${encodeURIComponent(ownZone())}`);
+    if (!answer.ok) {
+      say((await detailOf(answer)).detail);
+      return null;
+    }
+    const view = await answer.json();
+    show(view);
+    return view;
+  } catch {
+    return null;
+  }
+}
+
+// --- a reply while it is written ------------------------------------------------------------------------------
+function begin(words) {
+  busy = true;
+  at("send").disabled = true;
+  live.hidden = false;
+  doing.textContent = words;
+  writing.replaceChildren();
+}
+
+function finish() {
+  busy = false;
+  at("send").disabled = false;
+  live.hidden = true;
+  writing.replaceChildren();
+}
+
+function queryOf(text) {
+  try {
+    return Object.entries(JSON.parse(text)).filter(([key, value]) => key !== "language" && value).map(([, value]) => String(value)).join(", ");
+  } catch {
+    return "";
+  }
+}
+
+function take(event) {
+  switch (event.event) {
+    case "conversation":
+      adopt(event.conversation_id);
+      break;
+    case "taken":
+      sessionStorage.removeItem(storage("pending"));
+      break;
+    case "text":
+      doing.textContent = "";
+      writing.append(event.text);
+      break;
+    case "withdrawn":
+      writing.replaceChildren();
+      doing.textContent = "That did not hold; the assistant writes it again…";
+      break;
+    case "looking_up":
+      doing.textContent = `Looking up: ${queryOf(event.arguments)}`;
+      break;
+    case "problem":
+      say(event.detail);
+      break;
+  }
+}
+
+// Answers the last event of a stream of lines; "cut" when it broke off, "idle" when nothing is written here.
+async function read(answer) {
+  let last = "cut";
+  try {
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      for (const line of lines) {
+        const event = JSON.parse(line);
+        take(event);
+        last = event.event;
+      }
+    }
+  } catch {
+    return "cut";
+  }
+  return ["reply", "problem", "idle"].includes(last) ? last : "cut";
+}
+
+// Until nothing is being written any more, whatever happens to the connection meanwhile.
+async function settle() {
+  for (let failures = 0; ; failures += 1) {
+    const view = await sync();
+    if (view !== null && !view.answering) break;
+    if (view === null && thread === "") break;
+    begin(view === null ? "The connection to OpenDeep is lost. Trying again…" : "The assistant is writing…");
+    if (view !== null) {
+      try {
+        const answer = await fetch(`/api/chat/threads/${thread}/reply`, { headers: { accept: LINES } });
+        if (answer.ok && (await read(answer)) === "reply") {
+          failures = -1;
+          continue;
+        }
+      } catch {
+        // the next look tells
+      }
+    }
+    await pauseOf(Math.max(failures, 1));
+  }
+  finish();
+}
+
+function adopt(conversationId) {
+  if (thread === conversationId) return;
+  const pending = sessionStorage.getItem(storage("pending"));
+  sessionStorage.removeItem(storage("pending"));
+  thread = conversationId;
+  if (pending !== null) sessionStorage.setItem(storage("pending"), pending);
+  history.replaceState(null, "", `/chat/${thread}`);
+  document.querySelector(".threads .new").removeAttribute("aria-current");
+}
+
+function listFirst(words) {
+  const old = document.querySelector(`#threads [data-thread="${thread}"]`);
+  if (old !== null) return;
+  const link = document.createElement("a");
+  link.href = `/chat/${thread}`;
+  link.dataset.thread = thread;
+  link.dir = "auto";
+  link.setAttribute("aria-current", "page");
+  link.textContent = words || "A conversation without words";
+  const item = document.createElement("li");
+  item.append(link);
+  at("threads").prepend(item);
+}
+
+// Sends a message until it was taken or refused; answers null, or why it was refused.
+async function deliver(body) {
+  say("");
+  begin("The assistant is reading…");
+  sessionStorage.setItem(storage("pending"), JSON.stringify(body));
+  for (let failures = 0; ; failures += 1) {
+    let answer;
+    try {
+      answer = await fetch("/api/chat_interaction", {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: LINES },
+        body: JSON.stringify({ ...body, conversation_id: thread }),
+      });
+    } catch {
+      doing.textContent = "The connection to OpenDeep is lost. Your message is kept and sent again…";
+      await pauseOf(failures);
+      continue;
+    }
+    if (!answer.ok) {
+      const refused = await detailOf(answer);
+      if (refused.status >= 500 && failures < PAUSES_MS.length && refused.status !== 502) {
+        doing.textContent = `${refused.detail} Trying again…`;
+        await pauseOf(failures);
+        continue;
+      }
+      sessionStorage.removeItem(storage("pending"));
+      await settle();
+      return refused;
+    }
+    if ((await read(answer)) === "cut") doing.textContent = "The connection was lost; fetching the reply…";
+    break;
+  }
+  listFirst(body.message.slice(0, 200));
+  await settle();
+  return null;
+}
+
+function fresh(body) {
+  return { message: "", ...body, display_name: at("display-name").value, time_zone: ownZone(), client_key: randomKey() };
+}
+
+// The message as a turn before the server has it; `show` removes it.
+function echo(text) {
+  const turn = { seq: -1, role: "user", kind: "message", text, at: "", looked: [], missing: [], answers: [], tables: [], form: [], plan: null, again: false, cost: "" };
+  turns.append(turnItem(turn, at("display-name").value, acts));
+  at("welcome").hidden = true;
+  live.scrollIntoView({ block: "nearest" });
+}
+
+const acts = {
+  async answer(given) {
+    if (busy) return { detail: "A reply is being written; wait for it, or stop it.", fields: null };
+    const refused = await deliver(fresh(given));
+    if (refused === null) look();
+    return refused;
+  },
+  async again(seq) {
+    if (busy) return;
+    const refused = await deliver({ message: "", again: seq, time_zone: ownZone() });
+    if (refused !== null) say(refused.detail);
+    look();
+  },
+  async confirm(planId, tell) {
+    for (let failures = 0; failures < PAUSES_MS.length; failures += 1) {
+      try {
+        const answer = await fetch("/api/execute_campaign", {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ conversation_id: thread, plan_id: planId }),
+        });
+        if (answer.ok) {
+          await sync();
+          turns.querySelector(".decide a")?.focus();
+          return null;
+        }
+        if (answer.status < 500) return (await detailOf(answer)).detail;
+      } catch {
+        // asking again is harmless: a plan becomes one campaign, however often it is confirmed
+      }
+      tell("No answer yet. Asking again; nothing is done twice…");
+      await pauseOf(failures);
+    }
+    return "OpenDeep does not answer. Confirm again in a moment; nothing is done twice.";
+  },
+  edit() {
+    message.focus();
+    message.placeholder = "Say what should be different.";
+  },
+};
+
+// After a reply: the reader's place is the reply, and the first field of a form when nothing is being typed.
+function look() {
+  const last = turns.lastElementChild;
+  last?.scrollIntoView({ block: "start" });
+  if (message.value === "") (last?.querySelector("form.ask input, form.ask select") ?? message).focus({ preventScroll: true });
+}
+
+// --- writing --------------------------------------------------------------------------------------------------
+function showAttached() {
+  at("attached").replaceChildren(...attached.map((one, place) => {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "quiet";
+    button.textContent = "Remove";
+    button.setAttribute("aria-label", `Remove ${one.name}`);
+    button.addEventListener("click", () => {
+      attached.splice(place, 1);
+      showAttached();
+    });
+    item.append(`${one.name}, ${Math.max(0, one.text.trim().split("\n").length - 1)} rows `, button);
+    return item;
+  }));
+}
+
+async function sendMessage() {
+  const text = message.value.trim();
+  if (busy || (text === "" && attached.length === 0)) return;
+  const tables = attached;
+  sessionStorage.removeItem(storage("draft"));
+  message.value = "";
+  message.placeholder = "";
+  attached = [];
+  showAttached();
+  echo(text);
+  const refused = await deliver(fresh({ message: text, tables: tables.map((one) => one.text) }));
+  if (refused !== null) {
+    turns.querySelector(':scope > [data-seq="-1"]')?.remove();
+    at("welcome").hidden = turns.children.length > 0 || thread !== "";
+    message.value = text;
+    attached = tables;
+    showAttached();
+    say(refused.detail);
+    message.focus();
+    return;
+  }
+  look();
+}
+
+at("compose").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sendMessage();
+});
+message.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  sendMessage();
+});
+message.addEventListener("input", () => sessionStorage.setItem(storage("draft"), message.value));
+at("stop").addEventListener("click", async () => {
+  if (thread === "") return; // nobody has taken the message yet
+  doing.textContent = "Stopping…";
+  try {
+    await fetch(`/api/chat/threads/${thread}/stop`, { method: "POST" });
+  } catch {
+    doing.textContent = "The connection is lost; the reply goes on.";
+  }
+});
+at("file").addEventListener("change", async (event) => {
+  for (const file of event.target.files) attached.push({ name: file.name, text: await file.text() });
+  event.target.value = "";
+  showAttached();
+});
+at("paste").addEventListener("click", () => {
+  at("pasting").hidden = !at("pasting").hidden;
+  if (!at("pasting").hidden) at("pasted").focus();
+});
+at("take-pasted").addEventListener("click", () => {
+  if (at("pasted").value.trim() !== "") attached.push({ name: "pasted table", text: at("pasted").value });
+  at("pasted").value = "";
+  at("pasting").hidden = true;
+  showAttached();
+  message.focus();
+});
+for (const button of document.querySelectorAll("[data-example]")) {
+  button.addEventListener("click", () => {
+    message.value = button.dataset.example;
+    message.focus();
+  });
+}
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && !busy && thread !== "") settle();
+});
+
+// --- at the beginning -----------------------------------------------------------------------------------------
+async function start() {
+  message.value = sessionStorage.getItem(storage("draft")) ?? "";
+  const pending = sessionStorage.getItem(storage("pending"));
+  if (thread !== "") await settle();
+  if (pending !== null) {
+    const refused = await deliver(JSON.parse(pending)); // it was on its way when the page went
+    if (refused !== null) say(refused.detail);
+  }
+  if (thread !== "") look();
+  else message.focus();
+}
+
+start();
