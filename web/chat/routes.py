@@ -3,17 +3,15 @@ to `/api/chat_interaction` and `/api/execute_campaign` (`web.planning`), as prog
 """
 
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from app.domain.people import Permission, Person
-from app.errors import AppError, NotFoundError
+from app.errors import NotFoundError
 from app.ids import is_id
 from app.store import conversations
 from app.store.conversations import Conversation, Thread
@@ -21,11 +19,9 @@ from web.auth import needs, signed_in
 from web.chat.view import ThreadView, thread_view
 from web.desk import Desk
 from web.planning import LINES, told_line, told_lines
-from web.problems import app_problem, http_problem
 from web.render import Templates
 
 Asked = Request[object, object, State]
-_PROBLEMS: dict[Any, Any] = {AppError: app_problem, HTTPException: http_problem}
 EXAMPLES = (
     ("One call", "Call Ada on +1 555 1000 500 and ask whether Friday at four suits her."),
     ("Something to look up", "Book a table for four on Friday evening at an Italian restaurant near the station."),
@@ -117,24 +113,24 @@ def chat_routes(desk: Desk, templates: Templates) -> list[HTTPRouteHandler]:
         status, text = await chat.page(signed_in(request), conversation_id)
         return Response(text, status_code=status, media_type=MediaType.HTML)
 
-    @get("/api/chat/threads", opt=may, exception_handlers=_PROBLEMS)
+    @get("/api/chat/threads", opt=may)
     async def thread_list(request: Asked) -> list[Thread]:
         """Threads of the person who asks."""
         return await chat.threads(signed_in(request))
 
-    @get("/api/chat/threads/{conversation_id:str}", opt=may, exception_handlers=_PROBLEMS)
+    @get("/api/chat/threads/{conversation_id:str}", opt=may)
     async def thread_json(
         request: Asked, conversation_id: FromPath[str], after: FromQuery[int] = 0, zone: FromQuery[str] = ""
     ) -> ThreadView:
         """One thread, with the turns after a number."""
         return await chat.thread(signed_in(request), conversation_id, after, zone)
 
-    @get("/api/chat/threads/{conversation_id:str}/reply", opt=may, exception_handlers=_PROBLEMS)
+    @get("/api/chat/threads/{conversation_id:str}/reply", opt=may)
     async def reply_lines(request: Asked, conversation_id: FromPath[str]) -> Stream:
         """The reply that is being written, as lines like those of `/api/chat_interaction`."""
         return Stream(await chat.reply(signed_in(request), conversation_id), media_type=LINES)
 
-    @post("/api/chat/threads/{conversation_id:str}/stop", opt=may, status_code=200, exception_handlers=_PROBLEMS)
+    @post("/api/chat/threads/{conversation_id:str}/stop", opt=may, status_code=200)
     async def stop_reply(request: Asked, conversation_id: FromPath[str]) -> dict[str, bool]:
         """End a reply early."""
         return {"stopped": await chat.stop(signed_in(request), conversation_id)}

@@ -22,7 +22,7 @@ _WEB = re.compile(r"\b(?:look up|search|find out|website|opening hours|what is|w
 _HELLO = re.compile(
     r"^\W*(?:hello|hi|hey|good (?:morning|evening|afternoon)|thanks?|thank you)\b[\W\w]{0,20}$", re.I
 )
-_WHOM = re.compile(r"\b(?:call|ring|phone|ask|remind|tell)\s+(?P<name>[A-Z][\w'-]*(?: [A-Z][\w'-]*)?)")
+_WHOM = re.compile(r"\b(?i:call|ring|phone|ask|remind|tell)\s+(?P<name>[A-Z][\w'-]*(?: [A-Z][\w'-]*)?)")
 _TOMORROW = re.compile(
     r"\b(?:call|ring|phone)\b[\w ]*\btomorrow(?: at (?P<hour>\d{1,2})(?::(?P<minute>\d\d))?)?", re.I
 )

@@ -236,6 +236,24 @@ async def test_one_reply_at_a_time_and_a_dead_one_does_not_hold_the_chat(world: 
     assert [one.kind for one in await conversations.turns(world.db, TENANT, chat.id)] == ["message", "message"]
 
 
+async def test_a_long_reply_keeps_its_claim_and_what_was_stopped_can_be_asked_again(world: World) -> None:
+    chat = await world.begin()
+    world.thinks(reply("message", "A text that comes in more than one piece, so that time passes between them."))
+    begun = world.planner.reply(chat, PROFILE, Said(text="Hello"))
+    async for event in begun:
+        if isinstance(event, TextPiece):
+            world.clock.advance(LEASE_MS / 1000 * 0.6)
+    stored = await conversations.turns(world.db, TENANT, chat.id)
+    assert [one.kind for one in stored] == ["message", "message"], "nobody else could take it over"
+    assert (await world.planner.put_down(chat)).text == stored[-1].text, "too late to stop"
+    world.sim.faults.add(TextFault(kind=TextFaultKind.REFUSAL), TextFault(kind=TextFaultKind.REFUSAL))
+    failed = await world.says(chat, "Another")
+    assert failed.kind == "failure"
+    assert (await world.says(chat, again=failed.seq)).kind == "message"
+    with pytest.raises(ValidationFailed):
+        await world.says(chat, again=99)
+
+
 @pytest.mark.parametrize("by_scope", [False, True])
 async def test_a_reply_given_up_frees_the_chat(world: World, by_scope: bool) -> None:
     """Also in a scope of anyio, where whoever streams to a browser is cancelled at every await from then on."""
