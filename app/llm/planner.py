@@ -106,7 +106,8 @@ class Planner:
             yield Taken(without_failures(turns)[-1].seq)
             async with aclosing(self._answer(conversation, profile, turns, claim)) as events:
                 async for event in events:
-                    await claim.keep()
+                    if not isinstance(event, Replied):  # which has given the claim back
+                        await claim.keep()
                     yield event
         except BaseException:
             with anyio.CancelScope(shield=True):  # a browser that goes away cancels every await from then on
