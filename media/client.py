@@ -8,25 +8,22 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
 
 from media.errors import MediaError
+from media.links import Link, LocalLink, SocketLink, WorkerLost, WorkerRefused
 from media.protocol import (
     PROTOCOL_VERSION,
     Acknowledge,
+    CallAudio,
     Command,
     Hello,
     NumberedReport,
     Refused,
     Shutdown,
     Welcome,
-    WorkerMessage,
 )
-from media.reports import ReportLog
-from media.wire import FrameSplitter, decode_message, frame
 from media.worker import Worker, WorkerOptions
 
 SOCKET_NAME = "worker.sock"
@@ -35,41 +32,11 @@ START_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 5.0
 RETRY_S = 0.05
 SPAWN_AGAIN_S = 3.0
-READ_BYTES = 256 * 1024
-TAKE_ALL = 1 << 30
 MAX_SOCKET_PATH_BYTES = 107  # sockaddr_un on Linux
-
-
-class WorkerLost(MediaError):
-    """The worker is gone or hung up. Its legs may live (hung up) or not (died): connect again to know."""
-
-
-class WorkerRefused(WorkerLost):
-    """The worker said no and why; `reason` as in `media.protocol.Refused`."""
-
-    def __init__(self, refused: Refused) -> None:
-        super().__init__(refused.message)
-        self.reason = refused.reason
 
 
 class WorkerUnavailable(MediaError):
     """No worker answers in the runtime directory and none could be started; its log file says why."""
-
-
-class Link(Protocol):
-    """Two ways to a worker: its socket, or its object."""
-
-    async def send(self, command: Command) -> None:
-        """Hand over one command; waits only when the worker does not read. Raises WorkerLost."""
-        ...
-
-    async def receive(self) -> WorkerMessage:
-        """The next message, in order. Raises WorkerLost."""
-        ...
-
-    async def close(self) -> None:
-        """Hang up. Idempotent."""
-        ...
 
 
 class MediaClient:
@@ -80,6 +47,8 @@ class MediaClient:
 
     def __init__(self, link: Link, welcome: Welcome) -> None:
         self.welcome = welcome
+        self.on_audio: Callable[[CallAudio], Awaitable[None]] | None = None
+        """Gets what is listened in on; it is read with the reports."""
         self._link = link
         self._closed = False
 
@@ -121,7 +90,7 @@ class MediaClient:
         except OSError:
             return None
         try:
-            return await cls._greet(_SocketLink(reader, writer), acknowledged_seq, control_id)
+            return await cls._greet(SocketLink(reader, writer), acknowledged_seq, control_id)
         except WorkerRefused:
             raise
         except WorkerLost:
@@ -138,7 +107,7 @@ class MediaClient:
     ) -> "MediaClient":
         """A worker that lives as a task of `group`, until `close`."""
         worker = Worker(options)
-        link = _LocalLink(worker, group)
+        link = LocalLink(worker, group)
         await worker.started.wait()
         return await cls._greet(link, acknowledged_seq, control_id)
 
@@ -177,7 +146,10 @@ class MediaClient:
                 if self._closed:
                     return
                 raise
-            if not isinstance(message, Welcome | Refused):
+            if isinstance(message, CallAudio):
+                if self.on_audio is not None:
+                    await self.on_audio(message)
+            elif not isinstance(message, Welcome | Refused):
                 yield message
 
     async def close(self, *, shutdown: bool = False) -> None:
@@ -187,91 +159,6 @@ class MediaClient:
             with contextlib.suppress(WorkerLost):
                 await self._link.send(Shutdown())
         await self._link.close()
-
-
-class _SocketLink:
-    """Frames over the Unix socket. `receive` belongs to one reader at a time."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._splitter = FrameSplitter()
-        self._bodies: deque[bytes] = deque()
-
-    async def send(self, command: Command) -> None:
-        if self._writer.is_closing():
-            raise WorkerLost("the connection to the media worker is closed")
-        self._writer.write(frame(command))
-        try:
-            await self._writer.drain()
-        except OSError as error:
-            raise WorkerLost(f"the media worker is gone: {error}") from error
-
-    async def receive(self) -> WorkerMessage:
-        while not self._bodies:
-            try:
-                data = await self._reader.read(READ_BYTES)
-            except OSError as error:
-                raise WorkerLost(f"the media worker is gone: {error}") from error
-            if not data:
-                raise WorkerLost("the media worker closed the connection")
-            self._bodies.extend(self._splitter.feed(data))
-        message = decode_message(self._bodies.popleft())
-        if isinstance(message, Refused):
-            raise WorkerRefused(message)
-        return message
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
-
-
-class _LocalLink:
-    """Direct calls and a queue; the worker sees it as its control link."""
-
-    def __init__(self, worker: Worker, group: asyncio.TaskGroup) -> None:
-        self._worker = worker
-        self._messages: asyncio.Queue[WorkerMessage | None] = asyncio.Queue()
-        self._closed = False
-        self._task = group.create_task(worker.run(), name="media worker")
-        self._task.add_done_callback(self._ended)
-
-    def welcome(self, message: Welcome) -> None:
-        self._messages.put_nowait(message)
-
-    def pump(self, log: ReportLog) -> None:
-        for kept in log.take(TAKE_ALL):
-            self._messages.put_nowait(kept.report)
-
-    def refuse(self, message: Refused) -> None:
-        self._messages.put_nowait(message)
-
-    async def send(self, command: Command) -> None:
-        if self._closed:
-            raise WorkerLost("the media worker of this process has ended")
-        if isinstance(command, Hello):
-            self._worker.attach(self, command)
-        else:
-            self._worker.handle(command)
-
-    async def receive(self) -> WorkerMessage:
-        message = None if self._closed and self._messages.empty() else await self._messages.get()
-        if message is None:
-            self._closed = True  # for good: every later call ends here too
-            raise WorkerLost("the media worker of this process has ended")
-        if isinstance(message, Refused):
-            raise WorkerRefused(message)
-        return message
-
-    async def close(self) -> None:
-        self._closed = True
-        self._worker.stop()
-        await asyncio.wait([self._task])
-
-    def _ended(self, _: asyncio.Task[None]) -> None:
-        self._worker.detach(self)
-        self._messages.put_nowait(None)
 
 
 async def _spawn(socket_path: Path, options: WorkerOptions) -> None:

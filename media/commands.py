@@ -120,6 +120,15 @@ class HoldPlayout(msgspec.Struct, frozen=True, kw_only=True, tag="hold_playout")
     duration_ms: int
 
 
+class Listen(msgspec.Struct, frozen=True, kw_only=True, tag="listen"):
+    """Somebody listens in for the next `for_ms` (0: nobody any more); asked again before that is over it goes on.
+    Answered by a `CallAudio` every 20 ms.
+    """
+
+    call_id: str
+    for_ms: int
+
+
 class CloseLeg(msgspec.Struct, frozen=True, kw_only=True, tag="close_leg"):
     """End the leg. With `drain_timeout_ms` > 0 the queued speech is played first. Answered by `LegClosed`."""
 
@@ -149,6 +158,7 @@ Command = (
     | InjectText
     | Mute
     | HoldPlayout
+    | Listen
     | CloseLeg
     | Acknowledge
     | Shutdown

@@ -14,6 +14,7 @@ from media.dsp import warm_up
 from media.errors import MediaError, MediaUsageError
 from media.lateness import LatenessHistogram
 from media.leg import Leg
+from media.leg_listener import Hear
 from media.protocol import (
     Answered,
     CloseLeg,
@@ -26,6 +27,7 @@ from media.protocol import (
     LegFailed,
     LegSnapshot,
     LegStatistics,
+    Listen,
     Mute,
     NumberedReport,
     OpenLeg,
@@ -47,12 +49,18 @@ RECORDINGS_END_S = 0.5
 class MediaEngine:
     """Legs by call id, their socket and their clock.
 
-    `report` takes every report of every leg, unnumbered (`seq` and `at_unix_ms` 0). The UDP port is taken by the
+    `report` takes every report of every leg, unnumbered (`seq` and `at_unix_ms` 0), `hear` the audio of legs that
+    somebody listens in on. The UDP port is taken by the
     constructor (raises OSError), everything else lives while `run` runs.
     """
 
     def __init__(
-        self, bind_host: str, advertised_host: str, port: int, report: Callable[[NumberedReport], None]
+        self,
+        bind_host: str,
+        advertised_host: str,
+        port: int,
+        report: Callable[[NumberedReport], None],
+        hear: Hear = lambda _: None,
     ) -> None:
         self.advertised_host = advertised_host
         self.started = asyncio.Event()
@@ -61,7 +69,7 @@ class MediaEngine:
         self._socket = RtpSocket(bind_host, port)
         self.port = self._socket.port
         self._report = report
-        self._shared = Surroundings(self._socket, advertised_host)
+        self._shared = Surroundings(self._socket, advertised_host, hear)
         self._phases: tuple[list[Leg], ...] = tuple([] for _ in range(PHASES))
         self._stopping = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
@@ -126,6 +134,8 @@ class MediaEngine:
                 leg.mute(agent=agent, callee=callee)
             case HoldPlayout(duration_ms=duration_ms):
                 leg.hold_playout(duration_ms)
+            case Listen(for_ms=for_ms):
+                leg.listener.listen(for_ms, asyncio.get_running_loop().time())
             case CloseLeg(drain_timeout_ms=drain_timeout_ms):
                 leg.close(drain_timeout_ms=drain_timeout_ms)
             case _:

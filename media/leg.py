@@ -6,17 +6,18 @@ supervised by `media.engine`.
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from media.clock import Slot
-from media.dsp import CODECS, FORMATS
+from media.dsp import FORMATS
 from media.dtmf import DtmfPress
 from media.leg_answer import LegAnswer
 from media.leg_audio import LegAudio
+from media.leg_listener import LegListener
+from media.leg_recording import LegRecording
 from media.leg_session import LegSession
 from media.leg_statistics import leg_statistics
 from media.protocol import (
@@ -30,7 +31,7 @@ from media.protocol import (
     NumberedReport,
     OpenLeg,
 )
-from media.recording import Recorder, RecordingResult
+from media.recording import RecordingResult
 from media.reports import unnumbered
 from media.speech_gate import SpeechGate
 from media.surroundings import Surroundings
@@ -40,8 +41,6 @@ from media.udp import Address
 logger = logging.getLogger(__name__)
 
 LEVELS_EVERY_SLOTS = 50
-RECORDING_END_S = 5.0
-"""How long the end of a leg waits for its file; a disk that takes longer is reported, not waited for."""
 
 
 class Leg:
@@ -64,7 +63,6 @@ class Leg:
         self._broken: Exception | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._slots = 0
-        self._recorder: Recorder | None = None
         self._audio = LegAudio(
             opening,
             batches=(surroundings.uplink, surroundings.downlink),
@@ -81,6 +79,8 @@ class Leg:
             guard=self.guard,
             continued=opening.continued,
         )
+        self._recording = LegRecording(opening, surroundings.recordings, self._audio.tap)
+        self.listener = LegListener(opening.call_id, self._audio.tap, surroundings.hear)
         self._offset_ms = 0 if opening.continued is None else opening.continued.audio_ms
         self._gate = SpeechGate()
         self._audio.tap.on_levels = functools.partial(self.guard, self._measured)
@@ -105,7 +105,7 @@ class Leg:
                 # The call is over now; that a server takes seconds to say goodbye belongs neither to its length
                 # nor into its recording.
                 self._ended_at = self._loop.time()
-                self._audio.tap.record(None)
+                self._recording.stop()
                 self._session.close()
         finally:
             for timer in self._timers:
@@ -122,7 +122,9 @@ class Leg:
                 self._shared.socket.remove_peer(self._peer)
             self._audio.close()
             self._answer.close()
-            recorded = await self._end_recording()
+            recorded = await self._recording.end(
+                lambda problem: self._tell(Fault, code="recording_failed", message=problem)
+            )
         finally:
             self._tell(
                 LegClosed,
@@ -170,12 +172,7 @@ class Leg:
             return
         self._answered_at = self._loop.time()
         self._audio.begin_count()
-        path = self._opening.recording_path
-        if path is not None:
-            facts = CODECS[self._opening.codec]
-            encoding = "pcm16" if facts.law is None else facts.law.name
-            self._recorder = self._shared.recordings.open(path, facts.sample_rate_hz, encoding=encoding)
-            self._audio.tap.record(self._recorder)
+        self._recording.begin()
         self._answer.answered(self.guard)
         self._session.answered()
 
@@ -214,6 +211,7 @@ class Leg:
         out, presses = self._audio.serve(slot, now)
         self._answer.feed(self._audio.tap.callee_passed, self.audio_ms)
         self._shared.taps.add(self._audio.tap)
+        self.listener.serve(now)
         self._dtmf(presses)
         if out.item_id is not None:
             self._session.playing(out.item_id)
@@ -287,14 +285,3 @@ class Leg:
             packets_lost=self._audio.jitter.stats.packets_lost,
             audio_ms=self._offset_ms + self.audio_ms,
         )
-
-    async def _end_recording(self) -> RecordingResult | None:
-        if self._recorder is None:
-            return None
-        result: RecordingResult | None = None
-        with contextlib.suppress(TimeoutError):
-            result = await asyncio.wait_for(asyncio.wrap_future(self._recorder.close()), RECORDING_END_S)
-        problem = "the disk is too slow" if result is None else result.error
-        if problem is not None:
-            self._tell(Fault, code="recording_failed", message=problem)
-        return result

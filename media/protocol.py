@@ -21,6 +21,7 @@ from media.commands import (
     HoldPlayout,
     InjectText,
     LegCodec,
+    Listen,
     Mute,
     OpenLeg,
     PastTurn,
@@ -33,6 +34,7 @@ from media.report_types import (
     AnswerTreatment,
     AnswerVerdict,
     BargeIn,
+    CallAudio,
     DtmfHeard,
     Fault,
     LegClosed,
@@ -62,6 +64,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "AnswerVerdict",
     "Answered",
     "BargeIn",
+    "CallAudio",
     "CloseLeg",
     "Command",
     "ConnectPeer",
@@ -79,6 +82,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "LegSnapshot",
     "LegStatistics",
     "Levels",
+    "Listen",
     "Mute",
     "NumberedReport",
     "OpenLeg",
@@ -101,7 +105,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "WorkerMessage",
 ]
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 
@@ -163,4 +167,4 @@ NumberedReport = (
     | WorkerLoad
     | LegClosed
 )
-WorkerMessage = Welcome | Refused | NumberedReport
+WorkerMessage = Welcome | Refused | CallAudio | NumberedReport

@@ -18,6 +18,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     at_unix_ms: int
 
 
+class CallAudio(msgspec.Struct, frozen=True, kw_only=True, tag="call_audio"):
+    """What was said in one slot of a call somebody listens in on, both directions.
+
+    Not numbered and never kept: a listener who is slow loses it. `codec` pcm16 is 16 bit little-endian at 16 kHz,
+    the laws are at 8 kHz. `agent` is what was sent to the callee, whoever spoke.
+    """
+
+    call_id: str
+    codec: Literal["ulaw", "alaw", "pcm16"]
+    callee: bytes
+    agent: bytes
+
+
 class LegOpened(Report, frozen=True, kw_only=True, tag="leg_opened"):
     """Where Asterisk shall send this call's RTP (`external_host`)."""
 

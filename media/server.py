@@ -20,7 +20,7 @@ from typing import cast
 import msgspec
 
 from media.errors import MediaError
-from media.protocol import PROTOCOL_VERSION, Hello, Refused, Welcome
+from media.protocol import PROTOCOL_VERSION, CallAudio, Hello, Refused, Welcome
 from media.reports import KeptReport, ReportLog
 from media.wire import FrameSplitter, FrameTooLong, MalformedMessage, decode_command, frame
 from media.worker import Worker, WorkerOptions
@@ -32,6 +32,9 @@ PRIORITY = 10
 REPORTS_PER_WRITE = 64
 WRITE_LIMIT_BYTES = 1024 * 1024
 """Above this the link pauses and reports wait in the log: a stalled control process costs no more memory."""
+
+AUDIO_LIMIT_BYTES = 64 * 1024
+"""Audio that is listened in on waits behind no more than this; what comes then is lost, reports go first."""
 
 LAST_WORDS_S = 1.0
 """How long a worker that ends waits for its last reports to be read."""
@@ -106,6 +109,11 @@ class ControlConnection(asyncio.Protocol):
     def pump(self, log: ReportLog) -> None:
         while self._transport is not None and not self._paused and (batch := log.take(REPORTS_PER_WRITE)):
             self._write(_joined(batch))
+
+    def hear(self, audio: CallAudio) -> None:
+        free = self._transport is not None and self._transport.get_write_buffer_size() < AUDIO_LIMIT_BYTES
+        if free and not self._paused:
+            self._write(frame(audio))
 
     def refuse(self, message: Refused) -> None:
         self._attached = False

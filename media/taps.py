@@ -37,6 +37,8 @@ class Tap:
         self.measured = [Measured(), Measured()]
         self._bytes_per_ms = rate_hz / 1000 * (2 if law is None else 1)
         self._recorder: Recorder | None = None
+        self.listener: Callable[[bytes, bytes], None] | None = None
+        """Somebody who listens in."""
         self.callee_passed: list[bytes] = []
         self.agent_passed: list[bytes] = []
 
@@ -53,6 +55,8 @@ class Tap:
         self.agent_passed.clear()
         if self._recorder is not None:
             self._recorder.write(callee, agent)
+        if self.listener is not None:
+            self.listener(callee, agent)
         return callee, agent
 
     def skip(self, slots: int) -> None:

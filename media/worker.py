@@ -19,6 +19,7 @@ from media.engine import MediaEngine
 from media.protocol import (
     PROTOCOL_VERSION,
     Acknowledge,
+    CallAudio,
     Command,
     Hello,
     NumberedReport,
@@ -52,6 +53,10 @@ class ControlLink(Protocol):
         """Take reports out of the log as long as the way is free."""
         ...
 
+    def hear(self, audio: CallAudio) -> None:
+        """Pass on what is listened in on, or lose it when the way is not free."""
+        ...
+
     def refuse(self, message: Refused) -> None:
         """Say why, then hang up."""
         ...
@@ -65,7 +70,11 @@ class Worker:
         self.worker_id = f"{started_unix_ms:x}-{secrets.token_hex(4)}"
         self.log = ReportLog(first_seq(started_unix_ms), options.reports_limit_bytes)
         self.engine = MediaEngine(
-            options.bind_host, options.advertised_host or options.bind_host, options.port, self._report
+            options.bind_host,
+            options.advertised_host or options.bind_host,
+            options.port,
+            self._report,
+            self._hear,
         )
         self._idle_exit_s = options.idle_exit_s
         self._link: ControlLink | None = None
@@ -156,6 +165,10 @@ class Worker:
         self.log.add(report, time.time_ns() // 1_000_000)
         if self._link is not None:
             self._link.pump(self.log)
+
+    def _hear(self, audio: CallAudio) -> None:
+        if self._link is not None:
+            self._link.hear(audio)
 
     async def _watch_idle(self) -> None:
         loop = asyncio.get_running_loop()

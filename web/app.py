@@ -43,6 +43,7 @@ from web.questions import Questions, question_routes
 from web.render import Templates
 from web.sign_in import sign_in_routes
 from web.steer.desk import SteerDesk
+from web.steer.listening import Listening
 from web.steer.routes import steer_routes
 from web.task_pages.page import TaskPages
 from web.task_pages.routes import task_page_routes
@@ -86,7 +87,7 @@ def create_app(
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
             *question_routes(questions),
-            *steer_routes(steer),
+            *steer_routes(steer, Listening(settings, db, bus, clock, still_in)),
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
             *calendar_routes(Calendar(db, clock, site, templates)),
             *planning_routes(desk),

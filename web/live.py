@@ -15,9 +15,7 @@ from app.bus import Bus
 from app.clock import Clock
 from app.domain.messages import (
     CallChanged,
-    CallLevels,
     CallWords,
-    CommandQueued,
     ConnectionChanged,
     FeedbackChanged,
     ListChanged,
@@ -141,7 +139,7 @@ class Hub:
             case ListChanged(tenant_id=tenant_id, kind=kind):
                 if tenant_id == self._tenant_id:
                     self._wall.note(kind)
-            case CallLevels() | CommandQueued():
+            case _:
                 pass
 
     async def _beat(self) -> None:

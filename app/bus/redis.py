@@ -26,7 +26,16 @@ from redis.exceptions import RedisError
 
 from app.bus.memory import QUEUE_LENGTH, MemoryBus
 from app.bus.wire import channel_of, decode, encode, topic_of
-from app.domain.messages import SHARED_TOPICS, ConnectionChanged, ConnectionState, Message, Resync, Topic
+from app.domain.messages import (
+    SHARED_TOPICS,
+    CallAudio,
+    ConnectionChanged,
+    ConnectionState,
+    Message,
+    OperatorVoice,
+    Resync,
+    Topic,
+)
 
 log = structlog.get_logger()
 
@@ -41,6 +50,9 @@ STEADY_S = 2.0
 FLUSH_S = 0.5
 """How long leaving waits for what has not gone out yet."""
 BATCH = 100
+SOUND_QUEUE = 100
+"""Sound is not sent any more while so many messages wait; everything else goes on."""
+OF_THE_MOMENT = (CallAudio, OperatorVoice)
 _ALWAYS = channel_of("system")
 """Subscribed to from the first moment: a connection without any subscription hears nothing, not even its end."""
 
@@ -87,6 +99,8 @@ class RedisBus:
     # --- the bus --------------------------------------------------------------------------------
     async def publish(self, topic: Topic, message: Message) -> None:
         self._near.deliver(topic, message)
+        if isinstance(message, OF_THE_MOMENT) and len(self._outgoing) >= SOUND_QUEUE:
+            return  # nobody looks for it in the store, and it is worth nothing later
         if len(self._outgoing) >= self._outgoing_length:
             self._outgoing.popleft()
             self._lose(1)

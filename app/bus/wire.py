@@ -9,12 +9,19 @@ from typing import NamedTuple
 import msgspec
 
 from app.domain.messages import (
+    AUDIO_PREFIX,
     COMMANDS_PREFIX,
     SHARED_TOPICS,
+    VOICE_PREFIX,
+    AudioTopic,
+    CallAudio,
     CommandQueued,
+    ListenWanted,
     Message,
+    OperatorVoice,
     Resync,
     Topic,
+    VoiceTopic,
     command_topic,
 )
 
@@ -46,6 +53,11 @@ def topic_of(channel: str) -> Topic | None:
     """The topic of one of our channels."""
     if channel.startswith(COMMANDS_PREFIX):
         return command_topic(channel.removeprefix(COMMANDS_PREFIX))
+    name = channel.removeprefix(CHANNEL_PREFIX)
+    if name != channel and name.startswith(VOICE_PREFIX):
+        return VoiceTopic(name)
+    if name != channel and name.startswith(AUDIO_PREFIX):
+        return AudioTopic(name)
     return next((topic for topic in SHARED_TOPICS if channel_of(topic) == channel), None)
 
 
@@ -63,7 +75,19 @@ def decode(channel: bytes, data: bytes) -> Arrived | None:
         wire = msgspec.json.decode(data, type=Wire)
     except (msgspec.DecodeError, UnicodeError):
         return None
-    is_command = isinstance(wire.message, CommandQueued)
-    if topic is None or is_command != (topic not in SHARED_TOPICS):
+    if topic is None or not _belongs(topic, wire.message):
         return None
     return Arrived(topic, wire.origin, wire.message)
+
+
+def _belongs(topic: Topic, message: Message | Resync) -> bool:
+    """Whether this is said there."""
+    match message:
+        case CommandQueued():
+            return topic.startswith(COMMANDS_PREFIX)
+        case ListenWanted() | OperatorVoice():
+            return topic.startswith(VOICE_PREFIX)
+        case CallAudio():
+            return topic.startswith(AUDIO_PREFIX)
+        case _:
+            return topic in SHARED_TOPICS

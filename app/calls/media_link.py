@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import structlog
 
 from app.bus import Bus
-from app.domain.messages import CallLevels, CallWords, ConnectionChanged
+from app.domain.messages import CallAudio, CallLevels, CallWords, ConnectionChanged, audio_topic
 from app.errors import StoreError
 from app.store import reports as report_store
 from app.store.db import Database
@@ -88,6 +88,7 @@ class MediaLink:
     async def start(self) -> tuple[media.LegSnapshot, ...]:
         """Find or start the worker; the answer is the legs that are alive in it. Raises MediaError."""
         self._client = await self._connect()
+        self._client.on_audio = self._heard
         self._found.set()
         await self._bus.publish("system", ConnectionChanged(name="media", state="connected"))
         return self._client.welcome.legs
@@ -168,6 +169,11 @@ class MediaLink:
             log.error("report not stored yet", call_id=report.call_id, error=error.message)
             return False
         return True
+
+    async def _heard(self, audio: media.CallAudio) -> None:
+        """What is listened in on; with nobody on the other side the bus drops it."""
+        heard = CallAudio(call_id=audio.call_id, codec=audio.codec, callee=audio.callee, agent=audio.agent)
+        await self._bus.publish(audio_topic(audio.call_id), heard)
 
     async def _publish(self, report: media.NumberedReport) -> None:
         match report:

@@ -30,6 +30,7 @@ from app.calls.talk_model import (
     TalkState,
 )
 from app.calls.talk_side import TalkSide
+from app.calls.voice_desk import VoiceDesk
 from app.calls.wishes import Farewell, LetGo
 from app.domain.fields import FieldBook
 from media import protocol as media
@@ -93,6 +94,7 @@ class PhoneCall:
                         group.create_task(self._diary.run()),
                         group.create_task(self._desk.run()),
                         group.create_task(self._side.people.run()),
+                        group.create_task(VoiceDesk(self.board, self.order, lambda: "").run()),
                     ]
                     result = await self._live(group)
                     await self._side.close()

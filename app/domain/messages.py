@@ -1,8 +1,9 @@
 """Every message of the bus. A message is a nudge: the store is the truth, and losing one loses nothing.
 
 Topics: `calls` (what moves on a call), `tasks`, `feedback` (questions to people), `lists` (everything else a page
-shows), `system` (connections), read by the web; and one topic per call, `call_commands:{call_id}`, read by
-whoever runs the call.
+shows), `system` (connections), read by the web; and for each call `call_commands:{call_id}` and
+`call_voice:{call_id}`, read by whoever runs the call, and `call_audio:{call_id}`, read by who listens in. What is
+said on the last two is worth nothing a moment later.
 """
 
 from typing import Annotated, Literal, NewType
@@ -10,9 +11,13 @@ from typing import Annotated, Literal, NewType
 import msgspec
 
 CommandTopic = NewType("CommandTopic", str)
-Topic = Literal["calls", "tasks", "feedback", "lists", "system"] | CommandTopic
+VoiceTopic = NewType("VoiceTopic", str)
+AudioTopic = NewType("AudioTopic", str)
+Topic = Literal["calls", "tasks", "feedback", "lists", "system"] | CommandTopic | VoiceTopic | AudioTopic
 SHARED_TOPICS: tuple[Topic, ...] = ("calls", "tasks", "feedback", "lists", "system")
 COMMANDS_PREFIX = "call_commands:"
+VOICE_PREFIX = "call_voice:"
+AUDIO_PREFIX = "call_audio:"
 ConnectionName = Literal["ari", "media", "realtime", "store", "bus"]
 ConnectionState = Literal["connecting", "connected", "lost", "replaced", "off"]
 
@@ -79,6 +84,35 @@ class CommandQueued(msgspec.Struct, frozen=True, kw_only=True, tag="command_queu
     mac: str
 
 
+class ListenWanted(msgspec.Struct, frozen=True, kw_only=True, tag="listen_wanted"):
+    """Somebody listens in on this call until `until_ms` (UTC). `mac` and its check: `app.domain.voice`."""
+
+    tenant_id: str
+    call_id: str
+    until_ms: int
+    mac: str
+
+
+class OperatorVoice(msgspec.Struct, frozen=True, kw_only=True, tag="operator_voice"):
+    """What an operator who has taken over says: 16 bit little-endian PCM at 16 kHz. `seq` grows per `mic_id`."""
+
+    tenant_id: str
+    call_id: str
+    mic_id: str
+    seq: int
+    audio: bytes
+    mac: str
+
+
+class CallAudio(msgspec.Struct, frozen=True, kw_only=True, tag="call_audio"):
+    """20 ms of a call somebody listens in on, both directions; pcm16 is 16 kHz, the laws are 8 kHz."""
+
+    call_id: str
+    codec: Literal["ulaw", "alaw", "pcm16"]
+    callee: bytes
+    agent: bytes
+
+
 class Resync(msgspec.Struct, frozen=True, kw_only=True, tag="resync"):
     """Put into a subscription that missed messages: read the store again. `dropped` of them went because the
     reader was too slow; 0: nobody can say how many, a connection was away.
@@ -87,6 +121,8 @@ class Resync(msgspec.Struct, frozen=True, kw_only=True, tag="resync"):
     dropped: int
 
 
+Voice = ListenWanted | OperatorVoice
+"""From a listener or an operator to whoever runs the call."""
 Message = (
     CallChanged
     | CallWords
@@ -96,12 +132,25 @@ Message = (
     | ListChanged
     | ConnectionChanged
     | CommandQueued
+    | ListenWanted
+    | OperatorVoice
+    | CallAudio
 )
 
 
 def command_topic(call_id: str) -> CommandTopic:
     """Where commands for one call are announced."""
     return CommandTopic(COMMANDS_PREFIX + call_id)
+
+
+def voice_topic(call_id: str) -> VoiceTopic:
+    """Where operators say that they listen, and speak."""
+    return VoiceTopic(VOICE_PREFIX + call_id)
+
+
+def audio_topic(call_id: str) -> AudioTopic:
+    """Where a call is listened in on."""
+    return AudioTopic(AUDIO_PREFIX + call_id)
 
 
 def encode(message: Message) -> bytes:

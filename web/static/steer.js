@@ -1,6 +1,8 @@
 // Steering a living call: fills every <div id="steer" data-call="..."> of a page, also those that come later or
 // change their call. Everything that was said or typed by anybody enters as text, never as markup.
 
+import { Listener } from "/static/voice.js";
+
 const LOOK_MS = 2500;
 const WAIT_MS = 300;
 const LINE_WORDS = { open: "The line is open.", muted: "The agent is muted: it hears and is not heard.", held: "On hold: callee and agent do not hear each other." };
@@ -88,12 +90,17 @@ class Panel {
     const again = el("form", { className: "group", onsubmit: (event) => this.again(event) },
       el("label", {}, "Call again at (your time)", this.wished), el("button", { type: "submit", className: "quiet" }, "End and call again"));
     const transfer = el("form", { onsubmit: (event) => this.transfer(event) }, this.transferring, this.nobody);
-    this.extra = el("div", { className: "group", "data-part": "voice" });
+    this.listener = null;
+    this.listening = el("button", { type: "button", className: "quiet", "aria-pressed": "false", onclick: () => this.listen() }, "Listen");
+    this.levels = ["Callee", "Agent"].map((name) => el("meter", { min: 0, max: 1, value: 0, "aria-label": `Loudness: ${name.toLowerCase()}` }));
+    this.sound = el("span", { className: "soft", role: "status" });
+    this.lanes = el("span", { className: "lanes", hidden: true }, "Callee ", this.levels[0], " Agent ", this.levels[1]);
+    this.extra = el("div", { className: "group" }, this.listening, this.lanes, this.sound);
     this.ends = el("div", { className: "group" },
       el("button", { type: "button", className: "danger", onclick: () => this.end(true) }, "Say goodbye and hang up"),
       el("button", { type: "button", className: "danger", onclick: () => this.end(false) }, "Hang up at once"));
-    this.talk = el("fieldset", { className: "plain" }, this.extra, words, el("div", { className: "group" }, this.mute, this.hold), keys, transfer, again);
-    this.all = el("div", {}, this.talk, this.ends);
+    this.talk = el("fieldset", { className: "plain" }, words, el("div", { className: "group" }, this.mute, this.hold), keys, transfer, again);
+    this.all = el("div", {}, this.extra, this.talk, this.ends);
     this.slot.classList.add("steer");
     this.slot.replaceChildren(el("h3", {}, "Steer this call"), this.where, this.trouble, this.all, this.list);
   }
@@ -104,6 +111,7 @@ class Panel {
 
   show(callId) {
     if (callId === this.callId) return;
+    this.listener?.stop();
     this.callId = callId;
     this.known = null;
     this.list.replaceChildren();
@@ -146,6 +154,31 @@ class Panel {
     this.nobody.hidden = known.transfer.length > 0;
     this.list.replaceChildren(...known.orders.map(row));
     this.slot.dispatchEvent(new CustomEvent("steering", { detail: known }));
+  }
+
+  // --- the sound of the call ---
+  listen() {
+    if (this.listener !== null) {
+      this.listener.stop();
+      return;
+    }
+    this.sound.textContent = "Connecting…";
+    const listener = new Listener(this.callId, (state) => this.heard(listener, state));
+    this.listener = listener;
+    listener.start().catch((problem) => listener.end(`Your browser cannot play the call: ${problem.message}`));
+    this.heard(listener, { on: true, loudest: [0, 0], lost: 0 });
+  }
+
+  heard(listener, state) {
+    if (listener !== this.listener) return;
+    if (!state.on) this.listener = null;
+    this.listening.setAttribute("aria-pressed", String(state.on));
+    this.listening.textContent = state.on ? "Stop listening" : "Listen";
+    this.lanes.hidden = !state.on;
+    const lost = state.lost > 0 ? ` ${(state.lost / 50).toFixed(1)} s were lost on the way to you.` : "";
+    const text = state.on ? `You hear both sides; nobody hears you.${lost}` : state.why;
+    if (this.sound.textContent !== text) this.sound.textContent = text;
+    if (state.on) this.levels.forEach((meter, at) => { meter.value = Math.sqrt(state.loudest[at]); });
   }
 
   // --- orders ---

@@ -1,6 +1,6 @@
 """Routes of steering: the same orders for pages; for programs they are in `web/api/commands.py`."""
 
-from litestar import Request, get, post
+from litestar import Request, get, post, websocket
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
@@ -8,13 +8,14 @@ from litestar.params import FromPath
 from app.domain.people import Permission
 from web.auth import caller_of, needs, signed_in
 from web.steer.desk import SteerDesk, read_order
+from web.steer.listening import Listening, Socket
 from web.steer.panel import Order, Panel
 
 Asked = Request[object, object, State]
 
 
-def steer_routes(desk: SteerDesk) -> list[BaseRouteHandler]:
-    """Orders of a call, one order, and what can be ordered."""
+def steer_routes(desk: SteerDesk, listening: Listening) -> list[BaseRouteHandler]:
+    """Orders of a call, one order, what can be ordered, and the sound of the call."""
     may = needs(Permission.STEER)
 
     async def ordered(request: Asked, call_id: str) -> Order:
@@ -33,4 +34,8 @@ def steer_routes(desk: SteerDesk) -> list[BaseRouteHandler]:
     async def order_state(request: Asked, call_id: FromPath[str], command_id: FromPath[str]) -> Order:
         return await desk.one(signed_in(request), call_id, command_id)
 
-    return [steering, order, order_state]
+    @websocket("/calls/{call_id:str}/audio", opt=may)
+    async def audio(socket: Socket, call_id: FromPath[str]) -> None:
+        await listening.serve(socket, call_id)
+
+    return [steering, order, order_state, audio]

@@ -7,13 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.protocol import MAX_FRAME_BYTES, Acknowledge, CloseLeg, Command, Fault, Hello, Say, WorkerLoad
+from media.protocol import (
+    MAX_FRAME_BYTES,
+    Acknowledge,
+    CallAudio,
+    CloseLeg,
+    Command,
+    Fault,
+    Hello,
+    Listen,
+    Say,
+    WorkerLoad,
+)
 from media.wire import FrameSplitter, FrameTooLong, MalformedMessage, decode_command, decode_message, frame
 
 COMMANDS: list[Command] = [
     Hello(protocol_version=1, control_id="c", acknowledged_seq=7),
     CloseLeg(call_id="a" * 32, drain_timeout_ms=10),
     Say(call_id="x", instructions="Schöne Grüße"),
+    Listen(call_id="x", for_ms=6_000),
     Acknowledge(seq=1 << 52),
 ]
 
@@ -29,6 +41,7 @@ def test_any_cutting_of_the_stream_gives_the_same_commands(cuts: list[int]) -> N
 
 def test_reports_survive_the_wire() -> None:
     for report in (
+        CallAudio(call_id="c", codec="alaw", callee=bytes(range(256)), agent=b""),
         Fault(seq=3, call_id="c", at_unix_ms=5, code="x", message="y"),
         WorkerLoad(
             seq=4,

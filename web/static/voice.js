@@ -1,0 +1,90 @@
+// The sound of a call in the browser: listen to both directions, and speak by microphone.
+
+const RATES = [8000, 8000, 16000];
+
+// --- the laws of G.711 ----------------------------------------------------------------------------------------
+function ulaw(byte) {
+  const value = ~byte & 0xff;
+  const size = (((value & 0x0f) << 3) + 0x84) << ((value & 0x70) >> 4);
+  return (value & 0x80 ? 0x84 - size : size - 0x84) / 32768;
+}
+
+function alaw(byte) {
+  const value = byte ^ 0x55;
+  const exponent = (value & 0x70) >> 4;
+  const mantissa = (value & 0x0f) << 4;
+  const size = exponent === 0 ? mantissa + 8 : (mantissa + 0x108) << (exponent - 1);
+  return (value & 0x80 ? size : -size) / 32768;
+}
+
+const TABLES = [ulaw, alaw].map((law) => Float32Array.from({ length: 256 }, (_, byte) => law(byte)));
+
+export function samplesOf(codec, bytes) {
+  if (codec < 2) return Float32Array.from(bytes, (byte) => TABLES[codec][byte]);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float32Array.from({ length: bytes.byteLength >> 1 }, (_, at) => view.getInt16(2 * at, true) / 32768);
+}
+
+// One frame of /calls/{id}/audio, as web/steer/listening.py packs it.
+export function unpack(buffer) {
+  const view = new DataView(buffer);
+  const codec = view.getUint8(1);
+  const split = 8 + view.getUint16(2, true);
+  return { codec, seq: view.getUint32(4, true), lanes: [new Uint8Array(buffer, 8, split - 8), new Uint8Array(buffer, split)] };
+}
+
+const address = (path) => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
+const WHY = {
+  4401: "Your session has ended; sign in again.",
+  4403: "Your role does not allow this.",
+  4404: "There is no such call.",
+  4409: "The call is over.",
+};
+
+async function sound() {
+  const context = new AudioContext({ latencyHint: "interactive" });
+  await context.audioWorklet.addModule("/static/voice-worklet.js");
+  if (context.state === "suspended") await context.resume();
+  return context;
+}
+
+// --- listening ------------------------------------------------------------------------------------------------
+// `told(state)` hears { on, why, loudest: [callee, agent], lost }.
+export class Listener {
+  constructor(callId, told) {
+    this.callId = callId;
+    this.told = told;
+    this.lost = 0;
+    this.seq = 0;
+    this.over = false;
+  }
+
+  async start() {
+    this.context = await sound();
+    const node = new AudioWorkletNode(this.context, "listener", { numberOfInputs: 0, outputChannelCount: [2] });
+    node.connect(this.context.destination);
+    node.port.onmessage = ({ data }) => this.told({ on: true, loudest: data.loudest, waiting: data.waiting, lost: this.lost });
+    this.socket = new WebSocket(address(`/calls/${encodeURIComponent(this.callId)}/audio`));
+    this.socket.binaryType = "arraybuffer";
+    this.socket.addEventListener("open", () => this.told({ on: true, loudest: [0, 0], lost: 0 }));
+    this.socket.addEventListener("message", ({ data }) => {
+      const { codec, seq, lanes } = unpack(data);
+      if (this.seq > 0) this.lost += seq - this.seq - 1;
+      this.seq = seq;
+      lanes.forEach((bytes, lane) => node.port.postMessage({ lane, rate: RATES[codec], samples: samplesOf(codec, bytes) }));
+    });
+    this.socket.addEventListener("close", (event) => this.end(WHY[event.code] ?? "The sound of the call is lost; start listening again."));
+  }
+
+  stop() {
+    this.end("");
+  }
+
+  end(why) {
+    if (this.over) return;
+    this.over = true;
+    this.socket?.close();
+    this.context?.close();
+    this.told({ on: false, why });
+  }
+}
