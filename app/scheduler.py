@@ -24,7 +24,7 @@ from app.domain.messages import TaskChanged
 from app.domain.task import CallTask, TaskEvent, after
 from app.errors import AppError, StoreError
 from app.ids import new_id
-from app.store import admission, agents, attempts, campaigns, events, leases, settlement, tasks
+from app.store import admission, agents, attempts, campaign_ends, campaigns, events, leases, settlement, tasks
 from app.store.db import DIALING
 
 log = structlog.get_logger()
@@ -75,6 +75,8 @@ class Scheduler:
                 log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
         await self._conclude_left()
         await campaigns.complete_settled(self.board.db, now_ms)
+        if await campaign_ends.wind_up(self.board.db, now_ms):
+            self._nudged.set()
         while self._ready() and (free := settings.call_slots - len(self.running)) > 0:
             claimed = await leases.claim_due(
                 self.board.db,

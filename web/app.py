@@ -31,6 +31,9 @@ from web.auth import PUBLIC, identify, person_of, require
 from web.calendar.page import Calendar
 from web.calendar.routes import calendar_routes
 from web.calls import Socket, call_routes
+from web.campaigns import campaign_routes
+from web.campaigns.page import CampaignReader
+from web.campaigns.steps import CampaignSteps
 from web.chat.routes import chat_routes
 from web.desk import Desk
 from web.guard import add_headers, guard
@@ -90,6 +93,7 @@ def create_app(
             *steer_routes(steer, Listening(settings, db, bus, clock, still_in)),
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
             *calendar_routes(Calendar(db, clock, site, templates)),
+            *campaign_routes(CampaignReader(db, clock, site), CampaignSteps(db, bus, clock, steer), templates),
             *planning_routes(desk),
             *chat_routes(desk, templates),
             _health_route(settings, db),

@@ -16,6 +16,7 @@ PLACES: tuple[tuple[str, str, Permission, str], ...] = (
     ("/", "Wallboard", Permission.SEE, "Live"),
     ("/questions", "Questions", Permission.STEER, "Live"),
     ("/chat", "Chat", Permission.PLAN, "Plan"),
+    ("/campaigns", "Campaigns", Permission.SEE, "Plan"),
     ("/tasks", "Tasks", Permission.SEE, "Plan"),
     ("/calendar", "Calendar", Permission.SEE, "Plan"),
     ("/people", "People", Permission.PEOPLE, "House"),

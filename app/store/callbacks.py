@@ -10,7 +10,7 @@ from app.domain.call import Call, CallEnd, CallState, NewCall
 from app.domain.callback import AT_WORK, OPEN
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import ConflictError, ConstraintFailed
-from app.store import attempts, calls, dnd, tasks
+from app.store import attempts, calls, campaign_figures, dnd, tasks
 from app.store.db import Database, Reader, Tx
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
@@ -112,7 +112,10 @@ async def settle_given_up(tx: Tx, tenant_id: str, call_id: str, now_ms: int) -> 
         return False
     reason = f"They called back. The call was answered and ended by {call.ended_by}."
     params = {"tenant_id": tenant_id, "task_id": call.task_id, "reason": reason, "now_ms": now_ms}
-    return await tx.execute(_TALKED, params) == 1
+    if await tx.execute(_TALKED, params) != 1:
+        return False
+    await campaign_figures.concluded(tx, tenant_id, call.task_id)
+    return True
 
 
 async def earlier(sql: Reader, call: Call) -> list[Call]:

@@ -42,7 +42,8 @@ _GET = f"{_SELECT} AND id = :campaign_id"
 _BY_KEY = f"{_SELECT} AND idempotency_key = :key"
 _LIST = f"{_SELECT} ORDER BY created_ms DESC, id DESC LIMIT :limit"
 _SET_STATE = """
-    UPDATE campaigns SET state = :state, pause_reason = :reason, updated_ms = :now_ms
+    UPDATE campaigns SET state = :state, pause_reason = :reason, updated_ms = :now_ms,
+        closing = CASE WHEN :state = 'cancelled' THEN 1 ELSE closing END
     WHERE tenant_id = :tenant_id AND id = :campaign_id
 """
 _COUNTS = """
@@ -51,7 +52,7 @@ _COUNTS = """
 
 
 _COMPLETE = """
-    UPDATE campaigns SET state = 'completed', updated_ms = :now_ms
+    UPDATE campaigns SET state = 'completed', closing = 2, updated_ms = :now_ms
     WHERE state = 'active'
       AND NOT EXISTS (SELECT 1 FROM json_each(:unsettled) u WHERE u.value = (
           SELECT t.state FROM tasks t WHERE t.campaign_id = campaigns.id AND t.state >= u.value

@@ -8,7 +8,7 @@ from app.domain.admission import Decision, Defer, Suppress
 from app.domain.admission_site import Site
 from app.domain.pacing import taken
 from app.domain.task import CallTask, TaskEvent, TaskState, after
-from app.store import answer_hours, breakers, budgets, decisions, history, lanes, tasks, trunks
+from app.store import answer_hours, breakers, budgets, campaign_figures, decisions, history, lanes, tasks, trunks
 from app.store.admission import Judged
 from app.store.db import Tx
 
@@ -78,6 +78,8 @@ async def ended(tx: Tx, tenant_id: str, call_id: str, now_ms: int) -> None:
         await answer_hours.note(
             tx, tenant_id, number, zone, rung_ms=rung_ms, answered=answered, answered_by=answered_by
         )
+    if campaign_id is not None:
+        await campaign_figures.call_ended(tx, tenant_id, call_id)
     await budgets.settle(tx, call_id)
     await breakers.ended(tx, lane, call_id, outcome, now_ms)
     await lanes.release(tx, lane, tenant_id)

@@ -8,8 +8,8 @@ from app.domain.local_time import told
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, NewTask, TaskEvent, TaskState, after
 from app.errors import ConstraintFailed, LeaseLost, NotFoundError, ValidationFailed
-from app.store import dnd
-from app.store.db import DIALING, Reader, Tx, Writer
+from app.store import campaign_figures, dnd
+from app.store.db import DIALING, Reader, Tx, Writer, within
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 _INSERT = with_values("INSERT INTO tasks ($columns) VALUES ($values)", CallTask)
@@ -45,7 +45,9 @@ async def create_many(sql: Writer, tenant_id: str, new: Sequence[NewTask], now_m
     """Store tasks, all or none of them (in a database of its own as well as inside a transaction)."""
     tasks = [_fresh(tenant_id, item, now_ms) for item in new]
     try:
-        await sql.many(_INSERT, [to_params(task) for task in tasks])
+        async with within(sql) as tx:
+            await tx.many(_INSERT, [to_params(task) for task in tasks])
+            await campaign_figures.tasks_added(tx, (task.campaign_id for task in tasks))
     except ConstraintFailed as refused:
         text = f"The task cannot be stored: {refused.message} Check its number, agent, campaign and objective."
         raise ValidationFailed(text) from refused
@@ -109,6 +111,7 @@ async def conclude(
         max_attempts=max(task.max_attempts, task.current_attempt_count + 1 if conclusion.owed else 0),
     )
     await save(tx, task)
+    await campaign_figures.concluded(tx, tenant_id, task_id)
     return task
 
 

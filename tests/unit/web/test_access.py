@@ -17,11 +17,12 @@ from app.config import Settings
 from app.domain.people import GRANTS, Permission, Role
 from app.ids import new_id
 from app.people.door import Door
-from app.store import users
+from app.store import campaigns, users
+from app.store.campaigns import NewCampaign
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import HERE, QUICK, add_user, session
-from tests.unit.app.store_world import AGENT, TENANT, add_agent, ask_people, begun_call, claimed_task
+from tests.unit.app.store_world import AGENT, NOW, TENANT, add_agent, ask_people, begun_call, claimed_task
 from web.app import create_app
 from web.auth import EVERYBODY, NEEDS, SAFE_METHODS
 
@@ -78,7 +79,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         for tenant in (TENANT, OTHER):
             for role in Role:
                 cookies[tenant, role] = await session(db, role, tenant=tenant)
-        call = await begun_call(db, await claimed_task(db, callee_name=CANARY))
+        campaign_id = new_id(1)
+        async with db.tx() as tx:
+            await campaigns.create(tx, TENANT, NewCampaign(id=campaign_id, name=CANARY), [], NOW)
+        ids.update(campaign_id=campaign_id, step="stop")
+        call = await begun_call(db, await claimed_task(db, callee_name=CANARY, campaign_id=campaign_id))
         target = await add_user(db, Role.VIEWER, email="canary@first.example")
         token, _ = await Door(db, SystemClock(), QUICK).token(TENANT, CANARY, Role.VIEWER, "a test")
         ids.update(call_id=call.id, task_id=call.task_id, user_id=target.id, token_id=token.id, agent_id=AGENT.id)
