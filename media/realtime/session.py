@@ -74,11 +74,11 @@ class RealtimeSession:
 
     @property
     def next_deadline(self) -> float | None:
-        """When a `Tick` is due at the latest (monotonic seconds), None if only inputs matter."""
+        """When a `Tick` is due at the latest (monotonic seconds), None if only inputs matter, or none any more."""
         times = [self._filler.next_deadline, self._configure_by]
         if self._configure_by is None and self._talk.live:
             times += [self._talk.next_deadline, self._life.rotate_at if self._talk.quiet else None]
-        return min((time for time in times if time is not None), default=None)
+        return None if self.closed else min((time for time in times if time is not None), default=None)
 
     # --- what the engine calls ----------------------------------------------------------------------------------
     def start(self, now: float) -> list[sm.Effect]:

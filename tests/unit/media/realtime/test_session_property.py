@@ -212,7 +212,7 @@ class Watch:
 @given(steps=steps, data=st.data())
 def test_random_inputs(steps: list[tuple[Any, float]], data: st.DataObject) -> None:
     opening, barge_in = st.sampled_from(["greet_first", "wait_for_hello"]), st.sampled_from(["server", "guarded"])
-    talk = Talk(opening=data.draw(opening), barge_in=data.draw(barge_in))
+    talk = Talk(opening=data.draw(opening), barge_in=data.draw(barge_in), filler=b"\x7f" * 160)
     watch = Watch(talk)
     if data.draw(st.booleans()):
         talk.configured()

@@ -96,6 +96,15 @@ def test_a_refused_account_ends_with_an_apology_and_says_why(code: str) -> None:
     assert before.of(sm.Play) == []
 
 
+def test_a_session_that_has_ended_wants_no_tick() -> None:
+    """A deadline that stays behind would keep the worker's loop busy, and every other call with it."""
+    talk = asking().created()
+    assert talk.session.next_deadline is not None
+    talk.done(status="failed", status_details={"error": {"code": min(FATAL_CODES), "message": "no"}})
+    assert talk.session.state is sm.SessionState.CLOSED
+    assert talk.session.next_deadline is None
+
+
 def test_no_billable_response_before_a_human_answered() -> None:
     talk = Talk(opening="wait_for_hello").configured()
     for _ in range(60):
