@@ -15,6 +15,7 @@ from app.calls.ari_link import AriLink, event_stream
 from app.calls.board import CallOrder, Switchboard
 from app.calls.estate import Estate
 from app.calls.inbound import Reception
+from app.calls.lights import Lights
 from app.calls.media_link import MediaLink
 from app.calls.pulse import Pulse
 from app.calls.settle import Settler
@@ -69,6 +70,8 @@ class Engine:
             self._text_model() as text,
             asyncio.TaskGroup() as group,
         ):
+            lights = group.create_task(Lights(self.bus, s.node_name).run(), name="lights")
+            await asyncio.sleep(0)  # listening before the first connection is made
             ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
             link = MediaLink(lambda: self._connect_media(group), self.db, self.bus, s.node_name)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
@@ -100,7 +103,7 @@ class Engine:
             finally:
                 if not self._handed_over:
                     await self._end(scheduling)
-                for task in (scheduling, *links):
+                for task in (scheduling, *links, lights):
                     task.cancel()
                 await link.close(shutdown=not self._handed_over)
                 await pulse.stop()

@@ -59,7 +59,7 @@ def create_app(
     settings: Settings, db: Database, bus: Bus, clock: Clock, passwords: Passwords | None = None
 ) -> Litestar:
     """The ASGI application over an opened database; the caller closes it after the application has shut down."""
-    hubs = Hubs(db, bus, clock)
+    hubs = Hubs(db, bus, clock, settings.call_slots)
     templates = Templates(settings)
     door = Door(db, clock, passwords)
     site = load_site(settings)
@@ -86,7 +86,7 @@ def create_app(
 
     return Litestar(
         route_handlers=[
-            *call_routes(Pages(db, clock, templates), hubs, still_in),
+            *call_routes(Pages(db, clock, templates, settings.call_slots), hubs, still_in),
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
             *question_routes(questions),

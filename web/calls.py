@@ -1,4 +1,4 @@
-"""The page "Calls" and its live websocket."""
+"""The wallboard, what was said on a call, and the live websocket of every page."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,11 +26,11 @@ def call_routes(pages: Pages, hubs: Hubs, still_in: StillIn) -> list[BaseRouteHa
     """`/`, `/calls/{id}`, `/live`."""
 
     @get("/", opt=needs(Permission.SEE), media_type=MediaType.HTML)
-    async def calls_page(request: Asked, call: FromQuery[str | None] = None) -> Response[str]:
-        status, text = await pages.calls(signed_in(request), call)
+    async def wallboard(request: Asked, call: FromQuery[str | None] = None) -> Response[str]:
+        status, text = await pages.wallboard(signed_in(request), call)
         return Response(text, status_code=status, media_type=MediaType.HTML)
 
-    @get("/calls/{call_id:str}", opt=needs(Permission.SEE))
+    @get(["/calls/{call_id:str}", "/calls/{call_id:str}/lines"], opt=needs(Permission.SEE))
     async def call_json(request: Asked, call_id: FromPath[str]) -> CallPage:
         return await pages.call(signed_in(request).tenant_id, call_id)
 
@@ -38,7 +38,7 @@ def call_routes(pages: Pages, hubs: Hubs, still_in: StillIn) -> list[BaseRouteHa
     async def live(socket: Socket) -> None:
         await _serve(socket, hubs.of(signed_in(socket).tenant_id), still_in)
 
-    return [calls_page, call_json, live]
+    return [wallboard, call_json, live]
 
 
 async def _serve(socket: Socket, hub: Hub, still_in: StillIn) -> None:

@@ -1,5 +1,6 @@
 """Pure: what the console says about each connection: a word for its light, a plain sentence when it breaks."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -30,6 +31,7 @@ _STATES: dict[ConnectionState, tuple[Mark, str]] = {
     "replaced": ("bad", "taken over"),
     "off": ("off", "not in use"),
 }
+_WORST: tuple[Mark, ...] = ("bad", "wait", "ok", "off", "unknown")
 
 
 class Light(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,16 +45,29 @@ class Light(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
 
 
-def light(change: ConnectionChanged) -> Light:
-    """How a connection is shown."""
+def lights(known: Collection[ConnectionChanged]) -> tuple[Light, ...]:
+    """All of them; where several engines have such a connection, the one that is worst off."""
+    found: list[Light] = []
+    for name, unlit in zip(LABELS, dark(), strict=True):
+        changes = [change for change in known if change.name == name]
+        shown = [light(change, of_many=len(changes) > 1) for change in changes]
+        found.append(min(shown, key=lambda one: _WORST.index(one.mark), default=unlit))
+    return tuple(found)
+
+
+def light(change: ConnectionChanged, *, of_many: bool = False) -> Light:
+    """How a connection is shown; `of_many`: its engine has to be named."""
     mark, word = _STATES[change.state]
     label, sentence = LABELS[change.name], ""
+    subject = f"{label} of the engine {change.node}" if of_many and change.node else label
+    if change.name == "realtime" and change.state == "connected":
+        word = "accepted"
     if change.name == "realtime" and change.state == "off":
         mark, word = "bad", "refused"
         sentence = f"The speech model refused the account. {_ended(change.detail)} {_FIX['realtime']}"
     elif mark == "bad":
         broken = "has been taken over by another process" if change.state == "replaced" else "is not connected"
-        sentence = f"{label} {broken}. {_ended(change.detail)} {_FIX[change.name]}"
+        sentence = f"{subject} {broken}. {_ended(change.detail)} {_FIX[change.name]}"
     return Light(
         name=change.name,
         label=label,

@@ -24,8 +24,9 @@ from app.domain.messages import (
     TaskChanged,
 )
 from app.errors import StoreError
-from app.store import calls, feedback
-from app.store.db import Database
+from app.store import calls, feedback, holds, tenants, wallboard
+from app.store.db import Database, Reader
+from web.figures import Day, day
 from web.view import asked as view_asked
 from web.view import card
 from web.wall import EVERYTHING, Wall
@@ -36,9 +37,25 @@ FRAME_PAUSE_S = 0.25
 RELOAD_S = 5.0
 STILL_HERE_S = 15.0
 """When nothing changes for so long an empty frame is sent: a page notices a connection that died silently."""
-CALLS_SHOWN = 100
+ENDED_SHOWN = 30
+DAY_MS = 24 * 3_600_000
 VIEWER_QUEUE = 8
 """Frames a slow browser may lag behind; then it gets a snapshot instead."""
+
+
+async def header(sql: Reader, tenant_id: str, slots: int, now_ms: int) -> Day:
+    """What the store knows for the header; `slots`: calls at the same time by the settings."""
+    own = (await tenants.terms(sql, tenant_id)).max_concurrent_calls
+    ended = await wallboard.ended_since(sql, tenant_id, now_ms - DAY_MS)
+    return day(ended, slots if own is None else min(slots, own), await wallboard.next_due_ms(sql, tenant_id))
+
+
+async def _model(sql: Reader, tenant_id: str) -> ConnectionChanged:
+    """Each call opens a session of its own: what is known between calls is whether the account was refused."""
+    hold = await holds.active(sql, tenant_id)
+    if hold is None:
+        return ConnectionChanged(name="realtime", state="connected")
+    return ConnectionChanged(name="realtime", state="off", detail=f"{hold.code}: {hold.message}")
 
 
 class Viewer:
@@ -71,12 +88,14 @@ class Viewer:
 class Hub:
     """Keeps the wall of one tenant and feeds its viewers. `run` lives as long as the application."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock, tenant_id: str) -> None:
+    def __init__(self, db: Database, bus: Bus, clock: Clock, tenant_id: str, slots: int) -> None:
         self._db = db
         self._bus = bus
         self._clock = clock
         self._tenant_id = tenant_id
+        self._slots = slots
         self._wall = Wall()
+        self._wall.connection(ConnectionChanged(name="bus", state=bus.state))
         self._viewers: set[Viewer] = set()
         self._dirty: set[str] = set()
         self._stale = True
@@ -127,7 +146,7 @@ class Hub:
                 if not self._wall.speak(message):
                     self._dirty.add(message.call_id)
             case ConnectionChanged():
-                self._wall.connection(message)
+                self._wall.connection(message, self._clock.unix_ms())
             case Resync():
                 self._stale = True
                 self._wall.note(EVERYTHING)
@@ -139,6 +158,8 @@ class Hub:
             case ListChanged(tenant_id=tenant_id, kind=kind):
                 if tenant_id == self._tenant_id:
                     self._wall.note(kind)
+            case CallLevels():
+                self._wall.measure(message)
             case _:
                 pass
 
@@ -179,8 +200,10 @@ class Hub:
     async def _read(self, call_ids: list[str] | None) -> None:
         if call_ids is None:
             self._reloaded_s = self._clock.monotonic()
-            rows = await calls.wall(self._db, self._tenant_id, CALLS_SHOWN)
+            rows = await calls.wall(self._db, self._tenant_id, ENDED_SHOWN)
             self._wall.replace_all([card(row) for row in rows])
+            self._wall.today(await header(self._db, self._tenant_id, self._slots, self._clock.unix_ms()))
+            self._wall.connection(await _model(self._db, self._tenant_id))
         else:
             for row in await calls.wall_some(self._db, self._tenant_id, call_ids):
                 self._wall.put(card(row))
@@ -198,10 +221,11 @@ class Hub:
 class Hubs:
     """One hub per tenant, begun when its first browser comes."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock) -> None:
+    def __init__(self, db: Database, bus: Bus, clock: Clock, slots: int) -> None:
         self._db = db
         self._bus = bus
         self._clock = clock
+        self._slots = slots
         self._hubs: dict[str, Hub] = {}
         self._running: list[asyncio.Task[None]] = []
         self._group: asyncio.TaskGroup | None = None
@@ -223,6 +247,6 @@ class Hubs:
         if hub is None:
             if self._group is None:
                 raise RuntimeError("the application is not running")
-            hub = self._hubs[tenant_id] = Hub(self._db, self._bus, self._clock, tenant_id)
+            hub = self._hubs[tenant_id] = Hub(self._db, self._bus, self._clock, tenant_id, self._slots)
             self._running.append(self._group.create_task(hub.run(), name=f"hub {tenant_id}"))
         return hub

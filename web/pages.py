@@ -1,4 +1,4 @@
-"""What the page "Calls" shows of the store. Called by the routes in `web.calls`."""
+"""What the wallboard and its panel show of the store. Called by the routes in `web.calls`."""
 
 import msgspec
 
@@ -6,11 +6,12 @@ from app.clock import Clock
 from app.domain.people import Person
 from app.errors import NotFoundError
 from app.ids import is_id
-from app.store import calls, transcripts
+from app.store import calls, feedback, transcripts
 from app.store.db import Database
-from web.live import CALLS_SHOWN
+from web.live import ENDED_SHOWN, header
 from web.render import Templates
-from web.view import Card, Line, card, line
+from web.view import Card, Line, asked, card, line
+from web.wall import Wall, arranged
 
 
 class CallPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,27 +24,35 @@ class CallPage(msgspec.Struct, frozen=True, kw_only=True):
 class Pages:
     """Renders what a browser asks for."""
 
-    def __init__(self, db: Database, clock: Clock, templates: Templates) -> None:
+    def __init__(self, db: Database, clock: Clock, templates: Templates, slots: int) -> None:
+        self._slots = slots
         self._db = db
         self._clock = clock
         self._templates = templates
 
-    async def calls(self, person: Person, call_id: str | None) -> tuple[int, str]:
-        """The page "Calls" with one call selected, and its HTTP status (404 when there is no such call)."""
-        selected, status = None, 200
+    async def wallboard(self, person: Person, call_id: str | None) -> tuple[int, str]:
+        """The wallboard with one call selected, and its HTTP status (404 when there is no such call)."""
+        selected, status, now_ms = None, 200, self._clock.unix_ms()
         if call_id:
             try:
                 selected = await self.call(person.tenant_id, call_id)
             except NotFoundError:
                 status = 404
+        wall = Wall()
+        wall.replace_all([card(row) for row in await calls.wall(self._db, person.tenant_id, ENDED_SHOWN)])
+        wall.ask(map(asked, await feedback.inbox(self._db, person.tenant_id)))
+        wall.today(await header(self._db, person.tenant_id, self._slots, now_ms))
+        now = wall.snapshot(now_ms)
         text = self._templates.render(
-            "calls.html",
+            "wallboard.html",
             person,
             "/",
-            cards=[card(row) for row in await calls.wall(self._db, person.tenant_id, CALLS_SHOWN)],
+            tiles=arranged(now.calls),
+            ended=[one for one in now.calls if not one.alive],
+            figures=now.figures,
             selected=selected,
             unknown_call=status == 404,
-            now_ms=self._clock.unix_ms(),
+            now_ms=now_ms,
         )
         return status, text
 

@@ -12,6 +12,7 @@ from app.domain.number import mask_number
 from app.domain.people import Permission, Person
 from app.store.calls import WallCall
 from app.store.feedback import Inbox
+from web.badges import Badge, badges
 
 WORDS_SHOWN = 160
 STATE_WORDS: dict[CallState, str] = {
@@ -65,6 +66,15 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     timer_from_ms: int
     timer_to_ms: int | None
+    task_id: str = ""
+    campaign: str = ""
+    campaign_id: str = ""
+    badges: tuple[Badge, ...] = ()
+
+    @property
+    def need(self) -> int:
+        """How urgently a person is needed: the most urgent badge."""
+        return max((badge.need for badge in self.badges), default=0)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +136,10 @@ def card(call: WallCall) -> Card:
         created_ms=call.created_ms,
         timer_from_ms=call.answered_ms or call.created_ms,
         timer_to_ms=call.ended_ms,
+        task_id=call.task_id,
+        campaign=call.campaign_name,
+        campaign_id=call.campaign_id,
+        badges=badges(call),
     )
 
 

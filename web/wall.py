@@ -8,10 +8,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from app.domain.messages import CallWords, ConnectionChanged
-from web.lights import LABELS, Light, dark, light
+from app.domain.messages import CallLevels, CallWords, ConnectionChanged
+from web.badges import ASKS, WAITING
+from web.figures import Day, Figures, figures
+from web.lights import Light, lights
 from web.view import Asked, Card, tail
 
+SILENT_MS = 20_000
+"""An engine says again every 5 s how its connections stand (`app.calls.lights`)."""
 EVERYTHING = "*"
 """Stands for all kinds of things in `changed`: messages were lost, nobody knows which."""
 
@@ -24,6 +28,14 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     speaker: str
     text: str
     final: bool
+
+
+class Level(msgspec.Struct, frozen=True, array_like=True):
+    """How loud a call is just now, dBov (0 = full scale)."""
+
+    call_id: str
+    callee_dbov: int
+    agent_dbov: int
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="frame"):
@@ -39,6 +51,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="fr
     """All that wait for an answer, when that changed."""
     changed: tuple[str, ...] = ()
     """Kinds of things that a page which shows them should read again."""
+    levels: tuple[Level, ...] = ()
+    figures: Figures | None = None
+    """The header, when it changed."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot"):
@@ -49,6 +64,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     calls: tuple[Card, ...]
     connections: tuple[Light, ...]
     questions: tuple[Asked, ...] = ()
+    figures: Figures | None = None
+
+
+def arranged(cards: Iterable[Card]) -> list[Card]:
+    """Living calls as tiles stand: whoever needs a person first, then the oldest, so that few tiles ever move."""
+    alive = [card for card in cards if card.alive]
+    return sorted(alive, key=lambda card: (-card.need, card.created_ms, card.id))
 
 
 class Wall:
@@ -57,7 +79,7 @@ class Wall:
     def __init__(self) -> None:
         self.seq = 0
         self._cards: dict[str, Card] = {}
-        self._lights: dict[str, Light] = {one.name: one for one in dark()}
+        self._connections: dict[tuple[str, str], tuple[ConnectionChanged, int]] = {}
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self._words: dict[tuple[str, str, str], Words] = {}
@@ -66,6 +88,10 @@ class Wall:
         self._questions_told: tuple[Asked, ...] = ()
         self._lights_told: tuple[Light, ...] = ()
         self._kinds: set[str] = set()
+        self._waiting: frozenset[str] = frozenset()
+        self._levels: dict[str, Level] = {}
+        self._day: Day | None = None
+        self._figures_told: Figures | None = None
 
     def replace_all(self, cards: Iterable[Card]) -> None:
         """The store as it is now; what differs becomes part of the next frame."""
@@ -89,13 +115,19 @@ class Wall:
         )
 
     def _show(self, card: Card) -> None:
+        card = self._marked(card)
         if self._cards.get(card.id) != card:
             self._cards[card.id] = card
             self._changed.add(card.id)
             self._removed.discard(card.id)
 
+    def _marked(self, card: Card) -> Card:
+        waits = card.alive and card.id in self._waiting
+        badges = tuple(badge for badge in card.badges if badge.kind != WAITING)
+        return msgspec.structs.replace(card, badges=(ASKS, *badges) if waits else badges)
+
     def speak(self, said: CallWords) -> bool:
-        """Words as they are spoken. False: the call is not on the wall (yet)."""
+        """Words as they are spoken; they travel without their call. False: it is not on the wall (yet)."""
         card = self._cards.get(said.call_id)
         if card is None:
             return False
@@ -108,14 +140,23 @@ class Wall:
         else:
             self._partial[said.call_id, said.speaker] = words
         if said.speaker == "callee":
-            self._show(msgspec.structs.replace(card, callee_words=words))
+            self._cards[card.id] = msgspec.structs.replace(card, callee_words=words)
         else:
-            self._show(msgspec.structs.replace(card, agent_words=words))
+            self._cards[card.id] = msgspec.structs.replace(card, agent_words=words)
         return True
 
-    def connection(self, change: ConnectionChanged) -> None:
-        """A connection of the engine, or the console's own to the store, changed."""
-        self._lights[change.name] = light(change)
+    def measure(self, loud: CallLevels) -> None:
+        """How loud a call is; only the newest before a frame is told."""
+        if loud.call_id in self._cards:
+            self._levels[loud.call_id] = Level(loud.call_id, round(loud.callee_dbov), round(loud.agent_dbov))
+
+    def today(self, day: Day) -> None:
+        """What the store says for the header."""
+        self._day = day
+
+    def connection(self, change: ConnectionChanged, now_ms: int = 0) -> None:
+        """A connection of an engine, or the console's own to the store, changed or stands as before."""
+        self._connections[change.name, change.node] = (change, now_ms)
 
     def note(self, *kinds: str) -> None:
         """Things of these kinds changed; pages that show them are told with the next frame."""
@@ -124,14 +165,20 @@ class Wall:
     def ask(self, questions: Iterable[Asked]) -> None:
         """Everything that waits for an answer now."""
         self._questions = tuple(questions)
+        before, self._waiting = self._waiting, frozenset(one.call_id for one in self._questions if not one.parked)
+        for call_id in before ^ self._waiting:
+            if call_id in self._cards:
+                self._show(self._cards[call_id])
 
     def frame(self, now_ms: int, *, anyway: bool = False) -> Frame | None:
         """What changed since the last one, None when nothing did (`anyway`: an empty one). Forgets the changes."""
-        lights = self._all_lights()
-        connections = () if lights == self._lights_told else lights
+        shown = self._lights(now_ms)
+        connections = () if shown == self._lights_told else shown
         asked = None if self._questions == self._questions_told else self._questions
-        new = self._changed or self._removed or self._words or self._kinds or connections
-        if asked is None and not new and not anyway:
+        header = self._figures()
+        changed = self._changed or self._removed or self._words or self._kinds or self._levels
+        new = changed or connections or header != self._figures_told or asked is not None
+        if not new and not anyway:
             return None
         self.seq += 1
         frame = Frame(
@@ -143,9 +190,12 @@ class Wall:
             connections=connections,
             questions=asked,
             changed=tuple(sorted(self._kinds)),
+            levels=tuple(self._levels.values()),
+            figures=None if header == self._figures_told else header,
         )
         self._questions_told = self._questions
-        self._lights_told = lights
+        self._lights_told, self._figures_told = shown, header
+        self._levels = {}
         self._changed, self._removed, self._words, self._kinds = set(), set(), {}, set()
         return frame
 
@@ -155,9 +205,15 @@ class Wall:
             seq=self.seq,
             now_ms=now_ms,
             calls=tuple(self._cards.values()),
-            connections=self._all_lights(),
+            connections=self._lights(now_ms),
             questions=self._questions,
+            figures=self._figures(),
         )
 
-    def _all_lights(self) -> tuple[Light, ...]:
-        return tuple(self._lights[name] for name in LABELS)
+    def _figures(self) -> Figures | None:
+        return None if self._day is None else figures(self._day, self._cards.values())
+
+    def _lights(self, now_ms: int) -> tuple[Light, ...]:
+        """An engine that has said nothing for a while is gone: what it last said is not true any more."""
+        known = self._connections.values()
+        return lights([change for change, at_ms in known if not change.node or at_ms >= now_ms - SILENT_MS])

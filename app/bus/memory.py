@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from app.domain.messages import Message, Resync, Topic
+from app.domain.messages import ConnectionState, Message, Resync, Topic
 
 QUEUE_LENGTH = 1_000
 
 
 class Bus(Protocol):
     """Publish and subscribe by topic; every subscriber sees the messages of a publisher in their order."""
+
+    state: ConnectionState
+    """Of the connection to other processes; "off": there are none."""
 
     async def publish(self, topic: Topic, message: Message) -> None:
         """Hand `message` to everybody who is subscribed now. Never waits for a slow reader, never fails."""
@@ -70,6 +73,7 @@ class MemoryBus:
     def __init__(self, queue_length: int = QUEUE_LENGTH) -> None:
         self._queue_length = queue_length
         self._readers: dict[Subscription, frozenset[Topic]] = {}
+        self.state: ConnectionState = "off"
 
     async def publish(self, topic: Topic, message: Message) -> None:
         self.deliver(topic, message)

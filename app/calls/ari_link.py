@@ -162,4 +162,6 @@ class AriLink:
                 await self._say(state.value)
 
     async def _say(self, state: ConnectionState, detail: str = "") -> None:
-        await self._bus.publish("system", ConnectionChanged(name="ari", state=state, detail=detail))
+        await self._bus.publish(
+            "system", ConnectionChanged(name="ari", state=state, detail=detail, node=self._node)
+        )

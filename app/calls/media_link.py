@@ -90,7 +90,7 @@ class MediaLink:
         self._client = await self._connect()
         self._client.on_audio = self._heard
         self._found.set()
-        await self._bus.publish("system", ConnectionChanged(name="media", state="connected"))
+        await self._bus.publish("system", ConnectionChanged(name="media", state="connected", node=self._node))
         return self._client.welcome.legs
 
     async def run(self) -> None:
@@ -103,7 +103,7 @@ class MediaLink:
                 self._found.clear()
                 for mailbox in self._mailboxes.values():
                     mailbox.put_nowait(lost)
-                told = ConnectionChanged(name="media", state="lost", detail="worker died")
+                told = ConnectionChanged(name="media", state="lost", detail="Worker died.", node=self._node)
                 await self._bus.publish("system", told)
                 await former.close()
                 await self._reconnect(former)

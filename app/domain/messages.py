@@ -66,11 +66,15 @@ class ListChanged(msgspec.Struct, frozen=True, kw_only=True, tag="list_changed")
 
 
 class ConnectionChanged(msgspec.Struct, frozen=True, kw_only=True, tag="connection_changed"):
-    """A connection of the engine came up or went down; `detail` is a sentence for people."""
+    """A connection of the engine `node` came up, went down, or stands as before (said again every few seconds).
+
+    `detail` is a sentence for people; `node` is empty for what is no engine's.
+    """
 
     name: ConnectionName
     state: ConnectionState
     detail: str = ""
+    node: str = ""
 
 
 class CommandQueued(msgspec.Struct, frozen=True, kw_only=True, tag="command_queued"):

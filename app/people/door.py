@@ -14,7 +14,7 @@ from app.domain.people import Person, Role, User, check_password, read_email
 from app.errors import AppError, NotFoundError, ValidationFailed
 from app.ids import new_id
 from app.people.passwords import Passwords
-from app.store import audit, sessions, sign_in_failures, users
+from app.store import audit, sessions, sign_in_failures, tenants, users
 from app.store.audit import Deed
 from app.store.db import Database, Tx
 from app.store.sessions import NewSession, Token
@@ -163,8 +163,15 @@ class Door:
         async with self._db.tx() as tx:
             await sessions.begin(tx, new, secret, now_ms)
             await self._write(tx, user, action, caller)
+            tenant_name = await tenants.name_of(tx, user.tenant_id)
         person = Person(
-            tenant_id=user.tenant_id, user_id=user.id, name=user.name, role=user.role, via="session", key_id=new.id
+            tenant_id=user.tenant_id,
+            user_id=user.id,
+            name=user.name,
+            role=user.role,
+            via="session",
+            key_id=new.id,
+            tenant_name=tenant_name,
         )
         return Entry(secret=secret, person=person)
 

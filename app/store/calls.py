@@ -25,6 +25,9 @@ _SET_STATE = """
     WHERE tenant_id = :tenant_id AND id = :call_id AND state IN (SELECT value FROM json_each(:earlier))
 """
 
+MOST_ALIVE = 1_000
+"""Living calls a wall shows; more than any cap allows."""
+
 
 class WallCall(msgspec.Struct, frozen=True, kw_only=True):
     """What the console shows of a call: the row, its task and agent, and the last words of both sides."""
@@ -47,21 +50,40 @@ class WallCall(msgspec.Struct, frozen=True, kw_only=True):
     agent_name: str
     callee_words: str | None
     agent_words: str | None
+    task_id: str = ""
+    campaign_id: str = ""
+    campaign_name: str = ""
+    direction: str = "outbound"
+    answered_by: str = ""
+    transfer: str | None = None
+    """Where a transfer that is under way stands (`app.domain.transfer`)."""
+    line: str | None = None
+    """The last order about who hears whom that was carried out: a kind of `app.domain.command`."""
 
 
-_WALL = """
+_CARD = """
     SELECT c.id, c.state, c.outcome, c.ended_by, c.hangup_cause, c.detail, c.number_requested, c.number_dialed,
         c.attempt_number, c.created_ms, c.answered_ms, c.ended_ms, c.cost_micro_usd,
         t.callee_name, t.objective, a.name,
         (SELECT w.text FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker = 'callee'
             ORDER BY w.seq DESC LIMIT 1),
         (SELECT w.text FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker = 'agent'
-            ORDER BY w.seq DESC LIMIT 1)
-    FROM calls c JOIN tasks t ON t.id = c.task_id JOIN agents a ON a.id = c.agent_id
+            ORDER BY w.seq DESC LIMIT 1),
+        c.task_id, coalesce(k.id, ''), coalesce(k.name, ''), c.direction, c.answered_by,
+        (SELECT x.state FROM call_transfers x WHERE x.call_id = c.id AND x.state <> 'over'),
+        (SELECT m.kind FROM commands m WHERE m.call_id = c.id AND m.state = 'done'
+            AND m.kind IN ('hold', 'unhold', 'mute', 'unmute', 'take_over', 'hand_back')
+            ORDER BY m.seq DESC LIMIT 1)
+"""
+_OF = """
+    JOIN tasks t ON t.id = c.task_id JOIN agents a ON a.id = c.agent_id LEFT JOIN campaigns k ON k.id = t.campaign_id
     WHERE c.tenant_id = :tenant_id
 """
-_WALL_NEWEST = f"{_WALL} ORDER BY c.created_ms DESC, c.id DESC LIMIT :limit"
-_WALL_SOME = f"{_WALL} AND c.id IN (SELECT value FROM json_each(:ids))"  # noqa: S608 - two constants
+_WALL = f"{_CARD} FROM calls c {_OF}"  # noqa: S608 - constants
+_WALL_ALIVE = f"{_WALL} AND c.state <> 'ended' ORDER BY c.created_ms DESC, c.id DESC LIMIT :most"
+_WALL_ENDED = f"{_WALL} AND c.state = 'ended' ORDER BY c.created_ms DESC, c.id DESC LIMIT :limit"
+_WALL_SOME = f"{_CARD} FROM json_each(:ids) j CROSS JOIN calls c {_OF} AND c.id = j.value"  # noqa: S608 - constants
+"""CROSS JOIN: the ids lead, each is one step; a planner without statistics would look through all calls instead."""
 _TOTALS = """
     SELECT count(*) FILTER (WHERE state <> 'ended'), count(*) FILTER (WHERE state = 'ended'),
         coalesce(sum(cost_micro_usd), 0)
@@ -133,9 +155,10 @@ async def tenant_of(sql: Reader, call_id: str) -> str | None:
     return row[0] if row else None
 
 
-async def wall(sql: Reader, tenant_id: str, limit: int = 100) -> list[WallCall]:
-    """The newest calls as the console shows them."""
-    rows = await sql.fetch(_WALL_NEWEST, {"tenant_id": tenant_id, "limit": limit})
+async def wall(sql: Reader, tenant_id: str, ended: int = 30) -> list[WallCall]:
+    """Every living call, then the newest that ended, as the console shows them; newest first."""
+    rows = await sql.fetch(_WALL_ALIVE, {"tenant_id": tenant_id, "most": MOST_ALIVE})
+    rows += await sql.fetch(_WALL_ENDED, {"tenant_id": tenant_id, "limit": ended})
     return [to_struct(WallCall, row) for row in rows]
 
 

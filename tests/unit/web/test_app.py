@@ -88,7 +88,7 @@ def test_an_empty_page_teaches_the_next_step(console: Console) -> None:
 
 def test_every_answer_has_the_headers_and_nothing_is_inline(console: Console) -> None:
     console.call()
-    for path in ("/", "/health", "/nothing", "/static/live.js", "/calls/nothing"):
+    for path in ("/", "/health", "/nothing", "/static/wallboard.js", "/calls/nothing"):
         headers = console.client.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'self'" in policy, path
@@ -121,7 +121,7 @@ def test_hostile_texts_come_out_as_text(console: Console) -> None:
     assert HOSTILE not in page
     assert "<img" not in page
     assert page.count("<script") == console.client.get("/").text.count("<script")
-    assert html.unescape(page).count(HOSTILE) == 3, "name, last words and transcript"
+    assert html.unescape(page).count(HOSTILE) == 4, "name on tile and panel, last words, transcript"
     assert console.client.get(f"/calls/{call.id}").json()["lines"][0]["text"] == HOSTILE
 
 

@@ -97,14 +97,16 @@ def test_words_coalesce_and_survive_a_reload_until_they_are_stored() -> None:
     frame = wall.frame(2)
     assert frame is not None
     assert [w.text for w in frame.words] == ["Hello there"]
-    assert frame.calls[0].agent_words == "Hello there"
+    assert frame.calls == (), "words travel without their call"
+    assert wall.snapshot(2).calls[0].agent_words == "Hello there"
     wall.replace_all([row()])
     assert wall.frame(3) is None
     wall.speak(said("Hello there.", final=True))
     wall.replace_all([row(agent_words="Hello there.")])
     last = wall.frame(4)
     assert last is not None
-    assert last.calls[0].agent_words == "Hello there."
+    assert [(w.text, w.final) for w in last.words] == [("Hello there.", True)]
+    assert wall.snapshot(4).calls[0].agent_words == "Hello there."
 
 
 def test_calls_that_leave_and_connections_that_change_are_told_once() -> None:
