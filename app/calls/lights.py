@@ -1,7 +1,7 @@
 """Says again, every few seconds, how this engine's connections stand: whoever began to look later learns it, too.
 
-The bus keeps nothing. A console that was opened, or a process that came, after a connection was made would otherwise
-know nothing of it until it breaks.
+The bus keeps nothing. A console that was opened, or a process that came, after a connection was made would know
+nothing of it until it breaks.
 """
 
 import asyncio

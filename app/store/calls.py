@@ -76,14 +76,15 @@ _CARD = """
             ORDER BY m.seq DESC LIMIT 1)
 """
 _OF = """
-    JOIN tasks t ON t.id = c.task_id JOIN agents a ON a.id = c.agent_id LEFT JOIN campaigns k ON k.id = t.campaign_id
+    JOIN tasks t ON t.id = c.task_id JOIN agents a ON a.id = c.agent_id
+        LEFT JOIN campaigns k ON k.id = t.campaign_id
     WHERE c.tenant_id = :tenant_id
 """
-_WALL = f"{_CARD} FROM calls c {_OF}"  # noqa: S608 - constants
+_WALL = f"{_CARD} FROM calls c {_OF}"
 _WALL_ALIVE = f"{_WALL} AND c.state <> 'ended' ORDER BY c.created_ms DESC, c.id DESC LIMIT :most"
 _WALL_ENDED = f"{_WALL} AND c.state = 'ended' ORDER BY c.created_ms DESC, c.id DESC LIMIT :limit"
-_WALL_SOME = f"{_CARD} FROM json_each(:ids) j CROSS JOIN calls c {_OF} AND c.id = j.value"  # noqa: S608 - constants
-"""CROSS JOIN: the ids lead, each is one step; a planner without statistics would look through all calls instead."""
+_WALL_SOME = f"{_CARD} FROM json_each(:ids) j CROSS JOIN calls c {_OF} AND c.id = j.value"
+"""CROSS JOIN: the ids lead, each is one step; without statistics a planner would look through all calls."""
 _TOTALS = """
     SELECT count(*) FILTER (WHERE state <> 'ended'), count(*) FILTER (WHERE state = 'ended'),
         coalesce(sum(cost_micro_usd), 0)
