@@ -15,6 +15,7 @@ from app.bus import Bus
 from app.clock import Clock
 from app.domain.messages import (
     CallChanged,
+    CallLevels,
     CallWords,
     ConnectionChanged,
     FeedbackChanged,
