@@ -25,6 +25,7 @@ from app.config.site import written_packs
 from app.domain.task import CallTask
 from app.llm.analyst import Analyst
 from app.llm.model import TextModel
+from app.llm.steward import Steward
 from app.scheduler import Scheduler
 from app.store import reports
 from app.store.db import Database
@@ -96,6 +97,7 @@ class Engine:
                 group.create_task(Estate(self.board).run(), name="estate"),
                 group.create_task(self.reception.run(), name="reception"),
                 group.create_task(self._analyst(text).run(), name="analyst"),
+                *self._steward(group, text),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
@@ -121,6 +123,14 @@ class Engine:
     def _analyst(self, text: TextModel | None) -> Analyst:
         packs = written_packs(self.settings)
         return Analyst(self.settings, self.clock, self.db, self.bus, model=text, packs=packs)
+
+    def _steward(self, group: asyncio.TaskGroup, text: TextModel | None) -> list[asyncio.Task[None]]:
+        """Who looks over open tasks; nobody without a model, or when it is switched off."""
+        if text is None or self.settings.lifecycle == "off":
+            return []
+        packs = written_packs(self.settings)
+        steward = Steward(self.settings, self.clock, self.db, self.bus, model=text, packs=packs)
+        return [group.create_task(steward.run(), name="steward")]
 
     async def _connect_media(self, group: asyncio.TaskGroup) -> MediaClient:
         s = self.settings

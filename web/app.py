@@ -35,6 +35,8 @@ from web.campaigns import campaign_routes
 from web.campaigns.page import CampaignReader
 from web.campaigns.steps import CampaignSteps
 from web.chat.routes import chat_routes
+from web.decisions.page import Decisions, lifecycle_on
+from web.decisions.routes import decision_routes
 from web.desk import Desk
 from web.guard import add_headers, guard
 from web.live import Hubs
@@ -92,6 +94,7 @@ def create_app(
             *question_routes(questions),
             *steer_routes(steer, Listening(settings, db, bus, clock, still_in)),
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
+            *decision_routes(Decisions(db, bus, clock, templates, on=lifecycle_on(settings))),
             *calendar_routes(Calendar(db, clock, site, templates)),
             *campaign_routes(CampaignReader(db, clock, site), CampaignSteps(db, bus, clock, steer), templates),
             *planning_routes(desk),

@@ -18,6 +18,11 @@ VERBS = (
     Verb("call", "app.cli.call:call_command", "Call NUMBER now and follow the call: state, words, outcome."),
     Verb("command", "app.cli.command:command_command", "Order KIND of the living call CALL_ID."),
     Verb(
+        "decisions",
+        "app.cli.decisions:decisions_command",
+        "List what the lifecycle agent decided about tasks, newest first, or undo one decision.",
+    ),
+    Verb(
         "demo",
         "app.cli.demo:demo_command",
         "Simulated calls: exchange, callees and speech model are simulated, nothing real is dialed.",

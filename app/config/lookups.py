@@ -37,5 +37,11 @@ class PlanningSettings(BaseSettings):
     """Calls one plan may have."""
     plan_tries: int = Field(default=3, ge=1, le=6)
     """How often a plan that does not hold goes back to the model before the user is told what is missing."""
+    lifecycle: Literal["on", "off"] = "on"
+    """on: an agent looks over open tasks (priorities, holds, check-ins), undoable; needs ANALYSIS=model."""
+    lifecycle_every_s: int = Field(default=900, ge=60, le=86_400)
+    """Seconds between two looks at the open tasks of a tenant; events bring one forward."""
+    lifecycle_usd_per_day: float = Field(default=1.0, ge=0, le=1000)
+    """US dollars a tenant's looks may cost in 24 hours; 0: none."""
     talk_usd_per_min: float = Field(default=0.10, ge=0, le=100)
     """US dollars a minute of talk usually costs, model and line; for forecasts only."""

@@ -54,7 +54,12 @@ _S, _E = TaskState, TaskEvent
 _STOP = {_E.CANCEL: _S.CANCELLED, _E.SUPPRESS: _S.SUPPRESSED, _E.FAIL: _S.FAILED}
 
 STEPS: dict[TaskState, dict[TaskEvent, TaskState]] = {
-    _S.PENDING: {_E.CLAIM: _S.CLAIMED, _E.CALL_BACK: _S.IN_CALL, **_STOP},
+    _S.PENDING: {
+        _E.CLAIM: _S.CLAIMED,
+        _E.CALL_BACK: _S.IN_CALL,
+        _E.ASK_USER: _S.WAITING_USER,  # a check-in question of the lifecycle agent
+        **_STOP,
+    },
     _S.CLAIMED: {
         _E.BEGIN_CALL: _S.IN_CALL,
         _E.FINISH_CALL: _S.ANALYZING,  # preparation failed: the attempt ended before anybody was dialed

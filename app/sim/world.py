@@ -23,6 +23,7 @@ from app.sim.text.lookups import SimLookups
 from app.sim.text.orchestrator import PlainBatchMind
 from app.sim.text.planner import PlausiblePlanner
 from app.sim.text.server import MODELS
+from app.sim.text.steward import CarefulSteward
 from app.sim.text.town import PAGES, TOWN
 
 
@@ -85,6 +86,7 @@ def _routes(analyst: Mind) -> list[Route]:
     planner = PlausiblePlanner()
     return [
         Route(schema="CallJudgement", mind=analyst),
+        Route(schema="LifecycleReply", mind=CarefulSteward()),
         Route(schema="PlannerReply", mind=planner),
         Route(tool="schedule_call_batch", mind=PlainBatchMind()),
         Route(tool="search_internet", mind=planner),

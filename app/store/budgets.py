@@ -22,6 +22,10 @@ _RESERVE = """
     INSERT INTO budget_reservations (call_id, account_id, reserved_micro_usd, charged_micro_usd)
     VALUES (:call_id, :id, :amount, 0)
 """
+_SPEND = """
+    INSERT INTO budget_accounts (id, spent_micro_usd, reserved_micro_usd) VALUES (:id, :amount, 0)
+    ON CONFLICT (id) DO UPDATE SET spent_micro_usd = budget_accounts.spent_micro_usd + excluded.spent_micro_usd
+"""
 _OF_CALL = """
     SELECT r.account_id, r.reserved_micro_usd, r.charged_micro_usd, c.cost_micro_usd
     FROM budget_reservations r JOIN calls c ON c.id = r.call_id
@@ -86,6 +90,11 @@ async def reserve(tx: Tx, accounts: Sequence[Account], call_id: str, amount_micr
     for account in accounts:
         await tx.execute(_OPEN, {"id": account.id, "amount": amount_micro_usd})
         await tx.execute(_RESERVE, {"id": account.id, "call_id": call_id, "amount": amount_micro_usd})
+
+
+async def charge(tx: Tx, account: Account, amount_micro_usd: int) -> None:
+    """Count money that was spent and belongs to no call."""
+    await tx.execute(_SPEND, {"id": account.id, "amount": amount_micro_usd})
 
 
 async def settle(tx: Tx, call_id: str) -> None:

@@ -122,6 +122,12 @@ async def _call_again(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
     task = await tasks.get(tx, request.tenant_id, request.task_id)
     if task.state is not TaskState.WAITING_USER:
         return
+    if request.call_id is None:  # a check-in question between calls: the task goes on at its own time
+        said = f"{request.answer!r:.300} was answered to the question about the task; it goes on."
+        await tasks.save(
+            tx, msgspec.structs.replace(after(task, TaskEvent.RETRY, now_ms), overall_conclusion=said)
+        )
+        return
     last = (await calls.of_task(tx, request.tenant_id, request.task_id))[-1]
     follows = await unanswered(tx, task, last, now_ms)
     if follows is None or follows.event is not TaskEvent.RETRY:  # it waits for a person for another reason
@@ -138,6 +144,14 @@ async def _call_again(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
 async def time_out(sql: Writer, tenant_id: str, request_id: str) -> bool:
     """Nobody answered in time; False when somebody has."""
     return await sql.execute(_TIME_OUT, {"tenant_id": tenant_id, "id": request_id}) == 1
+
+
+async def withdraw(sql: Writer, tenant_id: str, request_id: str) -> None:
+    """Nobody needs to answer any more; a question that was answered stays."""
+    await sql.execute(
+        "DELETE FROM feedback_requests WHERE tenant_id = :tenant_id AND id = :id AND state <> 'answered'",
+        {"tenant_id": tenant_id, "id": request_id},
+    )
 
 
 async def unanswered(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:

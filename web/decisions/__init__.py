@@ -1,0 +1,1 @@
+"""The page "Decisions": what the lifecycle agent decided about tasks, why, and the way back."""
