@@ -52,6 +52,22 @@ def run_command(*, names: str, as_json: bool, on: str, media: str) -> None:
     _tell(done, as_json=as_json)
 
 
+@sim_command.command(name="story")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line of stdout.")
+def story_command(*, as_json: bool) -> None:
+    """Tell the whole story offline: brief, form, plan, confirm, calls, retries at the right times, all settled.
+
+    \b
+    opendeep sim story --json
+
+    One callee is busy, one has a machine, one says "tomorrow at four", one agrees, one wants no more calls. The
+    clock is set ahead between the calls. Exit status 0 when everything came as it must.
+    """
+    from app.cli.sim_story import tell  # noqa: PLC0415 - the engine; analyze does without it
+
+    _tell(answer("sim story", asyncio.run(tell())), as_json=as_json)
+
+
 @sim_command.command(name="analyze")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line of stdout.")
 @click.option("--talk", "only", default="", help="Only talks whose id contains this.")

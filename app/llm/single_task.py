@@ -22,7 +22,7 @@ from app.llm.planner_world import world_of
 from app.store import agents, audit, consents, tasks
 from app.store.audit import Deed
 from app.store.consents import NewConsent
-from app.store.db import DIALING, Database
+from app.store.db import DIALING, Writer, within
 
 OPENING = "Hello, this is an automated assistant."
 
@@ -48,13 +48,13 @@ class SingleTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 async def schedule(
-    db: Database, who: Confirmer, asked: SingleTask, *, settings: Settings, site: Site, now_ms: int
+    sql: Writer, who: Confirmer, asked: SingleTask, *, settings: Settings, site: Site, now_ms: int
 ) -> tuple[CallTask, bool]:
     """The task; the second value is False when this key was used before. Raises ValidationFailed, NotFoundError,
     ConflictError when the key was used for another number, StoreError.
     """
     draft, sources = _draft(asked, settings.default_region)
-    async with db.tx() as tx:
+    async with within(sql) as tx:
         await tx.exclusive(DIALING)
         task_id = _task_id(who, asked.idempotency_key) or new_id(now_ms)
         try:

@@ -113,11 +113,11 @@ async def page(
     params: dict[str, SqlValue] = {"tenant_id": tenant_id, "limit": limit + 1}
     if wanted.name:
         rows = await _read(sql, _BY_NAME, params | _rest(wanted, now_ms) | _named(wanted.name, after))
-        return _page(rows, limit, lambda row: lowered(row.callee_name))
+        return _page(rows, limit, place_of(wanted))
     if wanted.digits:
         tail = {"tail": wanted.digits[-4:], "digits": wanted.digits, "length": len(wanted.digits)}
         rows = await _read(sql, _BY_DIGITS, params | _rest(wanted, now_ms) | tail | _older(after))
-        return _page(rows, limit, lambda row: str(row.created_ms))
+        return _page(rows, limit, place_of(wanted))
     if wanted.due:
         from_ms, to_ms = _span(wanted.due, now_ms)
         params |= {"from_ms": from_ms, "to_ms": to_ms, **_later(after)}
@@ -125,8 +125,17 @@ async def page(
             rows = await _read(sql, _CAMPAIGN_DUE, params | {"campaign_id": wanted.campaign_id})
         else:
             rows = await _read(sql, _DUE, params)
-        return _page(rows, limit, lambda row: str(row.next_action_time))
+        return _page(rows, limit, place_of(wanted))
     return await _by_state(sql, params | _older(after), wanted, limit)
+
+
+def place_of(wanted: TaskFilter) -> Callable[[TaskRow], str]:
+    """What a line's place in the order of a filter is, for its cursor."""
+    if wanted.name:
+        return lambda row: lowered(row.callee_name)
+    if wanted.due and not wanted.digits:
+        return lambda row: str(row.next_action_time)
+    return lambda row: str(row.created_ms)
 
 
 async def of_tenant(sql: Reader, tenant_id: str, task_ids: Sequence[str]) -> list[str]:
@@ -151,7 +160,7 @@ async def _by_state(sql: Reader, params: dict[str, SqlValue], wanted: TaskFilter
         else:
             rows += await _read(sql, _OF_STATE, params | {"state": str(state)})
     rows.sort(key=lambda row: (row.created_ms, row.id), reverse=True)
-    return _page(rows, limit, lambda row: str(row.created_ms))
+    return _page(rows, limit, place_of(wanted))
 
 
 async def _read(sql: Reader, statement: str, params: dict[str, SqlValue]) -> list[TaskRow]:

@@ -12,6 +12,7 @@ from web.api.agents import agent_api
 from web.api.commands import command_api
 from web.api.feedback import feedback_api
 from web.api.once import Once
+from web.api.tasks import task_api
 from web.questions import Questions
 from web.steer.desk import SteerDesk
 from web.tasks import task_routes
@@ -36,5 +37,6 @@ def resources(parts: Parts) -> list[BaseRouteHandler]:
         *agent_api(parts.db),
         *command_api(parts.steer, parts.once),
         *feedback_api(parts.questions, parts.once),
+        *task_api(parts),
         *task_routes(parts.db, parts.clock, parts.site),
     ]

@@ -27,7 +27,7 @@ from app.ids import is_id
 from app.store import audit, campaigns, task_changes, task_lists, tasks, timeline, users
 from app.store import why as why_store
 from app.store.audit import Deed
-from app.store.db import Database
+from app.store.db import Database, Tx
 from app.store.task_lists import cursor_of
 from web.auth import caller_of, signed_in
 from web.render import Templates
@@ -101,22 +101,11 @@ class TaskPages:
         """Change a task that waits; written into the audit log. Raises NotFoundError, ConflictError,
         ValidationFailed.
         """
-        person, now_ms = signed_in(request), self._clock.unix_ms()
+        person = signed_in(request)
         known = await self._known(person.tenant_id, task_id)
         change = read_change(form, known.zone)
         async with self._db.tx() as tx:
-            before, task = await task_changes.apply(
-                tx, person.tenant_id, task_id, change, by=person.actor, now_ms=now_ms
-            )
-            title, why = change_words(change)
-            deed = Deed(
-                actor=person.actor,
-                action=f"task_{change.__struct_config__.tag}",
-                object=f"task:{task_id}",
-                detail={"change": title, "reason": why, **_moved(before, task)},
-                address=caller_of(request).address,
-            )
-            await audit.add(tx, person.tenant_id, deed, now_ms)
+            task = await change_task(tx, request, task_id, change, self._clock.unix_ms())
         await self._bus.publish("tasks", TaskChanged(task_id=task_id))
         return task
 
@@ -159,6 +148,24 @@ def read_change(form: ChangeForm, zone: str) -> TaskChange:
             return CancelTask(reason=form.reason)
         case _:
             raise ValidationFailed("Nothing of that name can be changed of a task.")
+
+
+async def change_task(tx: Tx, request: Asked, task_id: str, change: TaskChange, now_ms: int) -> CallTask:
+    """Change a task of whoever asks, and write it into the audit log. Raises NotFoundError, ConflictError,
+    ValidationFailed.
+    """
+    person = signed_in(request)
+    before, task = await task_changes.apply(tx, person.tenant_id, task_id, change, by=person.actor, now_ms=now_ms)
+    title, why = change_words(change)
+    deed = Deed(
+        actor=person.actor,
+        action=f"task_{change.__struct_config__.tag}",
+        object=f"task:{task_id}",
+        detail={"change": title, "reason": why, **_moved(before, task)},
+        address=caller_of(request).address,
+    )
+    await audit.add(tx, person.tenant_id, deed, now_ms)
+    return task
 
 
 def _moved(before: CallTask, after: CallTask) -> dict[str, str | int]:
