@@ -1,5 +1,6 @@
 """`/api/v1/tasks`: tasks of programs; the rules of a plan and of the page "Tasks" hold here as well."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -188,25 +189,29 @@ def _writing(parts: "Parts") -> list[HTTPRouteHandler]:
         request: Asked, task_id: FromPath[str], data: JSONBody[Cancelling]
     ) -> Response[TaskView]:
         """Call nobody for it any more; 409 while a call is being made or judged."""
-        return await _change(parts, request, task_id, CancelTask(reason=data.reason))
+        deed = _changing(parts, request, task_id, CancelTask(reason=data.reason))
+        return await _told(parts, await parts.once.do(request, deed, status=200), task_id)
 
     @post("/tasks/{task_id:str}/reschedule", opt=may, status_code=200)
     async def reschedule_task(
         request: Asked, task_id: FromPath[str], data: JSONBody[Moving]
     ) -> Response[TaskView]:
         """Another time for the next attempt; calling rules still decide whether the phone may ring then."""
-        return await _change(parts, request, task_id, Reschedule(at_ms=data.at_ms))
+        deed = _changing(parts, request, task_id, Reschedule(at_ms=data.at_ms))
+        return await _told(parts, await parts.once.do(request, deed, status=200), task_id)
 
     return [create_task, cancel_task, reschedule_task]
 
 
-async def _change(parts: "Parts", request: Asked, task_id: str, change: TaskChange) -> Response[TaskView]:
-    person, once = signed_in(request), parts.once
+def _changing(
+    parts: "Parts", request: Asked, task_id: str, change: TaskChange
+) -> Callable[[Tx], Awaitable[TaskView]]:
+    person = signed_in(request)
 
     async def deed(tx: Tx) -> TaskView:
         return view(person, await change_task(tx, request, checked(task_id), change, parts.clock.unix_ms()))
 
-    return await _told(parts, await once.do(request, deed, status=200), task_id)
+    return deed
 
 
 async def _told(parts: "Parts", answer: Response[TaskView], task_id: str = "") -> Response[TaskView]:
