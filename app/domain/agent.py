@@ -33,6 +33,18 @@ class TransferTarget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     mode: TransferMode = "cold"
 
 
+PLANNED_TOOLS = (
+    "send_dtmf",
+    "end_call",
+    "reschedule_call_trigger_analysis",
+    "report_voicemail",
+    "record_opt_out",
+    "save_field",
+    "request_user_feedback",
+)
+"""What the agent of a planned call may do: everything that needs no list of its own, as a transfer does."""
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """Who speaks. Empty `voice` means the configured default; `tools` are the function names it may call.
 

@@ -16,7 +16,7 @@ from app.clock import Clock
 from app.config import Settings
 from app.crash_points import crash_here
 from app.domain.admission_site import Site
-from app.domain.agent import Agent
+from app.domain.agent import PLANNED_TOOLS, Agent
 from app.domain.messages import TaskChanged
 from app.domain.plan import Plan, PlannedCall, agent_instructions
 from app.domain.plan_recheck import recheck
@@ -241,6 +241,7 @@ def agent_of(stored: StoredPlan, tenant_id: str) -> Agent:
         greeting=brief.opening_line,
         language=brief.language,
         opening="wait_for_hello",
+        tools=PLANNED_TOOLS,
         data_to_fill=stored.plan.fields,
     )
 

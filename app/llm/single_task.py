@@ -9,7 +9,7 @@ import msgspec
 
 from app.config import Settings
 from app.domain.admission_site import Site
-from app.domain.agent import Agent
+from app.domain.agent import PLANNED_TOOLS, Agent
 from app.domain.plan import AgentBrief, CallDraft, ConsentDraft, Origin, PlanDraft, WindowDraft
 from app.domain.plan_check import check_plan
 from app.domain.plan_sources import Source, Sources, numbers_in
@@ -146,4 +146,5 @@ def _agent(asked: SingleTask, tenant_id: str, task_id: str) -> Agent:
         prompt=asked.agent_instructions.strip(),
         greeting=asked.opening_line,
         language=asked.language,
+        tools=PLANNED_TOOLS,
     )

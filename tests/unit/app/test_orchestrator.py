@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from app.bus import MemoryBus
+from app.calls.tools import NAMES
+from app.domain.agent import PLANNED_TOOLS
 from app.domain.task import CallTask
 from app.errors import ConflictError, NotFoundError, ValidationFailed
 from app.llm.orchestrator import FUNCTION, Confirmed, Confirmer, Orchestrator
@@ -73,7 +75,7 @@ async def test_the_model_names_and_orders_and_code_schedules(world: World) -> No
     assert first.objective == "Ask whether Friday suits."
     assert first.next_action_time == stored.plan.calls[0].first_ms
     agent = await agents.get(world.db, TENANT, first.agent_id)
-    assert agent.greeting == stored.plan.agent.opening_line
+    assert (agent.greeting, agent.tools) == (stored.plan.agent.opening_line, PLANNED_TOOLS)
     assert "End the call when" in agent.prompt
     assert (await audit.newest(world.db, TENANT))[0].action == "plan_confirmed"
     again = await confirm(world, chat, stored)
@@ -168,3 +170,7 @@ async def test_a_consent_the_user_vouched_for_is_written_down_with_its_words(wor
     given = await consents.of_callee(world.db, TENANT, "+12125550123", "service")
     assert given is not None
     assert (given.level, OWNER in given.evidence, "3 May" in given.evidence) == ("express", True, True)
+
+
+def test_a_planned_agent_may_do_everything_that_needs_no_list_of_its_own() -> None:
+    assert set(NAMES) - set(PLANNED_TOOLS) == {"transfer_call"}
