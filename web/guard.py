@@ -1,7 +1,8 @@
 """Who may talk to the console from a browser: Host and Origin checks, and the headers of every answer.
 
 Cross-site requests are refused by Origin (websockets are outside any CSRF token), DNS rebinding by Host. Scripts
-and styles come from our own files only; nothing is inline.
+and styles come from our own files only; nothing is inline. Referrers stay on the site, but exist: without any,
+browsers send our own forms with "Origin: null" (Fetch standard, "append a request Origin header").
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),

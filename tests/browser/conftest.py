@@ -1,6 +1,5 @@
 """Chromium of the system on a console of our own; one browser and one console for all tests of this folder."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -8,6 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,20 @@ FLAGS = (
 READY_S = 20
 
 
+@dataclass(frozen=True)
+class Console:
+    """A running stage: its one-time sign-in link, and its process."""
+
+    link: str
+    process: "subprocess.Popen[str]"
+
+    def call(self) -> None:
+        """Somebody is called who asks a question."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("call\n")
+        self.process.stdin.flush()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Generator[Browser]:
     with sync_playwright() as playwright:
@@ -38,15 +52,15 @@ def browser() -> Generator[Browser]:
 
 
 @contextmanager
-def console(folder: Path, *arguments: str) -> Iterator[str]:
-    """The stage as a process of its own; its one-time sign-in link."""
+def console(folder: Path, *arguments: str) -> Iterator[Console]:
+    """The stage as a process of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-u", "-m", "tests.browser.stage", str(folder), str(port), *arguments]
     log = (folder.parent / f"{folder.name}.log").open("w+")
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ)
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
     )
     try:
         assert process.stdout is not None
@@ -54,7 +68,7 @@ def console(folder: Path, *arguments: str) -> Iterator[str]:
         log.seek(0)
         assert link, log.read()[-4000:]
         _listening(port)
-        yield link
+        yield Console(link, process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
@@ -77,5 +91,12 @@ def _listening(port: int) -> None:
 @pytest.fixture(scope="session")
 def hostile_console(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A console whose every free text is hostile."""
-    with console(tmp_path_factory.mktemp("hostile") / "data", "--hostile") as link:
-        yield link
+    with console(tmp_path_factory.mktemp("hostile") / "data", "--hostile") as here:
+        yield here.link
+
+
+@pytest.fixture
+def story_console(tmp_path: Path) -> Generator[Console]:
+    """A console without calls yet."""
+    with console(tmp_path / "data", "--story") as here:
+        yield here

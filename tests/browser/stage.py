@@ -1,52 +1,139 @@
 """A console to look at: the whole product over simulators in a process of its own, with calls behind it.
 
-`python -m tests.browser.stage FOLDER PORT [--hostile]` prints the sign-in link when the calls are over, then
-serves until SIGTERM.
+`python -m tests.browser.stage FOLDER PORT [--hostile | --story]` prints the sign-in link when the calls are over,
+then serves until SIGTERM. With `--story` there are no calls yet; a line on stdin makes one to somebody who asks.
 """
 
 import argparse
 import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from app.cli.console import serve_console, stop_on_signals
 from app.cli.demo import create_campaign
 from app.cli.house import House, open_house
+from app.cli.store import open_bus, open_store
 from app.cli.user import add, link_text
-from app.config import load_settings
+from app.clock import SystemClock
+from app.config import Settings, load_settings
+from app.domain.agent import PLANNED_TOOLS, Agent
+from app.domain.messages import TaskChanged
 from app.domain.people import Role
+from app.domain.task import NewTask
 from app.domain.tenant import DEFAULT_TENANT_ID
+from app.engine import Engine
+from app.ids import new_id
 from app.people.door import Door
-from app.store import campaigns
+from app.sim.asterisk.personas import by_number
+from app.sim.asterisk.script import Answer, CalleeScript, Converse, Ring, Say, WaitForAgent
+from app.sim.realtime.brain import Brain, BrainEvent, SessionView, Step
+from app.sim.realtime.capable import CapableBrain
+from app.sim.realtime.polite import PoliteBrain
+from app.sim.rehearsal.stage import FIELDS
+from app.sim.world import sim_world
+from app.store import agents, campaigns, tasks
 from tests.browser.hostile import plant
 
 CALLS = 15
+EMAIL, PASSWORD = "owner@demo.example", "a purple stapler in 9 lakes"
+ASKER = "+12025550122"
+QUESTION = "does it cost anything?"
+DESK = "You are the front desk of the practice."
 
 
-async def serve(folder: Path, port: int, *, hostile: bool) -> None:
+async def serve(folder: Path, port: int, *, hostile: bool, story: bool) -> None:
     """Calls first, then the console."""
     quick = {"ring_timeout_s": 5, "no_input_s": 2.0, "no_input_prompts": 1, "max_concurrent_calls": 8}
     where = {"data_dir": folder, "web_port": port, "redis_url": "", "database_url": "", "app_test_mode": False}
     settings = load_settings(overrides={"simulate": True, "calls_per_second": 20.0, **quick, **where})
     with stop_on_signals() as stop:
-        async with open_house(settings) as house:
-            await _calls(house)
+        async with story_house(settings) if story else open_house(settings) as house:
+            if not story:
+                await _calls(house)
             if hostile:
                 print(f"planted in {await plant(house.db)} columns")
-            owner = await add(house.db, "owner@demo.example", "Olga Owner", Role.OWNER)
-            link = await link_text(house.settings, Door(house.db, house.clock), owner)
+            owner = await add(house.db, EMAIL, "Olga Owner", Role.OWNER)
+            door = Door(house.db, house.clock)
+            await door.set_password(owner, PASSWORD, "stage")
+            link = await link_text(house.settings, door, owner)
             print(next(word for word in link.split() if word.startswith("http")), flush=True)
-            await serve_console(house, stop)
+            async with asyncio.TaskGroup() as group:
+                orders = group.create_task(_orders(house)) if story else None
+                await serve_console(house, stop)
+                if orders is not None:
+                    orders.cancel()
 
 
 async def _calls(house: House) -> None:
     campaign_id = await create_campaign(house, CALLS)
+    open_states = {"pending", "claimed", "in_call", "analyzing"}
     with house.bus.subscribe("tasks") as messages:
-        while set(await campaigns.counts(house.db, DEFAULT_TENANT_ID, campaign_id)) & {
-            "pending",
-            "in_call",
-            "analyzing",
-        }:
+        while set(await campaigns.counts(house.db, DEFAULT_TENANT_ID, campaign_id)) & open_states:
             await anext(messages)
+
+
+@asynccontextmanager
+async def story_house(settings: Settings) -> AsyncIterator[House]:
+    """As `open_house`, with a front desk that uses every function it is offered, and somebody who asks it."""
+    clock = SystemClock()
+    settings.recordings_dir.mkdir(parents=True)
+    async with (
+        open_bus(settings) as bus,
+        open_store(settings) as db,
+        sim_world(settings, callees=_callee, brain=Mind) as world,
+        Engine(world.settings, db, bus, clock).running() as engine,
+    ):
+        yield House(world.settings, db, bus, clock, engine, world)
+
+
+def _callee(number: str) -> CalleeScript:
+    if number.lstrip("+") != ASKER.lstrip("+"):
+        return by_number(number)
+    asks = (Say("hello"), WaitForAgent(None, 30.0), Say(QUESTION))
+    answers = Converse(replies=(("friday", "yes, i can"), ("when", "at ten")), otherwise="")
+    return CalleeScript((Ring(0.5), Answer(0.2), *asks, answers), comfort=True)
+
+
+class Mind:
+    """The front desk is capable, everybody else polite; decided by what the session is told first."""
+
+    def __init__(self) -> None:
+        self._brain: Brain | None = None
+
+    def answer(self, event: BrainEvent, view: SessionView) -> Step:
+        if self._brain is None:
+            self._brain = CapableBrain() if DESK in view.instructions else PoliteBrain()
+        return self._brain.answer(event, view)
+
+
+async def _orders(house: House) -> None:
+    """Every line on stdin is a call to the one who asks."""
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while await lines.readline():
+        now_ms = house.clock.unix_ms()
+        desk = Agent(
+            id=new_id(now_ms),
+            tenant_id=DEFAULT_TENANT_ID,
+            name="Front desk",
+            prompt=DESK,
+            tools=PLANNED_TOOLS,
+            data_to_fill=FIELDS,
+            feedback_wait_s=120,
+        )
+        await agents.create(house.db, desk, now_ms)
+        task = NewTask(
+            id=new_id(now_ms),
+            agent_id=desk.id,
+            number=ASKER,
+            callee_name="Cleo",
+            objective="Confirm the check-up",
+            next_action_time=now_ms,
+        )
+        await tasks.create_many(house.db, DEFAULT_TENANT_ID, [task], now_ms)
+        await house.bus.publish("tasks", TaskChanged(task_id=task.id))
 
 
 if __name__ == "__main__":
@@ -54,5 +141,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("port", type=int)
     parser.add_argument("--hostile", action="store_true")
+    parser.add_argument("--story", action="store_true")
     given = parser.parse_args()
-    asyncio.run(serve(given.folder, given.port, hostile=given.hostile))
+    asyncio.run(serve(given.folder, given.port, hostile=given.hostile, story=given.story))
