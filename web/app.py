@@ -30,6 +30,8 @@ from web.api.router import api_router
 from web.auth import PUBLIC, identify, person_of, require
 from web.calendar.page import Calendar
 from web.calendar.routes import calendar_routes
+from web.call_page.page import CallPages
+from web.call_page.routes import call_page_routes
 from web.calls import Socket, call_routes
 from web.campaigns import campaign_routes
 from web.campaigns.page import CampaignReader
@@ -89,6 +91,7 @@ def create_app(
     return Litestar(
         route_handlers=[
             *call_routes(Pages(db, clock, templates, settings.call_slots), hubs, still_in),
+            *call_page_routes(CallPages(db, clock, templates, settings.recordings_dir)),
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
             *question_routes(questions),

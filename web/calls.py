@@ -23,14 +23,14 @@ StillIn = Callable[[Socket], Awaitable[bool]]
 
 
 def call_routes(pages: Pages, hubs: Hubs, still_in: StillIn) -> list[BaseRouteHandler]:
-    """`/`, `/calls/{id}`, `/live`."""
+    """`/`, `/calls/{id}/lines`, `/live`."""
 
     @get("/", opt=needs(Permission.SEE), media_type=MediaType.HTML)
     async def wallboard(request: Asked, call: FromQuery[str | None] = None) -> Response[str]:
         status, text = await pages.wallboard(signed_in(request), call)
         return Response(text, status_code=status, media_type=MediaType.HTML)
 
-    @get(["/calls/{call_id:str}", "/calls/{call_id:str}/lines"], opt=needs(Permission.SEE))
+    @get("/calls/{call_id:str}/lines", opt=needs(Permission.SEE))
     async def call_json(request: Asked, call_id: FromPath[str]) -> CallPage:
         return await pages.call(signed_in(request).tenant_id, call_id)
 

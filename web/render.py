@@ -14,6 +14,7 @@ GROUPS = ("Live", "Plan", "Reach", "Set up", "House")
 """Headings of the navigation, in order: what goes on, what is planned, who is called, how, and who may."""
 PLACES: tuple[tuple[str, str, Permission, str], ...] = (
     ("/", "Wallboard", Permission.SEE, "Live"),
+    ("/calls", "Calls", Permission.SEE, "Live"),
     ("/questions", "Questions", Permission.STEER, "Live"),
     ("/chat", "Chat", Permission.PLAN, "Plan"),
     ("/campaigns", "Campaigns", Permission.SEE, "Plan"),

@@ -47,6 +47,11 @@ _OF_TASK = with_columns(
     StoredDecision,
 )
 
+_OF_CALL = with_columns(
+    "SELECT $columns FROM decisions WHERE tenant_id = :tenant_id AND task_id = :task_id AND subject = :call_id",
+    StoredDecision,
+)
+
 
 async def add(
     tx: Tx, tenant_id: str, task_id: str, decision: Decision, now_ms: int, *, call_id: str | None = None
@@ -72,6 +77,12 @@ async def of_task(sql: Reader, tenant_id: str, task_id: str, limit: int = 20) ->
     """What was decided of a task, newest first."""
     rows = await sql.fetch(_OF_TASK, {"tenant_id": tenant_id, "task_id": task_id, "limit": limit})
     return [to_struct(StoredDecision, row) for row in rows]
+
+
+async def of_call(sql: Reader, tenant_id: str, task_id: str, call_id: str) -> StoredDecision | None:
+    """Why a call was allowed, if it was dialed."""
+    row = await sql.one(_OF_CALL, {"tenant_id": tenant_id, "task_id": task_id, "call_id": call_id})
+    return None if row is None else to_struct(StoredDecision, row)
 
 
 def _written(evidence: Evidence) -> str:

@@ -16,7 +16,7 @@ _ADD = """
 """
 _LIST = """
     SELECT seq, kind, data, at_ms FROM call_events
-    WHERE tenant_id = :tenant_id AND call_id = :call_id ORDER BY seq LIMIT :limit
+    WHERE tenant_id = :tenant_id AND call_id = :call_id AND seq > :after ORDER BY seq LIMIT :limit
 """
 
 _NEWEST = """
@@ -65,9 +65,12 @@ async def add_notes(sql: Writer, tenant_id: str, call_id: str, notes: Iterable[N
         await add(sql, tenant_id, call_id, note.kind, {"detail": note.detail}, at_ms=at_ms)
 
 
-async def list_events(sql: Reader, tenant_id: str, call_id: str, limit: int = 2_000) -> list[CallEvent]:
-    """Oldest first."""
-    rows = await sql.fetch(_LIST, {"tenant_id": tenant_id, "call_id": call_id, "limit": limit})
+async def list_events(
+    sql: Reader, tenant_id: str, call_id: str, limit: int = 2_000, *, after: int = 0
+) -> list[CallEvent]:
+    """Oldest first, behind the number `after`."""
+    params = {"tenant_id": tenant_id, "call_id": call_id, "limit": limit, "after": after}
+    rows = await sql.fetch(_LIST, params)
     return [CallEvent(seq, kind, msgspec.json.decode(data), at_ms) for seq, kind, data, at_ms in rows]
 
 

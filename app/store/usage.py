@@ -6,7 +6,7 @@ import msgspec
 
 from app.store import budgets, calls
 from app.store.db import Reader, Tx
-from app.store.rows import to_params
+from app.store.rows import to_params, to_struct, with_columns
 
 _ADD = """
     INSERT INTO response_usage (call_id, kind, ref, tenant_id, model, status,
@@ -48,6 +48,19 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str = ""
 
 
+class Spent(Usage, frozen=True, kw_only=True):
+    """An entry as it is stored, and when it was reported (UTC epoch milliseconds)."""
+
+    at_ms: int
+
+
+_OF_CALL = with_columns(
+    "SELECT $columns FROM response_usage WHERE tenant_id = :tenant_id AND call_id = :call_id "
+    "ORDER BY at_ms, kind, ref LIMIT :limit",
+    Spent,
+)
+
+
 class CallCost(msgspec.Struct, frozen=True):
     """Sum of what is known; `unpriced` of the `entries` have no known price."""
 
@@ -65,6 +78,12 @@ async def add(tx: Tx, tenant_id: str, call_id: str, used: Usage, at_ms: int) -> 
         await tx.execute(_SUM, {"tenant_id": tenant_id, "call_id": call_id})
         await budgets.settle(tx, call_id)  # what is reported after the end is charged all the same
     return stored
+
+
+async def of_call(sql: Reader, tenant_id: str, call_id: str, limit: int = 4_000) -> list[Spent]:
+    """What each response and each transcription of a call used, oldest first."""
+    rows = await sql.fetch(_OF_CALL, {"tenant_id": tenant_id, "call_id": call_id, "limit": limit})
+    return [to_struct(Spent, row) for row in rows]
 
 
 async def cost_of_call(sql: Reader, tenant_id: str, call_id: str) -> CallCost:

@@ -40,6 +40,10 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     after: Key | None = None
 
+    def cursor(self, key: Key) -> str:
+        """What a list that finds its own places answers as `next_cursor`."""
+        return _cursor(self.scope, key)
+
     def page(self, rows: Sequence[R], *, key: Callable[[R], Key], shown: Callable[[R], T]) -> Page[T]:
         """The page of what was fetched; the row too many only says that there is more."""
         kept = rows[: self.limit]

@@ -9,10 +9,12 @@ from app.config import Settings
 from app.domain.admission_site import Site
 from app.store.db import Database
 from web.api.agents import agent_api
+from web.api.calls import call_api
 from web.api.commands import command_api
 from web.api.feedback import feedback_api
 from web.api.once import Once
 from web.api.tasks import task_api
+from web.call_page.recorded import Recordings
 from web.questions import Questions
 from web.steer.desk import SteerDesk
 from web.tasks import task_routes
@@ -35,6 +37,7 @@ def resources(parts: Parts) -> list[BaseRouteHandler]:
     """The routes, with paths behind `/api/v1`."""
     return [
         *agent_api(parts.db),
+        *call_api(parts.db, Recordings(parts.db, parts.settings.recordings_dir)),
         *command_api(parts.steer, parts.once),
         *feedback_api(parts.questions, parts.once),
         *task_api(parts),

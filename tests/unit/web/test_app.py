@@ -122,7 +122,7 @@ def test_hostile_texts_come_out_as_text(console: Console) -> None:
     assert "<img" not in page
     assert page.count("<script") == console.client.get("/").text.count("<script")
     assert html.unescape(page).count(HOSTILE) == 4, "name on tile and panel, last words, transcript"
-    assert console.client.get(f"/calls/{call.id}").json()["lines"][0]["text"] == HOSTILE
+    assert console.client.get(f"/calls/{call.id}/lines").json()["lines"][0]["text"] == HOSTILE
 
 
 def test_no_script_makes_markup_of_text() -> None:
@@ -138,7 +138,7 @@ def test_unknown_calls_are_404_with_a_sentence(console: Console, call_id: str) -
     page = console.client.get("/", params={"call": call_id})
     assert page.status_code == 404
     assert "There is no call with this id" in page.text
-    assert console.client.get("/calls/" + "0" * 32).json() == {
+    assert console.client.get(f"/calls/{'0' * 32}/lines").json() == {
         "code": "not_found",
         "message": "There is no such call.",
     }
