@@ -58,6 +58,7 @@ async function refresh() {
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const wasAlive = alive();
+    showTimer(page);
     for (const id of ["head", "recorded", "silence", "task", "judged", "fields", "costs", "line"]) replacePart(id, page);
     replaceEntries(page.getElementById("entries"));
     if (wasAlive && !alive()) ended();
@@ -80,10 +81,12 @@ setInterval(() => {
   if ((wanted && since >= REFRESH_MS) || since >= REST_MS) refresh();
 }, 300);
 
-setInterval(() => {
-  const timer = document.getElementById("timer");
+function showTimer(page) {
+  const timer = page.getElementById("timer");
   if (timer !== null) timer.textContent = clockFace(serverNow() - Number(timer.dataset.from));
-}, 1000);
+}
+
+setInterval(() => showTimer(document), 1000);
 
 follow((message) => {
   if (message.calls.some((card) => card.id === callId)) wanted = true;
