@@ -48,6 +48,7 @@ from web.planning import planning_routes
 from web.problems import HANDLERS
 from web.questions import Questions, question_routes
 from web.render import Templates
+from web.search import search_routes
 from web.sign_in import sign_in_routes
 from web.steer.desk import SteerDesk
 from web.steer.listening import Listening
@@ -101,6 +102,7 @@ def create_app(
             *calendar_routes(Calendar(db, clock, site, templates)),
             *campaign_routes(CampaignReader(db, clock, site), CampaignSteps(db, bus, clock, steer), templates),
             *planning_routes(desk),
+            *search_routes(db),
             *chat_routes(desk, templates),
             _health_route(settings, db),
             api_router(templates, resources(parts)),

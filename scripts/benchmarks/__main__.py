@@ -1,4 +1,4 @@
-"""`python -m scripts.benchmarks [answer|audio|dialer|media] [--json]`: see `scripts/bench --help`."""
+"""`python -m scripts.benchmarks [answer|audio|console|dialer|media] [--json]`: see `scripts/bench --help`."""
 
 import sys
 from typing import Any
@@ -7,9 +7,9 @@ import click
 
 from app.figures import Result, answer
 from scripts.benchmarks import answer as answers
-from scripts.benchmarks import audio, dialer, media
+from scripts.benchmarks import audio, console, dialer, media
 
-NAMES = ("media", "answer", "audio", "dialer")
+NAMES = ("media", "answer", "audio", "dialer", "console")
 
 
 @click.command()
@@ -23,7 +23,7 @@ NAMES = ("media", "answer", "audio", "dialer")
     "--tasks",
     default=dialer.TASKS,
     show_default=True,
-    help="Tasks in the table of the dialer benchmark; 0: no claims.",
+    help="Tasks in the table of the dialer and console benchmarks; 0: no claims, no first paints.",
 )
 @click.option("--rate", default=dialer.RATE_PER_S, show_default=True, help="Tasks falling due per second.")
 @click.option(
@@ -31,6 +31,9 @@ NAMES = ("media", "answer", "audio", "dialer")
     default=dialer.SECONDS,
     show_default=True,
     help="How long the dialer benchmark dials; 0: not at all.",
+)
+@click.option(
+    "--live", default=console.SECONDS, show_default=True, help="Seconds of events of the console; 0: none."
 )
 @click.option("--store", type=click.Choice(dialer.STORES), multiple=True, default=dialer.STORES, show_default=True)
 def main(names: tuple[str, ...], as_json: bool, **sizes: Any) -> None:
@@ -48,7 +51,7 @@ def main(names: tuple[str, ...], as_json: bool, **sizes: Any) -> None:
 
 
 def _run(
-    name: str, *, calls: int, batch: int, tasks: int, rate: int, seconds: int, store: tuple[str, ...]
+    name: str, *, calls: int, batch: int, tasks: int, rate: int, seconds: int, live: int, store: tuple[str, ...]
 ) -> tuple[Result, ...]:
     match name:
         case "media":
@@ -57,6 +60,8 @@ def _run(
             return tuple(answers.run(batch))
         case "audio":
             return audio.run(calls)
+        case "console":
+            return console.run(tasks, live)
         case _:
             return dialer.run(tasks, rate, seconds, store)
 
