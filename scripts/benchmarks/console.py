@@ -1,7 +1,8 @@
 """The console under load: 50 calls with 12 events a second each to 30 browsers; first paints over a million tasks.
 
 A uvicorn process serves the real console on SQLite and plays the events on its own bus, as the product does;
-another process holds the websockets. Frames are coalesced: an event is delivered with itself or with a later one. Called by `scripts/bench console`; about four minutes, most of them to make the tasks.
+another process holds the websockets. Frames are coalesced: an event is delivered with itself or with a later one.
+Called by `scripts/bench console`; about four minutes, most of them to make the tasks.
 """
 
 import asyncio
