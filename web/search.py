@@ -57,7 +57,8 @@ def hit(found: Found) -> Hit | None:
     else:
         return None
     who = " ".join(part for part in (mask_number(found.number) if found.number else "", found.name) if part)
-    return Hit(href=href, title=who, note=f"{found.kind}, {found.state}, {moment(found.created_ms)[:16]}")
+    state = found.state.replace("_", " ")
+    return Hit(href=href, title=who, note=f"{found.kind}, {state}, {moment(found.created_ms)[:16]}")
 
 
 def search_routes(db: Database) -> list[BaseRouteHandler]:
