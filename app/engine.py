@@ -23,6 +23,7 @@ from app.clock import Clock
 from app.config import Settings
 from app.config.site import written_packs
 from app.domain.task import CallTask
+from app.guarded_http import trusted_origins
 from app.llm.analyst import Analyst
 from app.llm.model import TextModel
 from app.llm.steward import Steward
@@ -76,7 +77,7 @@ class Engine:
             ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
             link = MediaLink(lambda: self._connect_media(group), self.db, self.bus, s.node_name)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
-            log.debug("functions of agents", private_hosts=len(self.board.toolbox.way.trusted))
+            log.debug("functions of agents", private_hosts=len(trusted_origins(s.outside_tool_hosts)))
             client.channels.before_originate = self.board.guard.check
             self.scheduler = Scheduler(self.board)
 

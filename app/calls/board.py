@@ -24,7 +24,7 @@ from app.domain.command import Verdict
 from app.domain.feedback import FeedbackRequest
 from app.domain.fields import Collected, Said
 from app.domain.messages import CallChanged, TaskChanged
-from app.domain.outside_tool import OutsideTool
+from app.domain.outside_tool import OutsideTool, environment_of
 from app.domain.transfer import JOINED, CallTransfer
 from app.guarded_http import trusted_origins
 from app.outside_tools import Toolbox, Way
@@ -127,6 +127,7 @@ class Switchboard:
     """Tasks this process is working on, from the claim to the conclusion."""
     wakes: Counter[Verdict] = field(default_factory=Counter[Verdict])
     """Wake-ups on the bus about commands, and what they were worth."""
+    _toolboxes: dict[str, Toolbox] = field(default_factory=dict[str, Toolbox])
 
     @property
     def command_key(self) -> bytes:
@@ -143,11 +144,14 @@ class Switchboard:
         """The wall that every originate of this process passes."""
         return DialGuard(self.site, self.settings.trunk_endpoint)
 
-    @cached_property
-    def toolbox(self) -> Toolbox:
-        """How agents' own functions are reached."""
-        trusted = trusted_origins(self.settings.outside_tool_hosts)
-        return Toolbox(Way(trusted=trusted, environment=tool_environment()), self.clock)
+    def toolbox(self, tenant_id: str) -> Toolbox:
+        """How a tenant's agents reach their own functions: with its secrets only, and with lists of its own."""
+        found = self._toolboxes.get(tenant_id)
+        if found is None:
+            environment = environment_of(tenant_id, tool_environment())
+            way = Way(trusted=trusted_origins(self.settings.outside_tool_hosts), environment=environment)
+            found = self._toolboxes[tenant_id] = Toolbox(way, self.clock)
+        return found
 
     @cached_property
     def library(self) -> Library:

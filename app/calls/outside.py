@@ -53,7 +53,7 @@ async def with_outside_tools(board: Switchboard, order: CallOrder) -> CallOrder:
     if not agent.http_tools and not agent.mcp:
         return order
     try:
-        resolved = await board.toolbox.resolve(agent.http_tools, agent.mcp, NAMES)
+        resolved = await board.toolbox(order.tenant_id).resolve(agent.http_tools, agent.mcp, NAMES)
     except Exception:  # supervision: the call is worth more than its functions
         log.exception("functions not resolved by a fault of ours", call_id=order.call_id)
         return order
@@ -87,7 +87,7 @@ class OutsideDesk:
         self._clock = board.clock
         self._offered = {tool.name: tool for tool in order.outside}
         self._where = {one.name: urlsplit(one.url).netloc for one in (*agent.http_tools, *agent.mcp)}
-        self._tools = board.toolbox.tools(agent.http_tools, agent.mcp)
+        self._tools = board.toolbox(order.tenant_id).tools(agent.http_tools, agent.mcp)
         self._note = note
         self._running: set[asyncio.Task[object]] = set()
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from app.domain.argument_schema import ArgumentSchema
+from app.domain.tenant import DEFAULT_TENANT_ID
 from app.domain.url_template import names_in
 from app.errors import ValidationFailed
 
@@ -26,6 +27,8 @@ ENVIRONMENT_PREFIX = "OPENDEEP_TOOL_"
 """Only environment variables with this beginning can be sent to anybody as a header."""
 HOSTS_SUFFIX = "_HOSTS"
 """Behind the name of a secret: the only hosts that it is sent to, separated by commas."""
+TENANTS_SUFFIX = "_TENANTS"
+"""Behind the name of a secret: whose agents may send it, ids with commas between; unset: the first tenant's."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _FROM_ENVIRONMENT = re.compile(r"(?:(?P<scheme>[A-Za-z]+) )?env:(?P<name>\S*)")
@@ -52,7 +55,8 @@ class HttpTool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     filled with an argument; of the others GET makes the query, every other method a JSON body.
 
     A header value `env:NAME` or `Bearer env:NAME` is read from the environment when it is sent and never stored;
-    NAME begins with OPENDEEP_TOOL_, and NAME_HOSTS says to which hosts it may go (unset: to any).
+    NAME begins with OPENDEEP_TOOL_. NAME_HOSTS says to which hosts it may go (unset: to any), NAME_TENANTS which
+    tenants' agents may send it (unset: those of the first tenant).
     """
 
     name: ToolName
@@ -113,6 +117,19 @@ def environment_name(value: str) -> str | None:
     """The environment variable that a header value names; None for a value that is sent as it is."""
     found = _FROM_ENVIRONMENT.fullmatch(value)
     return None if found is None else found["name"]
+
+
+def environment_of(tenant_id: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that agents of a tenant may send, with what else is said about them.
+
+    Whoever edits an agent chooses the names it sends, so a secret of the site must not be anybody's.
+    """
+
+    def may(name: str) -> bool:
+        named = environment.get(f"{name.removesuffix(HOSTS_SUFFIX)}{TENANTS_SUFFIX}", DEFAULT_TENANT_ID)
+        return tenant_id in {one.strip() for one in named.split(",")}
+
+    return {name: one for name, one in environment.items() if not name.endswith(TENANTS_SUFFIX) and may(name)}
 
 
 def filled_header(value: str, url: str, environment: Mapping[str, str]) -> str | None:

@@ -17,6 +17,7 @@ from scripts.promises import (
     latedial,
     restart,
     session,
+    tenancy,
     testmode,
     windows,
 )
@@ -32,6 +33,7 @@ PROMISES = {
     "latedial": latedial,
     "restart": restart,
     "session": session,
+    "tenancy": tenancy,
     "testmode": testmode,
     "windows": windows,
 }

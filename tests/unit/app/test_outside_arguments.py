@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
+from app.bus import MemoryBus
+from app.calls.board import Switchboard
+from app.clock import ManualClock
 from app.domain.argument_schema import ArgumentSchema
 from app.domain.outside_tool import (
     HttpTool,
     McpServer,
     check_outside_tools,
     definition_hash,
+    environment_of,
     filled_header,
     function_name,
 )
@@ -22,6 +26,7 @@ from app.domain.url_template import filled, names_in, with_query
 from app.errors import ValidationFailed
 from app.guarded_http import HostRules
 from app.guarded_http.rules import checked
+from tests.unit.app.call_world import START, settings
 
 PERSON = {
     "type": "object",
@@ -256,6 +261,34 @@ def test_headers_from_the_environment(value: str, sent: str | None) -> None:
     environment |= {"OPENDEEP_TOOL_MINE": "mine", "OPENDEEP_TOOL_MINE_HOSTS": "other.example, crm.example"}
     environment |= {"OPENDEEP_TOOL_THEIRS": "theirs", "OPENDEEP_TOOL_THEIRS_HOSTS": "crm.example.org"}
     assert filled_header(value, "https://CRM.example:443/x", environment) == sent
+
+
+@pytest.mark.parametrize(
+    ("tenant", "has"),
+    [("default", {"SITE", "BOTH"}), ("acme", {"BOTH", "ACME"}), ("acm", set()), ("", set()), ("*", set())],
+)
+def test_a_secret_is_sent_by_agents_of_its_tenants_only(tenant: str, has: set[str]) -> None:
+    environment = {f"OPENDEEP_TOOL_{name}": name for name in ("SITE", "BOTH", "ACME")}
+    environment |= {"OPENDEEP_TOOL_BOTH_TENANTS": "acme, default", "OPENDEEP_TOOL_ACME_TENANTS": "acme"}
+    environment |= {"OPENDEEP_TOOL_ACME_HOSTS": "crm.example"}
+    mine = environment_of(tenant, environment)
+    sent = {
+        name: filled_header(f"env:OPENDEEP_TOOL_{name}", "https://crm.example", mine)
+        for name in ("SITE", "BOTH", "ACME")
+    }
+    assert {name for name, value in sent.items() if value is not None} == has
+    assert filled_header("env:OPENDEEP_TOOL_BOTH_TENANTS", "https://crm.example", mine) is None
+    assert filled_header("env:OPENDEEP_TOOL_ACME", "https://evil.example", mine) is None
+
+
+def test_each_tenant_has_a_toolbox_with_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENDEEP_TOOL_SITE", "secret")
+    board = Switchboard(settings(), ManualClock(START), None, MemoryBus(), None, None)  # type: ignore[arg-type]
+    first, other = board.toolbox("default"), board.toolbox("acme")
+    assert first.way.environment["OPENDEEP_TOOL_SITE"] == "secret"
+    assert "OPENDEEP_TOOL_SITE" not in other.way.environment
+    assert board.toolbox("acme") is other
+    assert other.way.missing({"x": "env:OPENDEEP_TOOL_SITE"}, "https://crm.example") == "OPENDEEP_TOOL_SITE"
 
 
 def tool(**changes: object) -> HttpTool:

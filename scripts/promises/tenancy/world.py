@@ -1,0 +1,230 @@
+"""Two tenants with a row in every table, each full of words that belong to it alone.
+
+PARAMETERS says which row stands for a path parameter, `rows` what is stored. A new table with a `tenant_id` needs
+a row here, a new parameter an entry: the promise fails and says so until it has one.
+"""
+
+import hashlib
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.clock import SystemClock
+from app.domain.agent import Agent, Example, TransferTarget
+from app.domain.fields import FieldSpec
+from app.domain.outside_tool import HttpTool
+from app.domain.people import Role
+from app.domain.plan import AgentBrief, Origin, Plan, PlannedCall
+from app.domain.plan_forecast import Forecast
+from app.people.door import Door
+from app.store import agents, users
+from app.store.sqlite import SqliteDatabase
+from tests.unit.app.door_world import HERE, QUICK, add_user
+
+TENANTS = ("default", "other")
+BOTH_WAYS = (("default", "other"), ("other", "default"))
+"""(who asks, whose rows)."""
+NUMBER = "+15551000188"
+"""Of a callee of both tenants, so that what is joined by number shows."""
+NOW = 1_800_000_000_000
+PLAIN = {"version": "1", "deed": "link", "seq": "1", "file_path": "style.css"}
+"""Parameters that name nothing of a tenant by themselves, each with a value."""
+PARAMETERS: dict[str, str] = {
+    "agent_id": "agent",
+    "call_id": "call",
+    "campaign_id": "campaign",
+    "command_id": "command",
+    "conversation_id": "conversation",
+    "plan_id": "plan",
+    "question_id": "question",
+    "task_id": "task",
+    "token_id": "token",
+    "user_id": "user",
+    "call": "call",
+}
+"""Path, query and body names -> the row of `rows` (or of `_people`) that is the example."""
+WITHOUT_ROWS = {"sessions", "entry_links", "idempotency_keys", "audit_log"}
+"""Tables that the promise itself fills by signing in and asking."""
+_CHOICES = re.compile(
+    r"^\s*(?:ALTER TABLE \w+ ADD COLUMN )?(\w+)\s[^\n]*?CHECK\s*\(\1 IN \('([^']*)'", re.MULTILINE
+)
+
+_OWNED = """
+    UPDATE conversations SET owner = 'user:' || (SELECT id FROM users WHERE tenant_id = :t AND role = 'operator')
+    WHERE tenant_id = :t
+"""
+"""A conversation belongs to one person."""
+
+
+def mark(tenant: str) -> str:
+    """The word that only this tenant's rows contain."""
+    return f"canary{hashlib.sha256(tenant.encode()).hexdigest()[:8]}"
+
+
+def row_id(tenant: str, name: str) -> str:
+    """The id of a row."""
+    return hashlib.sha256(f"{tenant} {name}".encode()).hexdigest()[:32]
+
+
+def rows(tenant: str) -> list[tuple[str, dict[str, Any]]]:
+    """(table, columns) in the order they can be stored; what is not given is filled in."""
+    at, word = (lambda name: row_id(tenant, name)), mark(tenant)
+    task = {"agent_id": at("agent"), "number": NUMBER, "max_attempts": 3, "current_attempt_count": 1}
+    task |= {"campaign_id": at("campaign"), "callee_name": f"Ann {word}", "lease_owner": None, "lease_until": None}
+    leased = {"state": "in_call", "lease_owner": "x", "lease_until": NOW * 2}
+    call = {"agent_id": at("agent"), "number_requested": NUMBER, "number_dialed": NUMBER, "dialed": 1}
+    talk = {"state": "bridged", "outcome": None, "ended_by": None, "ended_ms": None, "answered_ms": NOW}
+    over = {"state": "ended", "outcome": "completed", "ended_by": "callee", "ended_ms": NOW, "answered_ms": NOW}
+    judged = {"summary": f"summary {word}", "evidence": []}
+    asked = {"task_id": at("task"), "call_id": at("call"), "suggestions": json.dumps([word])}
+    chat = {"conversation_id": at("conversation"), "content": "{}", "lookups": "[]"}
+    return [
+        ("campaigns", {"id": at("campaign"), "state": "active"}),
+        ("tasks", {"id": at("task")} | task | leased),
+        ("tasks", {"id": at("done"), "state": "completed"} | task),
+        ("tasks", {"id": at("pending"), "state": "pending"} | task),
+        ("calls", {"id": at("call"), "task_id": at("task"), "direction": "outbound"} | call | talk),
+        ("calls", {"id": at("ended"), "task_id": at("done"), "direction": "outbound"} | call | over),
+        ("call_transcripts", {"call_id": at("call"), "speaker": "callee"}),
+        ("call_transcripts", {"call_id": at("ended"), "speaker": "callee"}),
+        ("call_events", {"call_id": at("call"), "data": json.dumps({"detail": word})}),
+        ("recordings", {"call_id": at("ended"), "path": f"{word}.wav"}),
+        ("response_usage", {"call_id": at("ended"), "kind": "response"}),
+        ("commands", {"id": at("command"), "call_id": at("call"), "kind": "say", "state": "queued"}
+         | {"payload": json.dumps({"text": word}), "expires_ms": NOW * 2, "taken_ms": None, "done_ms": None}),
+        ("call_transfers", {"call_id": at("ended"), "mode": "cold", "state": "over", "outcome": "connected"}
+         | {"number": NUMBER, "number_dialed": NUMBER, "ended_ms": NOW}),
+        ("collected_fields", {"call_id": at("ended"), "task_id": at("done"), "value": json.dumps(word)}),
+        ("analyses", {"call_id": at("ended"), "task_id": at("done"), "state": "done", "done_ms": NOW}
+         | {"judgement": "{}", "decision": json.dumps(judged)}),
+        ("decisions", {"task_id": at("pending"), "result": "defer", "evidence": "{}"}),
+        ("feedback_requests", {"id": at("question"), "state": "open", "deadline_ms": NOW * 2} | asked
+         | {"answer": None, "answered_by": None}),
+        ("dnd_list", {"id": at("dnc"), "number": NUMBER[:-1] + "9", "source": "operator"}
+         | {"evidence_call_id": at("ended")}),
+        ("consents", {"number": NUMBER, "purpose": "service", "level": "express"}),
+        ("recipients", {"number": NUMBER, "language": "en", "name": word, "preferences": word}),
+        ("caller_ids", {"number": NUMBER[:-1] + "7"}),
+        ("tenant_holds", {"call_id": at("ended"), "code": "quota"}),
+        ("conversations", {"id": at("conversation")}),
+        ("conversation_turns", chat | {"role": "user", "kind": "message"}),
+        ("plans", {"id": at("plan"), "conversation_id": at("conversation"), "state": "open"}
+         | {"plan": _plan(word), "forecast": _forecast(), "campaign_id": None, "confirmed_ms": None}),
+    ]  # fmt: skip
+
+
+def _plan(word: str) -> str:
+    brief = AgentBrief(language="en", purpose=word, opening_line=f"This is {word}, an automated assistant.")
+    origin = Origin(kind="user", ref="your message 1")
+    ring = PlannedCall(
+        callee_name=word,
+        number=NUMBER,
+        objective=word,
+        first_ms=NOW,
+        until_ms=None,
+        zone="UTC",
+        callee_kind="person",
+        origin=origin,
+    )
+    plan = Plan(title=word, purpose="service", agent=brief, facts=(), fields=(), calls=(ring,))
+    return msgspec.json.encode(plan).decode()
+
+
+def _forecast() -> str:
+    return msgspec.json.encode(dict.fromkeys(Forecast.__struct_fields__, 1)).decode()
+
+
+async def fill(db: SqliteDatabase) -> dict[tuple[str, Role, str], str]:
+    """Both tenants. Answers what lets in: (tenant, role, "cookie" or "token") -> the secret."""
+    secrets: dict[tuple[str, Role, str], str] = {}
+    await users.add_tenant(db, TENANTS[1], mark(TENANTS[1]), NOW)
+    for tenant in TENANTS:
+        secrets |= await _people(db, tenant)
+        await _agent(db, tenant)
+        for table, given in rows(tenant):
+            await _put(db, tenant, table, given)
+        await db.execute(_OWNED, {"t": tenant})
+    return secrets
+
+
+async def _people(db: SqliteDatabase, tenant: str) -> dict[tuple[str, Role, str], str]:
+    """A user and a token of each role, and one of each that nobody holds."""
+    door, secrets = Door(db, SystemClock(), QUICK), {}
+    for role in Role:
+        user = await add_user(db, role, tenant=tenant)
+        entry = await door.by_link(await door.link(user, mark(tenant)), HERE)
+        secrets[tenant, role, "cookie"] = entry.secret
+        secrets[tenant, role, "token"] = (await door.token(tenant, f"{role} {mark(tenant)}", role, "a test"))[1]
+        if role is Role.OPERATOR:
+            await db.execute("UPDATE users SET name = :n WHERE id = :id", {"n": mark(tenant), "id": user.id})
+    target = await add_user(db, Role.VIEWER, tenant=tenant, email=f"{mark(tenant)}@{tenant}.example")
+    token, _ = await door.token(tenant, f"spare {mark(tenant)}", Role.VIEWER, "a test")
+    for table, old, name in (("users", target.id, "user"), ("api_tokens", token.id, "token")):
+        params = {"id": old, "new": row_id(tenant, name)}
+        await db.execute(f"UPDATE {table} SET id = :new WHERE id = :id", params)  # two constants
+    return secrets
+
+
+async def _agent(db: SqliteDatabase, tenant: str) -> None:
+    word = mark(tenant)
+    agent = Agent(
+        id=row_id(tenant, "agent"),
+        tenant_id=tenant,
+        name=f"Agent {word}",
+        prompt=f"You are {word}.",
+        greeting=word,
+        few_shot=(Example(callee=word, agent=word),),
+        data_to_fill=(FieldSpec(name="day", help=word),),
+        http_tools=(HttpTool(name="look", description=word, url=f"https://{word}.example/", headers={"x": word}),),
+        transfer_targets=(TransferTarget(name=word, number=NUMBER[:-1] + "6"),),
+        voicemail_message=word,
+    )
+    await agents.create(db, agent, NOW)
+    await agents.update(db, msgspec.structs.replace(agent, greeting=f"Hello, {word}"), NOW)
+
+
+async def _put(db: SqliteDatabase, tenant: str, table: str, given: Mapping[str, Any]) -> None:
+    """One row: what is needed and not given is the first allowed value, the tenant's word, the moment, or 1."""
+    info = await db.fetch(f"SELECT name, type, \"notnull\", dflt_value FROM pragma_table_info('{table}')")
+    (sql,) = (await db.fetch("SELECT sql FROM sqlite_master WHERE name = :n", {"n": table}))[0]
+    choices = dict(_CHOICES.findall(sql))
+    values: dict[str, Any] = {"tenant_id": tenant} | dict(given)
+    for name, kind, required, default in info:
+        if name in values or not required or default is not None:
+            continue
+        if kind == "TEXT":
+            values[name] = choices.get(name, mark(tenant))
+        else:
+            values[name] = NOW if name.endswith("_ms") or name == "next_action_time" else 1
+    names = ", ".join(values)
+    params = ", ".join(f":{name}" for name in values)
+    await db.execute(f"INSERT INTO {table} ({names}) VALUES ({params})", values)
+
+
+def tenant_tables(path: Path) -> set[str]:
+    """Tables whose rows belong to a tenant."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            row[0]
+            for row in connection.execute(
+                "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+                "WHERE m.type = 'table' AND c.name = 'tenant_id'"
+            )
+        }
+
+
+def dump(path: Path, tenant: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of a tenant, to see that nobody else changed one."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            table: sorted(
+                connection.execute(f"SELECT * FROM {table} WHERE tenant_id = ?", (tenant,)).fetchall(), key=repr
+            )
+            for table in sorted(tenant_tables(path))
+        }
