@@ -8,7 +8,8 @@ from litestar.enums import RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
 from msgspec import inspect
 
-from scripts.promises.tenancy.world import NUMBER, PARAMETERS
+from scripts.promises.tenancy.rows import NUMBER
+from scripts.promises.tenancy.world import PARAMETERS
 
 Ids = Callable[[str], str]
 TEXTS = {

@@ -6,16 +6,8 @@ from typing import Any
 
 from app.domain.people import GRANTS, Role
 from scripts.promises.tenancy.house import WEBSOCKET, House, Route
-from scripts.promises.tenancy.world import (
-    NUMBER,
-    PARAMETERS,
-    PLAIN,
-    TENANTS,
-    WITHOUT_ROWS,
-    dump,
-    mark,
-    row_id,
-)
+from scripts.promises.tenancy.rows import NUMBER, mark, row_id
+from scripts.promises.tenancy.world import PARAMETERS, PLAIN, TENANTS, WITHOUT_ROWS, dump
 
 Who = tuple[str, Role, str]
 OPEN = {"/sign-in", "/enter", "/sign-out", "/health", "/static/{file_path}"}
@@ -55,7 +47,7 @@ def declared(house: House, found: Findings) -> list[Route]:
             filled = rows or table in WITHOUT_ROWS
             found.check(
                 bool(filled),
-                f"the table {table} has no row of {tenant}: add one to scripts/promises/tenancy/world.py",
+                f"the table {table} has no row of {tenant}: add one to scripts/promises/tenancy/rows.py",
             )
     return [one for one in routes if one.need is not None and not one.public and not one.unknown]
 

@@ -17,7 +17,8 @@ from app.sim.realtime.brain import Step
 from app.store import agents, recipients
 from scripts.promises.tenancy.house import ORIGIN, WEBSOCKET, House, Route
 from scripts.promises.tenancy.matrix import Findings, own
-from scripts.promises.tenancy.world import BOTH_WAYS, NUMBER, TENANTS, mark, row_id
+from scripts.promises.tenancy.rows import NUMBER, mark, row_id
+from scripts.promises.tenancy.world import BOTH_WAYS, TENANTS
 from tests.flow.rig import BYE, Rig, rig
 
 FRAMES = 3

@@ -1,11 +1,9 @@
 """Two tenants with a row in every table, each full of words that belong to it alone.
 
-PARAMETERS says which row stands for a path parameter, `rows` what is stored. A new table with a `tenant_id` needs
-a row here, a new parameter an entry: the promise fails and says so until it has one.
+PARAMETERS says which row stands for a path parameter, `rows.py` what is stored. A new table with a `tenant_id`
+needs a row there, a new parameter an entry here: the promise fails and says so until it has one.
 """
 
-import hashlib
-import json
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -20,19 +18,15 @@ from app.domain.agent import Agent, Example, TransferTarget
 from app.domain.fields import FieldSpec
 from app.domain.outside_tool import HttpTool
 from app.domain.people import Role
-from app.domain.plan import AgentBrief, Origin, Plan, PlannedCall
-from app.domain.plan_forecast import Forecast
 from app.people.door import Door
 from app.store import agents, users
 from app.store.sqlite import SqliteDatabase
+from scripts.promises.tenancy.rows import NOW, NUMBER, mark, row_id, rows
 from tests.unit.app.door_world import HERE, QUICK, add_user
 
 TENANTS = ("default", "other")
 BOTH_WAYS = (("default", "other"), ("other", "default"))
 """(who asks, whose rows)."""
-NUMBER = "+15551000188"
-"""Of a callee of both tenants, so that what is joined by number shows."""
-NOW = 1_800_000_000_000
 PLAIN = {"version": "1", "deed": "link", "seq": "1", "file_path": "style.css"}
 """Parameters that name nothing of a tenant by themselves, each with a value."""
 PARAMETERS: dict[str, str] = {
@@ -46,9 +40,11 @@ PARAMETERS: dict[str, str] = {
     "task_id": "task",
     "token_id": "token",
     "user_id": "user",
+    "contact_id": "contact",
+    "import_id": "import",
     "call": "call",
 }
-"""Path, query and body names -> the row of `rows` (or of `_people`) that is the example."""
+"""Path, query and body names -> the row of `rows.py` (or of `_people`) that is the example."""
 WITHOUT_ROWS = {"sessions", "entry_links", "idempotency_keys", "audit_log"}
 """Tables that the promise itself fills by signing in and asking."""
 _CHOICES = re.compile(
@@ -60,84 +56,6 @@ _OWNED = """
     WHERE tenant_id = :t
 """
 """A conversation belongs to one person."""
-
-
-def mark(tenant: str) -> str:
-    """The word that only this tenant's rows contain."""
-    return f"canary{hashlib.sha256(tenant.encode()).hexdigest()[:8]}"
-
-
-def row_id(tenant: str, name: str) -> str:
-    """The id of a row."""
-    return hashlib.sha256(f"{tenant} {name}".encode()).hexdigest()[:32]
-
-
-def rows(tenant: str) -> list[tuple[str, dict[str, Any]]]:
-    """(table, columns) in the order they can be stored; what is not given is filled in."""
-    at, word = (lambda name: row_id(tenant, name)), mark(tenant)
-    task = {"agent_id": at("agent"), "number": NUMBER, "max_attempts": 3, "current_attempt_count": 1}
-    task |= {"campaign_id": at("campaign"), "callee_name": f"Ann {word}", "lease_owner": None, "lease_until": None}
-    leased = {"state": "in_call", "lease_owner": "x", "lease_until": NOW * 2}
-    call = {"agent_id": at("agent"), "number_requested": NUMBER, "number_dialed": NUMBER, "dialed": 1}
-    talk = {"state": "bridged", "outcome": None, "ended_by": None, "ended_ms": None, "answered_ms": NOW}
-    over = {"state": "ended", "outcome": "completed", "ended_by": "callee", "ended_ms": NOW, "answered_ms": NOW}
-    judged = {"summary": f"summary {word}", "evidence": []}
-    asked = {"task_id": at("task"), "call_id": at("call"), "suggestions": json.dumps([word])}
-    chat = {"conversation_id": at("conversation"), "content": "{}", "lookups": "[]"}
-    return [
-        ("campaigns", {"id": at("campaign"), "state": "active"}),
-        ("tasks", {"id": at("task")} | task | leased),
-        ("tasks", {"id": at("done"), "state": "completed"} | task),
-        ("tasks", {"id": at("pending"), "state": "pending"} | task),
-        ("calls", {"id": at("call"), "task_id": at("task"), "direction": "outbound"} | call | talk),
-        ("calls", {"id": at("ended"), "task_id": at("done"), "direction": "outbound"} | call | over),
-        ("call_transcripts", {"call_id": at("call"), "speaker": "callee"}),
-        ("call_transcripts", {"call_id": at("ended"), "speaker": "callee"}),
-        ("call_events", {"call_id": at("call"), "data": json.dumps({"detail": word})}),
-        ("recordings", {"call_id": at("ended"), "path": f"{word}.wav"}),
-        ("response_usage", {"call_id": at("ended"), "kind": "response"}),
-        ("commands", {"id": at("command"), "call_id": at("call"), "kind": "say", "state": "queued"}
-         | {"payload": json.dumps({"text": word}), "expires_ms": NOW * 2, "taken_ms": None, "done_ms": None}),
-        ("call_transfers", {"call_id": at("ended"), "mode": "cold", "state": "over", "outcome": "connected"}
-         | {"number": NUMBER, "number_dialed": NUMBER, "ended_ms": NOW}),
-        ("collected_fields", {"call_id": at("ended"), "task_id": at("done"), "value": json.dumps(word)}),
-        ("analyses", {"call_id": at("ended"), "task_id": at("done"), "state": "done", "done_ms": NOW}
-         | {"judgement": "{}", "decision": json.dumps(judged)}),
-        ("decisions", {"task_id": at("pending"), "result": "defer", "evidence": "{}"}),
-        ("feedback_requests", {"id": at("question"), "state": "open", "deadline_ms": NOW * 2} | asked
-         | {"answer": None, "answered_by": None}),
-        ("dnd_list", {"id": at("dnc"), "number": NUMBER[:-1] + "9", "source": "operator"}
-         | {"evidence_call_id": at("ended")}),
-        ("consents", {"number": NUMBER, "purpose": "service", "level": "express"}),
-        ("recipients", {"number": NUMBER, "language": "en", "name": word, "preferences": word}),
-        ("caller_ids", {"number": NUMBER[:-1] + "7"}),
-        ("tenant_holds", {"call_id": at("ended"), "code": "quota"}),
-        ("conversations", {"id": at("conversation")}),
-        ("conversation_turns", chat | {"role": "user", "kind": "message"}),
-        ("plans", {"id": at("plan"), "conversation_id": at("conversation"), "state": "open"}
-         | {"plan": _plan(word), "forecast": _forecast(), "campaign_id": None, "confirmed_ms": None}),
-    ]  # fmt: skip
-
-
-def _plan(word: str) -> str:
-    brief = AgentBrief(language="en", purpose=word, opening_line=f"This is {word}, an automated assistant.")
-    origin = Origin(kind="user", ref="your message 1")
-    ring = PlannedCall(
-        callee_name=word,
-        number=NUMBER,
-        objective=word,
-        first_ms=NOW,
-        until_ms=None,
-        zone="UTC",
-        callee_kind="person",
-        origin=origin,
-    )
-    plan = Plan(title=word, purpose="service", agent=brief, facts=(), fields=(), calls=(ring,))
-    return msgspec.json.encode(plan).decode()
-
-
-def _forecast() -> str:
-    return msgspec.json.encode(dict.fromkeys(Forecast.__struct_fields__, 1)).decode()
 
 
 async def fill(db: SqliteDatabase) -> dict[tuple[str, Role, str], str]:
