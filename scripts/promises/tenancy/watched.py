@@ -19,6 +19,8 @@ KNOWN: tuple[str, ...] = (
     "SELECT 1 FROM api_tokens WHERE id = :id",
     "UPDATE entry_links SET used_ms = :now_ms\n    WHERE secret_hash",
     "FROM users WHERE email = :email",  # the address says which tenant
+    "FROM tasks WHERE campaign_id = :campaign_id AND state = :state LIMIT :limit",  # of one read with its tenant
+    "coalesce(campaign_id, tenant_id) = :lane",  # a lane is a campaign, or a tenant's own tasks
     "SELECT 1 FROM commands WHERE id = :id",  # ids that programs choose are taken once, whoever took them
     "SELECT 1 FROM calls WHERE id = :call_id FOR UPDATE",  # a lock; what is read afterwards says whose
 )

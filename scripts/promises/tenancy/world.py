@@ -27,7 +27,7 @@ from tests.unit.app.door_world import HERE, QUICK, add_user
 TENANTS = ("default", "other")
 BOTH_WAYS = (("default", "other"), ("other", "default"))
 """(who asks, whose rows)."""
-PLAIN = {"version": "1", "deed": "link", "seq": "1", "file_path": "style.css"}
+PLAIN = {"version": "1", "deed": "link", "step": "pause", "seq": "1", "file_path": "style.css"}
 """Parameters that name nothing of a tenant by themselves, each with a value."""
 PARAMETERS: dict[str, str] = {
     "agent_id": "agent",
