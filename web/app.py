@@ -24,9 +24,13 @@ from app.people.door import Door
 from app.people.passwords import Passwords
 from app.store import calls
 from app.store.db import Database
+from web.agents.page import AgentPages
+from web.agents.routes import agent_page_routes
 from web.api.once import Once
 from web.api.resources import Parts, resources
 from web.api.router import api_router
+from web.audit.page import AuditPage
+from web.audit.routes import audit_routes
 from web.auth import PUBLIC, identify, person_of, require
 from web.calendar.page import Calendar
 from web.calendar.routes import calendar_routes
@@ -40,6 +44,7 @@ from web.chat.routes import chat_routes
 from web.decisions.page import Decisions, lifecycle_on
 from web.decisions.routes import decision_routes
 from web.desk import Desk
+from web.doctor.routes import Doctor, doctor_routes
 from web.guard import add_headers, guard
 from web.live import Hubs
 from web.pages import Pages
@@ -101,6 +106,9 @@ def create_app(
             *decision_routes(Decisions(db, bus, clock, templates, on=lifecycle_on(settings))),
             *calendar_routes(Calendar(db, clock, site, templates)),
             *campaign_routes(CampaignReader(db, clock, site), CampaignSteps(db, bus, clock, steer), templates),
+            *audit_routes(AuditPage(db, templates)),
+            *agent_page_routes(AgentPages(db, clock, templates)),
+            *doctor_routes(Doctor(settings), templates),
             *planning_routes(desk),
             *search_routes(db),
             *chat_routes(desk, templates),

@@ -1,10 +1,10 @@
-"""The pages "People" and "Audit": who may sign in, keys of programs, and what everybody did."""
+"""The page "People": who may sign in, and keys of programs."""
 
 import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, URLEncodedBody
+from litestar.params import FromPath, URLEncodedBody
 
 from app.clock import Clock
 from app.domain.people import Permission, Person, Role, User, read_email
@@ -18,7 +18,6 @@ from web.auth import caller_of, needs, signed_in
 from web.render import Templates
 
 Asked = Request[object, object, State]
-AUDIT_PAGE = 100
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +63,7 @@ class People:
             users=found,
             roles=[str(role) for role in Role],
             tokens=await sessions.tokens(self._db, person.tenant_id),
+            now_ms=self._clock.unix_ms(),
             names={f"user:{user.id}": user.name for user in found},
             **told | said,
         )
@@ -134,13 +134,6 @@ class People:
             await self._write(tx, asked, "token_revoked", f"token:{token_id}")
         return await self.page(person, said="The key is revoked.")
 
-    async def audit(self, person: Person, before: int | None) -> str:
-        """The page "Audit"."""
-        rows = await audit.newest(self._db, person.tenant_id, before=before, limit=AUDIT_PAGE)
-        named = {f"user:{user.id}": user.name for user in await users.list_users(self._db, person.tenant_id)}
-        older = rows[-1].seq if len(rows) == AUDIT_PAGE and rows[-1].seq > 1 else None
-        return self._templates.render("audit.html", person, "/audit", rows=rows, names=named, older=older)
-
     async def _with_link(self, asked: Asked, person: Person, user: User) -> Response[str]:
         secret = await self._door.link(user, person.actor)
         address = f"{asked.scope['scheme']}://{asked.headers.get('host', '')}/enter#{secret}"
@@ -156,7 +149,7 @@ class People:
 
 
 def people_routes(people: People) -> list[HTTPRouteHandler]:
-    """`/people` with its forms, `/audit`."""
+    """`/people` with its forms."""
     may, html = needs(Permission.PEOPLE), MediaType.HTML
 
     @get("/people", opt=may, media_type=html)
@@ -187,8 +180,4 @@ def people_routes(people: People) -> list[HTTPRouteHandler]:
     async def revoke(request: Asked, token_id: FromPath[str]) -> Response[str]:
         return await people.revoke(request, token_id)
 
-    @get("/audit", opt=needs(Permission.AUDIT), media_type=html)
-    async def audit_page(request: Asked, before: FromQuery[int | None] = None) -> str:
-        return await people.audit(signed_in(request), before)
-
-    return [people_page, add_user, set_role, do, make_token, revoke, audit_page]
+    return [people_page, add_user, set_role, do, make_token, revoke]

@@ -21,8 +21,11 @@ PLACES: tuple[tuple[str, str, Permission, str], ...] = (
     ("/tasks", "Tasks", Permission.SEE, "Plan"),
     ("/decisions", "Decisions", Permission.SEE, "Plan"),
     ("/calendar", "Calendar", Permission.SEE, "Plan"),
+    ("/agents", "Agents", Permission.SEE, "Set up"),
     ("/people", "People", Permission.PEOPLE, "House"),
     ("/audit", "Audit", Permission.AUDIT, "House"),
+    ("/doctor", "Doctor", Permission.AUDIT, "House"),
+    ("/api/v1/docs", "API", Permission.SEE, "House"),
 )
 """Address, name, what it needs, and one of GROUPS; in the order of the navigation within their group.
 

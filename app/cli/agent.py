@@ -1,7 +1,6 @@
 """`opendeep agent`: who speaks on calls, kept as TOML files by people and as versions in the store."""
 
 import asyncio
-import difflib
 import tomllib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from app.cli.store import open_store
 from app.clock import SystemClock
 from app.config import load_settings
 from app.domain.agent import Agent
-from app.domain.agent_file import read_agent, written
+from app.domain.agent_file import difference, read_agent, written
 from app.domain.local_time import told
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.errors import NotFoundError, ValidationFailed
@@ -200,13 +199,6 @@ async def take_over(db: Database, data: dict[str, Any]) -> AgentAnswer:
         wanted = msgspec.structs.replace(wanted, id=there.id, version=there.version)
         now = await agents.update(tx, wanted, now_ms)
     return AgentAnswer(ok=True, did="unchanged" if now == there else "changed", agents=(now,))
-
-
-def difference(before: Agent, after: Agent) -> str:
-    """What changed, as a unified diff of the two files; empty when nothing did."""
-    old, new = (written(one).splitlines(keepends=True) for one in (before, after))
-    names = [f"{one.name} version {one.version}" for one in (before, after)]
-    return "".join(difflib.unified_diff(old, new, names[0], names[1], n=2))
 
 
 def examples() -> list[str]:

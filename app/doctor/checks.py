@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import sys
 import time
+from collections.abc import AsyncGenerator
 
 from app.clock import SystemClock
 from app.config import Settings, load_settings, setting_warnings
@@ -23,24 +24,38 @@ DAY_MS = 86_400_000
 
 def run_checks() -> list[Check]:
     """All checks that this machine allows, most basic first."""
-    checks = [_python(), _sqlite()]
     try:
         settings = load_settings()
     except ConfigError as error:
-        return [*checks, *(Check(severity="fail", name="settings", message=line) for line in error.problems)]
-    checks.append(Check(severity="ok", name="settings", message="complete"))
-    checks += [Check(severity="warn", name="settings", message=line) for line in setting_warnings()]
-    checks.append(_test_mode(settings))
-    checks += calling_rules(settings, SystemClock().now().date())
-    return [*checks, *asyncio.run(_connections(settings))]
+        wrong = [Check(severity="fail", name="settings", message=line) for line in error.problems]
+        return [_python(), _sqlite(), *wrong]
+
+    async def collected() -> list[Check]:
+        return [check async for check in checking(settings)]
+
+    return asyncio.run(collected())
 
 
-async def _connections(settings: Settings) -> list[Check]:
-    checks = [*await database(settings), *await imported_registries(settings), _rtp_port(settings)]
+async def checking(settings: Settings, *, running: bool = False) -> AsyncGenerator[Check]:
+    """Each check as it is done. `running`: asked by the program itself, which holds its own ports."""
+    yield _python()
+    yield _sqlite()
+    yield Check(severity="ok", name="settings", message="complete")
+    for line in setting_warnings():
+        yield Check(severity="warn", name="settings", message=line)
+    yield _test_mode(settings)
+    for check in await asyncio.to_thread(calling_rules, settings, SystemClock().now().date()):
+        yield check
+    for check in [*await database(settings), *await imported_registries(settings)]:
+        yield check
+    if not running:
+        yield _rtp_port(settings)
     if settings.simulate:
         text = "SIMULATE is on: exchange and model are simulated, nothing real is dialed"
-        return [*checks, Check(severity="ok", name="simulation", message=text)]
-    return [*checks, await asterisk(settings), await model(settings), await text_models(settings)]
+        yield Check(severity="ok", name="simulation", message=text)
+        return
+    for ask in (asterisk, model, text_models):
+        yield await ask(settings)
 
 
 def _python() -> Check:

@@ -17,6 +17,18 @@ Voicemail = Literal["leave", "none"]
 TransferMode = Literal["cold", "warm"]
 """cold: connected at once; warm: the other side is asked first while the callee waits."""
 
+FUNCTIONS: tuple[str, ...] = (
+    "send_dtmf",
+    "end_call",
+    "reschedule_call_trigger_analysis",
+    "transfer_call",
+    "report_voicemail",
+    "record_opt_out",
+    "save_field",
+    "request_user_feedback",
+)
+"""What `tools` may name; `app.calls.tools` has a shape for each, in this order."""
+
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One exchange that shows the agent how to answer."""

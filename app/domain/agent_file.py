@@ -1,9 +1,10 @@
 """A TOML file that describes an agent completely: every key is a field of `Agent`, what is missing is its default.
 
 Reading is strict: a misspelt key must not become no rule. What is written reads back as the same agent. Pure;
-called by the command line.
+called by the command line and the console.
 """
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,6 +62,13 @@ def written(agent: Agent) -> str:
         raise ValidationFailed(
             f"The agent {agent.name} has a value that a TOML file cannot hold (null)."
         ) from None
+
+
+def difference(before: Agent, after: Agent) -> str:
+    """What changed, as a unified diff of the two files; empty when nothing did."""
+    old, new = (written(one).splitlines(keepends=True) for one in (before, after))
+    names = [f"{one.name} version {one.version}" for one in (before, after)]
+    return "".join(difflib.unified_diff(old, new, names[0], names[1], n=2))
 
 
 def _is_tables(value: object) -> bool:

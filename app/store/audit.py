@@ -30,6 +30,16 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
+class Only(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries are wanted; None: any. From `since_ms` on, before `until_ms` (UTC epoch milliseconds)."""
+
+    actor: str | None = None
+    action: str | None = None
+    object: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """What is written down. `detail` never carries a secret."""
 
@@ -42,10 +52,17 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 
 _INSERT = with_values("INSERT INTO audit_log ($columns) VALUES ($values)", AuditRow)
 _LAST = "SELECT seq, hash FROM audit_log WHERE tenant_id = :tenant_id ORDER BY seq DESC LIMIT 1"
-_NEWEST = with_columns(
-    "SELECT $columns FROM audit_log WHERE tenant_id = :tenant_id AND seq < :before ORDER BY seq DESC LIMIT :limit",
-    AuditRow,
-)
+_NEWEST = with_columns("SELECT $columns FROM audit_log WHERE tenant_id = :tenant_id AND seq < :before", AuditRow)
+_ORDER = " ORDER BY seq DESC LIMIT :limit"
+_PLACE = "SELECT seq FROM audit_log WHERE tenant_id = :tenant_id"
+_ONLY = {
+    "actor": " AND actor = :actor",
+    "action": " AND action = :action",
+    "object": " AND object = :object",
+    "since_ms": f" AND seq >= coalesce(({_PLACE} AND at_ms >= :since_ms ORDER BY at_ms, seq LIMIT 1), :before)",
+    "until_ms": f" AND seq <= coalesce(({_PLACE} AND at_ms < :until_ms ORDER BY at_ms DESC, seq DESC LIMIT 1), 0)",
+}
+"""Times become places in the order of entries, which one look into an index finds."""
 _FROM = with_columns(
     "SELECT $columns FROM audit_log WHERE tenant_id = :tenant_id AND seq >= :seq ORDER BY seq LIMIT :limit",
     AuditRow,
@@ -73,10 +90,14 @@ async def add(tx: Tx, tenant_id: str, deed: Deed, now_ms: int) -> AuditRow:
     return row
 
 
-async def newest(sql: Reader, tenant_id: str, *, before: int | None = None, limit: int = 100) -> list[AuditRow]:
+async def newest(
+    sql: Reader, tenant_id: str, *, before: int | None = None, limit: int = 100, only: Only | None = None
+) -> list[AuditRow]:
     """Entries, newest first, those before a `seq` for the next page."""
-    given = {"tenant_id": tenant_id, "before": before if before is not None else 1 << 62, "limit": limit}
-    return [to_struct(AuditRow, row) for row in await sql.fetch(_NEWEST, given)]
+    given = {name: value for name, value in to_params(only or Only()).items() if value is not None}
+    text = _NEWEST + "".join(_ONLY[name] for name in given) + _ORDER
+    place = {"tenant_id": tenant_id, "before": before if before is not None else 1 << 62, "limit": limit}
+    return [to_struct(AuditRow, row) for row in await sql.fetch(text, given | place)]
 
 
 async def verify(sql: Reader, tenant_id: str) -> tuple[int, str | None]:
