@@ -75,6 +75,7 @@ def rows(tenant: str) -> Rows:
         ("task_changes", {"task_id": at("pending"), "change": json.dumps({"kind": "note", "text": word})}),
         ("answer_hours", {"hour": 1}),
         *_contacts(at, word),
+        *_lifecycle(at),
     ]  # fmt: skip
 
 
@@ -89,6 +90,18 @@ def _contacts(at: Callable[[str], str], word: str) -> Rows:
          | {"options": "{}", "columns": "{}", "notes": "[]", "counts": "{}", "problem": ""}),
         ("contact_import_pieces", {"import_id": load, "body": word.encode()}),
         ("contact_import_rows", listed | {"number": NUMBER, "state": "rejected"}),
+    ]  # fmt: skip
+
+
+def _lifecycle(at: Callable[[str], str]) -> Rows:
+    stand = {"state": "pending", "priority": 1, "next_action_time": NOW, "attempts": 0, "lease_token": 0}
+    hold = json.dumps(stand | {"conclusion": ""})
+    return [
+        ("lifecycle_turns", {"next_ms": NOW * 2}),
+        ("lifecycle_rounds", {"id": at("round"), "refusals": "[]"}),
+        ("lifecycle_decisions", {"id": at("decision"), "round_id": at("round"), "task_id": at("pending")}
+         | {"action": "hold", "before": hold, "after": hold, "question_id": None}),
+        ("task_phases", {"task_id": at("pending")}),
     ]  # fmt: skip
 
 

@@ -41,6 +41,7 @@ PARAMETERS: dict[str, str] = {
     "token_id": "token",
     "user_id": "user",
     "contact_id": "contact",
+    "decision_id": "decision",
     "import_id": "import",
     "call": "call",
 }
