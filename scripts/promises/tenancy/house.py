@@ -25,7 +25,7 @@ from app.sim.text import Route as Way
 from app.store.sqlite import SqliteDatabase
 from scripts.promises.tenancy.examples import Ids, request_of
 from scripts.promises.tenancy.watched import Watched
-from scripts.promises.tenancy.world import PARAMETERS, PLAIN, fill, tenant_tables
+from scripts.promises.tenancy.world import OF_ENDED_CALLS, PARAMETERS, PLAIN, fill, record, tenant_tables
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import QUICK
 from web.app import create_app
@@ -56,8 +56,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def parameters(self) -> list[str]:
-        """Of the path, in order."""
-        return _PARAMETER.findall(self.path)
+        """Of the path, in order, by the name of their example."""
+        return [self._example(name) for name in _PARAMETER.findall(self.path)]
+
+    def _example(self, name: str) -> str:
+        return f"ended_{name}" if name == "call_id" and self.path in OF_ENDED_CALLS else name
 
     @property
     def rows(self) -> list[str]:
@@ -80,7 +83,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def request(self, ids: Ids) -> tuple[str, dict[str, Any]]:
         """Address and body."""
-        address = _PARAMETER.sub(lambda found: ids(found[1]), self.path)
+        address = _PARAMETER.sub(lambda found: ids(self._example(found[1])), self.path)
         query = {name: ids(name) for name in self.rows if name not in self.parameters}
         body: dict[str, Any] = {}
         if isinstance(self.handler, HTTPRouteHandler) and self.method not in SAFE_METHODS:
@@ -150,7 +153,9 @@ def house() -> Generator[House]:
             watched = Watched(plain, tenant_tables(plain.path))
             values = {"simulate": True, "ari_app": "x", "text_base_url": sim.base_url, "data_dir": folder}
             bus = MemoryBus()
-            app = create_app(Settings.model_validate(values), watched, bus, SystemClock(), QUICK)
+            settings = Settings.model_validate(values)
+            record(settings.recordings_dir)
+            app = create_app(settings, watched, bus, SystemClock(), QUICK)
             with TestClient(app, base_url=HOST, raise_server_exceptions=False) as client:
                 made = House(client, watched, sim, log)
                 made.secrets, made.path, made.bus = secrets, plain.path, bus

@@ -6,6 +6,7 @@ needs a row there, a new parameter an entry here: the promise fails and says so 
 
 import re
 import sqlite3
+import wave
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.unit.app.door_world import HERE, QUICK, add_user
 TENANTS = ("default", "other")
 BOTH_WAYS = (("default", "other"), ("other", "default"))
 """(who asks, whose rows)."""
-PLAIN = {"version": "1", "deed": "link", "step": "pause", "seq": "1", "file_path": "style.css"}
+PLAIN = {"version": "1", "deed": "link", "step": "pause", "part": "1", "seq": "1", "file_path": "style.css"}
 """Parameters that name nothing of a tenant by themselves, each with a value."""
 PARAMETERS: dict[str, str] = {
     "agent_id": "agent",
@@ -44,8 +45,11 @@ PARAMETERS: dict[str, str] = {
     "decision_id": "decision",
     "import_id": "import",
     "call": "call",
+    "ended_call_id": "ended",
 }
 """Path, query and body names -> the row of `rows.py` (or of `_people`) that is the example."""
+OF_ENDED_CALLS = ("/calls/{call_id}/audio/{part}", "/api/v1/calls/{call_id}/recordings/{part}")
+"""Routes whose `call_id` is the `ended_call_id` of PARAMETERS: only such a call has a recording."""
 WITHOUT_ROWS = {"sessions", "entry_links", "idempotency_keys", "audit_log"}
 """Tables that the promise itself fills by signing in and asking."""
 _CHOICES = re.compile(
@@ -124,6 +128,17 @@ async def _put(db: SqliteDatabase, tenant: str, table: str, given: Mapping[str, 
     names = ", ".join(values)
     params = ", ".join(f":{name}" for name in values)
     await db.execute(f"INSERT INTO {table} ({names}) VALUES ({params})", values)
+
+
+def record(folder: Path) -> None:
+    """A second of sound for the ended call of each tenant; its samples are the tenant's word."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for tenant in TENANTS:
+        with wave.open(str(folder / f"{row_id(tenant, 'ended')}.wav"), "wb") as file:
+            file.setnchannels(2)
+            file.setsampwidth(2)
+            file.setframerate(8_000)
+            file.writeframes((mark(tenant) + "  ").encode() * 2_000)
 
 
 def tenant_tables(path: Path) -> set[str]:
