@@ -30,6 +30,7 @@ from app.llm.steward import Steward
 from app.scheduler import Scheduler
 from app.store import reports
 from app.store.db import Database
+from app.webhooks.sender import Sender
 from media.client import MediaClient
 from media.worker import WorkerOptions
 from stasis.client import AriClient
@@ -99,6 +100,9 @@ class Engine:
                 group.create_task(self.reception.run(), name="reception"),
                 group.create_task(self._analyst(text).run(), name="analyst"),
                 *self._steward(group, text),
+                group.create_task(
+                    Sender(self.db, self.clock, trusted_origins(s.webhook_hosts)).run(), name="webhooks"
+                ),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:

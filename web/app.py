@@ -4,8 +4,8 @@ Reads the store and the bus, never the engine. Exactly one process of it per bus
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from litestar import Litestar, Request, Response, get
@@ -52,6 +52,7 @@ from web.people import People, people_routes
 from web.planning import planning_routes
 from web.problems import HANDLERS
 from web.questions import Questions, question_routes
+from web.reach import Reach
 from web.render import Templates
 from web.search import search_routes
 from web.sign_in import sign_in_routes
@@ -76,23 +77,23 @@ def create_app(
     desk = Desk(settings, db, bus, clock, site)
     questions = Questions(db, bus, clock, templates)
     steer = SteerDesk(settings, db, bus, clock)
+    reach = Reach(settings, db, bus, clock, templates=templates, site=site)
     once = Once(db, clock)
     parts = Parts(
-        settings=settings, db=db, bus=bus, clock=clock, site=site, questions=questions, steer=steer, once=once
+        settings=settings,
+        db=db,
+        bus=bus,
+        clock=clock,
+        site=site,
+        questions=questions,
+        steer=steer,
+        once=once,
+        reach=reach,
     )
 
     async def still_in(socket: Socket) -> bool:
         person = person_of(socket)
         return person is not None and await door.still_in(person)
-
-    @asynccontextmanager
-    async def hub_life(_app: Litestar) -> AsyncGenerator[None]:
-        try:
-            async with asyncio.TaskGroup() as group:
-                with hubs.running(group), desk.replies.running(group):
-                    yield
-        finally:
-            await desk.close()
 
     return Litestar(
         route_handlers=[
@@ -102,6 +103,7 @@ def create_app(
             *people_routes(People(db, clock, door, templates)),
             *question_routes(questions),
             *steer_routes(steer, Listening(settings, db, bus, clock, still_in)),
+            *reach.routes(),
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
             *decision_routes(Decisions(db, bus, clock, templates, on=lifecycle_on(settings))),
             *calendar_routes(Calendar(db, clock, site, templates)),
@@ -116,7 +118,7 @@ def create_app(
             api_router(templates, resources(parts)),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],
-        lifespan=[hub_life],
+        lifespan=[_life(hubs, desk, reach)],
         middleware=[guard(settings.allowed_hosts), identify(door)],
         guards=[require],
         before_send=[add_headers],
@@ -125,6 +127,23 @@ def create_app(
         logging_config=None,  # the process has set up its logs; Litestar's default would replace them
         debug=False,
     )
+
+
+def _life(hubs: Hubs, desk: Desk, reach: Reach) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """What runs beside the requests."""
+
+    @asynccontextmanager
+    async def life(_app: Litestar) -> AsyncGenerator[None]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                with hubs.running(group), desk.replies.running(group):
+                    importing = group.create_task(reach.contacts.importer.run(), name="imports")
+                    yield
+                    importing.cancel()
+        finally:
+            await desk.close()
+
+    return life
 
 
 def _health_route(settings: Settings, db: Database) -> HTTPRouteHandler:

@@ -96,9 +96,12 @@ class Importer:
             await self._give_up(one, error.message)
         except BaseExceptionGroup as group:
             refused, rest = group.split(ValidationFailed)
-            if rest is not None or refused is None:
+            if refused is None or (rest is not None and not isinstance(rest, ExceptionGroup)):
                 raise
             await self._give_up(one, _first(refused))
+        except Exception as fault:
+            log.exception("import failed", import_id=one.id)
+            await self._give_up(one, f"A fault of ours ended this import ({type(fault).__name__}); see the log.")
 
     async def _give_up(self, one: ContactImport, problem: str) -> None:
         log.info("import given up", import_id=one.id, problem=problem)

@@ -3,6 +3,7 @@
 from app.guarded_http.client import Fetched, GuardedClient
 from app.guarded_http.errors import FetchFailed, Unreachable, UrlRefused
 from app.guarded_http.rules import HostRules, Origin, trusted_origins
+from app.guarded_http.rules import checked as check_url
 
 __all__ = [
     "FetchFailed",
@@ -12,5 +13,6 @@ __all__ = [
     "Origin",
     "Unreachable",
     "UrlRefused",
+    "check_url",
     "trusted_origins",
 ]

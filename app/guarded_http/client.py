@@ -48,11 +48,18 @@ class GuardedClient:
     """Async context manager. One per purpose; the rules come with each request, for they are a tenant's."""
 
     def __init__(
-        self, *, resolve: Resolve | None = None, max_bytes: int = MAX_BYTES, timeout_s: float = TIMEOUT_S
+        self,
+        *,
+        resolve: Resolve | None = None,
+        max_bytes: int = MAX_BYTES,
+        timeout_s: float = TIMEOUT_S,
+        follow_redirects: bool = True,
     ) -> None:
+        """Without `follow_redirects` a redirect is an answer like any other."""
         self._resolve = resolve or system_resolve
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
+        self._redirects = _REDIRECTS if follow_redirects else frozenset[int]()
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,7 +105,7 @@ class GuardedClient:
                 ) as response,
             ):
                 where = response.headers.get("Location")
-                if response.status not in _REDIRECTS or where is None:
+                if response.status not in self._redirects or where is None:
                     return await self._read(url, response, request.enough)
             url = urljoin(url, where)
             trusted = trusted and origin_of(url) == origin

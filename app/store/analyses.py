@@ -10,7 +10,7 @@ import msgspec
 
 from app.domain.analysis.judgement import Decision, Judgement
 from app.domain.task import CallTask
-from app.store import tasks
+from app.store import outbox, tasks
 from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
@@ -178,7 +178,17 @@ async def finish(
         "decision": msgspec.json.encode(decision).decode(),
         "now_ms": now_ms,
     }
-    return await tx.execute(_FINISH, params) == 1
+    if await tx.execute(_FINISH, params) != 1:
+        return False
+    told = {
+        "action": decision.action,
+        "result": decision.outcome,
+        "summary": decision.summary,
+        "collected": {one.field: one.value for one in decision.collected},
+        "opted_out": decision.opt_out is not None,
+    }
+    await outbox.note_call(tx, task.tenant_id, "call.outcome", call_id, now_ms=now_ms, more=told)
+    return True
 
 
 async def _give_back(tx: Tx, task: CallTask, now_ms: int) -> CallTask:

@@ -13,7 +13,7 @@ from app.domain.admission_site import Site
 from app.domain.call import Call, CallEnd, CallState, NewCall
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import ConflictError, ConstraintFailed, NotFoundError
-from app.store import admission, calls, commands, events, settlement, tasks, transfers
+from app.store import admission, calls, commands, events, outbox, settlement, tasks, transfers
 from app.store.db import DIALING, Tx
 from app.store.rows import to_params, with_values
 
@@ -95,6 +95,7 @@ async def begin_call(
         return DialRefusal(code=decision.rule, sentence=decision.sentence)
     call = await _promote(tx, task, new, site.trunk, now_ms)
     await settlement.dialing(tx, task, call.id, judged, now_ms, site=site)
+    await outbox.note_call(tx, tenant_id, "call.initiated", call.id, now_ms=now_ms)
     return call
 
 
@@ -182,6 +183,8 @@ async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
         return False
     await tx.execute(_NOBODY_WAITS, {"call_id": call.id})
     await settlement.ended(tx, call.tenant_id, call.id, now_ms)
+    if end.dialed or call.dialed or call.direction == "inbound":  # else nobody was told that it began
+        await outbox.note_call(tx, call.tenant_id, "call.completed", call.id, now_ms=now_ms)
     return True
 
 

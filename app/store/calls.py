@@ -4,7 +4,8 @@ import msgspec
 
 from app.domain.call import Call, CallState, earlier
 from app.errors import NotFoundError
-from app.store.db import Reader, Tx, Writer
+from app.store import outbox
+from app.store.db import Reader, Tx, Writer, within
 from app.store.rows import to_struct, with_columns
 
 _GET = with_columns("SELECT $columns FROM calls WHERE tenant_id = :tenant_id AND id = :call_id", Call)
@@ -23,6 +24,9 @@ _SET_STATE = """
         answered_ms = CASE WHEN :state IN ('answered', 'bridged') THEN coalesce(answered_ms, :now_ms)
             ELSE answered_ms END
     WHERE tenant_id = :tenant_id AND id = :call_id AND state IN (SELECT value FROM json_each(:earlier))
+"""
+_WAS_ANSWERED = """
+    SELECT answered_ms FROM calls WHERE tenant_id = :tenant_id AND id = :call_id FOR UPDATE
 """
 
 MOST_ALIVE = 1_000
@@ -139,7 +143,15 @@ async def set_state(sql: Writer, tenant_id: str, call_id: str, state: CallState 
         "now_ms": now_ms,
         "earlier": msgspec.json.encode(earlier(state)).decode(),
     }
-    return await sql.execute(_SET_STATE, params) == 1
+    async with within(sql) as tx:
+        row = await tx.one(_WAS_ANSWERED, {"tenant_id": tenant_id, "call_id": call_id})
+        if await tx.execute(_SET_STATE, params) != 1:
+            return False
+        if state is CallState.RINGING:
+            await outbox.note_call(tx, tenant_id, "call.ringing", call_id, now_ms=now_ms)
+        elif state in {CallState.ANSWERED, CallState.BRIDGED} and row is not None and row[0] is None:
+            await outbox.note_call(tx, tenant_id, "call.answered", call_id, now_ms=now_ms)
+    return True
 
 
 async def set_answered_by(sql: Writer, tenant_id: str, call_id: str, verdict: str) -> None:

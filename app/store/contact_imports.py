@@ -97,6 +97,10 @@ _HOLD = with_columns(
     """,
     ContactImport,
 )
+_WAITS = """
+    SELECT 1 FROM contact_imports WHERE state IN ('reading', 'checking', 'importing') AND runner_until_ms < :now_ms
+    LIMIT 1
+"""
 _STEP = """
     UPDATE contact_imports SET state = :state, options = :options, columns = :columns, notes = :notes,
         counts = :counts, problem = :problem, rows_total = :rows_total, checked_seq = :checked_seq,
@@ -165,7 +169,11 @@ async def unfinished(sql: Reader, tenant_id: str, digest: str, target: Target) -
 
 
 async def hold(sql: Writer, now_ms: int, import_id: str | None = None) -> ContactImport | None:
-    """Take an import that has something to do and that nobody holds; or this one. None: there is none."""
+    """Take an import that has something to do and that nobody holds; or this one. None: there is none, which costs
+    no write.
+    """
+    if await sql.one(_WAITS, {"now_ms": now_ms}) is None:
+        return None
     rows = await sql.change(_HOLD, {"now_ms": now_ms, "until_ms": now_ms + HOLD_MS, "id": import_id})
     return to_struct(ContactImport, rows[0]) if rows else None
 

@@ -10,6 +10,7 @@ from app.domain.number import canonical
 from app.domain.task import CallTask
 from app.errors import NotFoundError
 from app.ids import new_id
+from app.store import outbox
 from app.store.db import DIALING, Reader, Row, Tx, Writer
 
 Source = Literal["operator", "callee", "import"]
@@ -110,7 +111,9 @@ async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     """
     entry = msgspec.structs.replace(entry, number=canonical(entry.number))
     await tx.exclusive(DIALING)
-    await tx.execute(_ADD, msgspec.structs.asdict(entry) | {"now_ms": now_ms})
+    added = await tx.execute(_ADD, msgspec.structs.asdict(entry) | {"now_ms": now_ms})
+    if added and entry.tenant_id is not None:
+        await _tell(tx, entry.tenant_id, entry, now_ms)
     rows = await tx.change(_SUPPRESS, {"number": entry.number, "tenant_id": entry.tenant_id, "now_ms": now_ms})
     return sorted(row[0] for row in rows)
 
@@ -135,6 +138,19 @@ async def list_entries(sql: Reader, tenant_id: str, limit: int = 500) -> list[Do
     """Entries that bind this tenant, newest first."""
     rows = await sql.fetch(_LIST, {"tenant_id": tenant_id, "limit": limit})
     return [_entry(row) for row in rows]
+
+
+async def _tell(tx: Tx, tenant_id: str, entry: DoNotCall, now_ms: int) -> None:
+    """Webhooks hear of a new entry, not of the proof that is added to one."""
+    if await tx.one(_ONE, {"tenant_id": tenant_id, "id": entry.id}) is None:
+        return
+    data = {
+        "number": entry.number,
+        "reason": entry.reason,
+        "source": entry.source,
+        "call_id": entry.evidence_call_id,
+    }
+    await outbox.note(tx, tenant_id, "number.opted_out", entry.id, data, now_ms=now_ms)
 
 
 async def add_many(tx: Tx, tenant_id: str, entries: Sequence[DoNotCall], now_ms: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.store import outbox
 from app.store.db import Reader, Tx
 
 _ADD = """
@@ -31,6 +32,8 @@ async def add(tx: Tx, tenant_id: str, call_id: str, path: str, duration_ms: int,
     stored = await tx.execute(_ADD, params | {"duration_ms": duration_ms, "now_ms": now_ms}) == 1
     if stored:
         await tx.execute(_MARK, params)
+        told = {"recording_ms": duration_ms}
+        await outbox.note_call(tx, tenant_id, "recording.ready", call_id, now_ms=now_ms, more=told)
     return stored
 
 

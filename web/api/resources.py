@@ -11,11 +11,15 @@ from app.store.db import Database
 from web.api.agents import agent_api
 from web.api.calls import call_api
 from web.api.commands import command_api
+from web.api.contacts import contact_api
+from web.api.dnc import dnc_api
 from web.api.feedback import feedback_api
 from web.api.once import Once
 from web.api.tasks import task_api
+from web.api.webhooks import webhook_api
 from web.call_page.recorded import Recordings
 from web.questions import Questions
+from web.reach import Reach
 from web.steer.desk import SteerDesk
 from web.tasks import task_routes
 
@@ -31,6 +35,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     questions: Questions
     steer: SteerDesk
     once: Once
+    reach: Reach
 
 
 def resources(parts: Parts) -> list[BaseRouteHandler]:
@@ -39,7 +44,10 @@ def resources(parts: Parts) -> list[BaseRouteHandler]:
         *agent_api(parts.db),
         *call_api(parts.db, Recordings(parts.db, parts.settings.recordings_dir)),
         *command_api(parts.steer, parts.once),
+        *contact_api(parts.db, parts.reach.contacts, parts.once),
+        *dnc_api(parts.reach.do_not_call, parts.once),
         *feedback_api(parts.questions, parts.once),
         *task_api(parts),
         *task_routes(parts.db, parts.clock, parts.site),
+        *webhook_api(parts.reach.webhooks, parts.once),
     ]

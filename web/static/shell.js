@@ -82,7 +82,7 @@ themeButton.addEventListener("click", () => {
 showTheme();
 
 // --- keys ----------------------------------------------------------------------------------------------------
-const LETTERS = { "/": "w", "/calls": "c", "/questions": "q", "/chat": "p", "/campaigns": "k", "/tasks": "t", "/results": "r", "/contacts": "o", "/dnc": "d", "/agents": "a" };
+const LETTERS = { "/": "w", "/calls": "c", "/questions": "q", "/chat": "p", "/campaigns": "k", "/tasks": "t", "/results": "r", "/contacts": "o", "/do-not-call": "d", "/agents": "a" };
 const SECOND_MS = 1500;
 const sheet = document.getElementById("keys");
 const more = []; // what pages add to the sheet

@@ -17,12 +17,15 @@ from app.config import Settings
 from app.domain.people import GRANTS, Permission, Role
 from app.ids import new_id
 from app.people.door import Door
-from app.store import campaigns, users
+from app.store import campaigns, contacts, dnd, outbox, users
 from app.store.campaigns import NewCampaign
+from app.store.dnd import DoNotCall
 from app.store.sqlite import SqliteDatabase
+from app.webhooks.desk import WebhookDesk
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import HERE, QUICK, add_user, session
 from tests.unit.app.store_world import AGENT, NOW, TENANT, add_agent, ask_people, begun_call, claimed_task
+from tests.unit.contacts.import_world import ImportWorld
 from web.app import create_app
 from web.auth import EVERYBODY, NEEDS, SAFE_METHODS
 
@@ -88,6 +91,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         token, _ = await Door(db, SystemClock(), QUICK).token(TENANT, CANARY, Role.VIEWER, "a test")
         ids.update(call_id=call.id, task_id=call.task_id, user_id=target.id, token_id=token.id, agent_id=AGENT.id)
         ids.update(deed="link", version="1")
+        await house_contacts(db, ids)
         ids["question_id"] = (await ask_people(db, call, f"Is {CANARY} right?")).id
 
     asyncio.run(prepare())
@@ -98,6 +102,25 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             yield made
     finally:
         asyncio.run(db.close())
+
+
+async def house_contacts(db: SqliteDatabase, ids: dict[str, str]) -> None:
+    """A contact, an import that waits for a person, and a number that must not be called."""
+    world = ImportWorld(db)
+    done = await world.brought(await world.checked(f"Name,Phone\n{CANARY},+12025550123\n"))
+    contact = (await contacts.of_import(db, TENANT, done.id)).contacts[0]
+    waiting = await world.checked(f"Name,Phone\n{CANARY},+12025550124\n")
+    entry = DoNotCall(id=new_id(2), tenant_id=TENANT, number="+12025550199", reason=CANARY, source="operator")
+    async with db.tx() as tx:
+        await dnd.add(tx, entry, 2)
+    async with db.tx() as tx:
+        hook = await WebhookDesk(Settings.model_validate({"ari_app": "x"}), SystemClock()).add(
+            tx, TENANT, f"https://{CANARY.lower()}.example.org/x", ["call.completed"], show_numbers=False
+        )
+        data = {"canary": CANARY}
+        told = await outbox.put(tx, TENANT, "call.completed", "x", data, who=[hook.id], now_ms=2)
+    ids.update(contact_id=contact.id, import_id=waiting.id, entry_id=entry.id, seq="1")
+    ids.update(webhook_id=hook.id, message_id=told)
 
 
 def test_every_route_says_what_it_needs(house: House) -> None:

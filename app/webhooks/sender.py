@@ -1,0 +1,125 @@
+"""Sends what waits in the outbox. At least once: what was sent and not noted before a crash is sent again, with
+the same id. One endpoint that is slow or down holds up only itself.
+"""
+
+import asyncio
+import random
+
+import structlog
+
+from app.clock import Clock
+from app.domain.webhook import Answer, Endpoint, Event, body_of, headers_of
+from app.errors import AppError, StoreError
+from app.guarded_http import FetchFailed, GuardedClient, HostRules, Origin, UrlRefused
+from app.ids import new_id
+from app.store import webhooks
+from app.store.db import Database
+from app.store.webhooks import HOLD_MS, KEEP_MS
+
+log = structlog.get_logger()
+
+POLL_S = 1.0
+AT_ONCE = 8
+"""Endpoints that are sent to at the same time."""
+BATCH = 50
+"""Messages to one endpoint before another one has its turn."""
+TIMEOUT_S = 15.0
+MAX_ANSWER_BYTES = 64 * 1024
+CLEAN_S = 600.0
+
+
+class Sender:
+    """One per engine."""
+
+    def __init__(
+        self, db: Database, clock: Clock, trusted: frozenset[Origin], client: GuardedClient | None = None
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._rules = HostRules(trusted=trusted)
+        self._client = client or GuardedClient(
+            max_bytes=MAX_ANSWER_BYTES, timeout_s=TIMEOUT_S, follow_redirects=False
+        )
+        self._busy = 0
+        self._freed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        cleaned = self._clock.monotonic()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    await self._round(group)
+                    if self._clock.monotonic() - cleaned > CLEAN_S:
+                        cleaned = self._clock.monotonic()
+                        await self._clean()
+                except StoreError as error:
+                    log.warning("webhooks wait", error=error.message)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Until an endpoint is free again, which may have more, or it is time to look."""
+        self._freed.clear()
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._freed.wait()
+        except TimeoutError:
+            return
+
+    async def _round(self, group: asyncio.TaskGroup) -> None:
+        if self._busy >= AT_ONCE:
+            return
+        for endpoint in await webhooks.hold(self._db, self._clock.unix_ms(), AT_ONCE - self._busy):
+            self._busy += 1
+            group.create_task(self._serve(endpoint), name=f"webhook {endpoint.id}")
+
+    async def _serve(self, endpoint: Endpoint) -> None:
+        """What is due of one endpoint, one after the other."""
+        try:
+            await self.send_due(endpoint)
+            await webhooks.go_on(self._db, endpoint, 0)
+        except StoreError as error:
+            log.warning("webhook waits", endpoint_id=endpoint.id, error=error.message)
+        except Exception:  # one endpoint must not end the engine; its lease runs out by itself
+            log.exception("webhook failed", endpoint_id=endpoint.id)
+        finally:
+            self._busy -= 1
+            self._freed.set()
+
+    async def send_due(self, endpoint: Endpoint) -> int:
+        """Send what is due until nothing is, the endpoint wants a pause, or it is another's turn."""
+        sent = 0
+        for _ in range(BATCH):
+            now_ms = self._clock.unix_ms()
+            found = await webhooks.due(self._db, endpoint.id, now_ms)
+            if found is None or not await webhooks.go_on(self._db, endpoint, now_ms + HOLD_MS):
+                return sent
+            event, tries = found
+            answer = await self._post(endpoint, event)
+            now_ms = self._clock.unix_ms()
+            async with self._db.tx() as tx:
+                after = await webhooks.told(
+                    tx, endpoint, event.id, tries, answer, now_ms=now_ms, luck=random.random()
+                )
+            sent += 1
+            if after is None or after.state != "active" or after.next_try_ms > now_ms:
+                return sent
+            endpoint = after
+        return sent
+
+    async def _post(self, endpoint: Endpoint, event: Event) -> Answer:
+        body = body_of(event, show_numbers=endpoint.show_numbers)
+        headers = headers_of(endpoint, event.id, body, self._clock.unix_ms())
+        try:
+            got = await self._client.fetch(endpoint.url, self._rules, method="POST", headers=headers, body=body)
+        except (UrlRefused, FetchFailed) as refused:
+            return Answer(status=None, error=refused.message)
+        except AppError as error:
+            return Answer(status=None, error=error.message)
+        return Answer(status=got.status, error="" if 200 <= got.status < 300 else f"It answered {got.status}.")
+
+    async def _clean(self) -> None:
+        """Messages that nobody will replay any more."""
+        old = new_id(max(0, self._clock.unix_ms() - KEEP_MS))
+        async with self._db.tx() as tx:
+            await webhooks.forget_old(tx, old)
