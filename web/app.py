@@ -78,7 +78,6 @@ def create_app(
     questions = Questions(db, bus, clock, templates)
     steer = SteerDesk(settings, db, bus, clock)
     reach = Reach(settings, db, bus, clock, templates=templates, site=site)
-    once = Once(db, clock)
     parts = Parts(
         settings=settings,
         db=db,
@@ -87,7 +86,7 @@ def create_app(
         site=site,
         questions=questions,
         steer=steer,
-        once=once,
+        once=Once(db, clock),
         reach=reach,
     )
 

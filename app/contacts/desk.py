@@ -173,7 +173,7 @@ class ImportDesk:
     async def _not_twice(self, tx: Tx, row: ImportRow) -> ImportRow:
         """A number that a row below has already makes this one the duplicate."""
         first = await contact_rows.first_of(tx, row.import_id, [row.number], _BEHIND_ALL) if row.number else {}
-        at = next((seq for seq in first.values() if seq != row.seq), None)
+        at = next((line for seq, line in first.values() if seq != row.seq), None)
         if row.state == "rejected" or at is None:
             return row
         told = f"The same number stands in row {at} of the list."

@@ -52,7 +52,7 @@ async def judged(
     numbers = sorted({verdict.number for verdict in verdicts if verdict.number})
     facts = await known(sql, one, numbers, now_ms)
     before = await contact_rows.first_of(sql, one.id, numbers, rows[0].seq) if rows else {}
-    first = dict(before)
+    first = {number: line for number, (_, line) in before.items()}
     found: list[ImportRow] = []
     for row, alone in zip(rows, verdicts, strict=True):
         verdict = with_facts(alone, one, facts)
@@ -61,7 +61,7 @@ async def judged(
                 told = f"The same number stands in row {first[verdict.number]} of the list."
                 found.append(with_verdict(row, verdict.worse("duplicate", told)))
                 continue
-            first[verdict.number] = row.seq
+            first[verdict.number] = row.line
         found.append(with_verdict(row, verdict))
     return found
 

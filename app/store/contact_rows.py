@@ -77,7 +77,7 @@ _JUDGED = """
     WHERE import_id = :import_id AND seq = :seq
 """
 _FIRST = """
-    SELECT number, min(seq) FROM contact_import_rows
+    SELECT number, min(seq), min(line) FROM contact_import_rows
     WHERE import_id = :import_id AND number IN (SELECT value FROM json_each(:numbers)) AND seq < :before
         AND state IN ('ready', 'skipped', 'imported')
     GROUP BY number
@@ -137,10 +137,10 @@ async def save(sql: Writer, rows: Sequence[ImportRow]) -> None:
         await sql.many(_JUDGED, params)
 
 
-async def first_of(sql: Reader, import_id: str, numbers: Sequence[str], before: int) -> dict[str, int]:
-    """Where each of these numbers stands first among the rows above `before` that are taken or skipped."""
+async def first_of(sql: Reader, import_id: str, numbers: Sequence[str], before: int) -> dict[str, tuple[int, int]]:
+    """Where (seq, line) each of these numbers stands first among the rows above `before` that are not left out."""
     params = {"import_id": import_id, "numbers": msgspec.json.encode(numbers).decode(), "before": before}
-    return {row[0]: row[1] for row in await sql.fetch(_FIRST, params)}
+    return {row[0]: (row[1], row[2]) for row in await sql.fetch(_FIRST, params)}
 
 
 async def others(sql: Reader, row: ImportRow) -> list[ImportRow]:

@@ -123,7 +123,9 @@ async def test_rows_are_mended_one_by_one(world: ImportWorld) -> None:
     mended = await world.desk.edit(TENANT, one.id, 4, {1: "+1 202 555 0199"})
     assert (mended.state, mended.issue, mended.edited) == ("ready", "", True)
     twice = await world.desk.edit(TENANT, one.id, 4, {1: "+12025550124"})
-    assert (twice.issue, "row 2" in twice.sentence) == ("duplicate", True)
+    assert (twice.issue, "row 3" in twice.sentence) == ("duplicate", True), (
+        "rows are named as the file counts them"
+    )
     first = await world.desk.edit(TENANT, one.id, 1, {1: "+12025550140"})
     assert first.state == "ready"
     freed = await contact_rows.get(world.db, TENANT, one.id, 3)
