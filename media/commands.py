@@ -129,6 +129,30 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, tag="listen"):
     for_ms: int
 
 
+class TakeOver(msgspec.Struct, frozen=True, kw_only=True, tag="take_over"):
+    """A person takes the agent's place: it listens, makes no responses and is not heard; `OperatorAudio` is.
+
+    What the agent is told when they hand back, and when their microphone is gone: `{words}` becomes what was said.
+    """
+
+    call_id: str
+    told_back: str
+    told_lost: str
+
+
+class OperatorAudio(msgspec.Struct, frozen=True, kw_only=True, tag="operator_audio"):
+    """A piece of that person's voice: 16 bit little-endian PCM at 16 kHz, as it comes."""
+
+    call_id: str
+    audio: bytes
+
+
+class HandBack(msgspec.Struct, frozen=True, kw_only=True, tag="hand_back"):
+    """The agent goes on. Answered by `OperatorLeft`, unless nobody had taken over."""
+
+    call_id: str
+
+
 class CloseLeg(msgspec.Struct, frozen=True, kw_only=True, tag="close_leg"):
     """End the leg. With `drain_timeout_ms` > 0 the queued speech is played first. Answered by `LegClosed`."""
 
@@ -159,6 +183,9 @@ Command = (
     | Mute
     | HoldPlayout
     | Listen
+    | TakeOver
+    | OperatorAudio
+    | HandBack
     | CloseLeg
     | Acknowledge
     | Shutdown

@@ -21,6 +21,7 @@ from media.protocol import (
     Command,
     ConnectPeer,
     Fault,
+    HandBack,
     HoldPlayout,
     InjectText,
     LegClosed,
@@ -31,7 +32,9 @@ from media.protocol import (
     Mute,
     NumberedReport,
     OpenLeg,
+    OperatorAudio,
     Say,
+    TakeOver,
     ToolOutput,
     WorkerLoad,
 )
@@ -134,8 +137,8 @@ class MediaEngine:
                 leg.mute(agent=agent, callee=callee)
             case HoldPlayout(duration_ms=duration_ms):
                 leg.hold_playout(duration_ms)
-            case Listen(for_ms=for_ms):
-                leg.listener.listen(for_ms, asyncio.get_running_loop().time())
+            case Listen() | TakeOver() | OperatorAudio() | HandBack():
+                _of_people(leg, command)
             case CloseLeg(drain_timeout_ms=drain_timeout_ms):
                 leg.close(drain_timeout_ms=drain_timeout_ms)
             case _:
@@ -244,3 +247,18 @@ class MediaEngine:
             )
         )
         self.lateness.clear()
+
+
+def _of_people(leg: Leg, command: Listen | TakeOver | OperatorAudio | HandBack) -> None:
+    """Somebody listens in, or speaks in the agent's place."""
+    match command:
+        case Listen(for_ms=for_ms):
+            leg.listener.listen(for_ms, asyncio.get_running_loop().time())
+        case TakeOver():
+            if leg.snapshot().answered:
+                leg.mute(agent=True, callee=False)  # an open line, whatever it was before
+                leg.operator.take(command)
+        case OperatorAudio(audio=audio):
+            leg.operator.hear(audio)
+        case HandBack():
+            leg.operator.hand_back()

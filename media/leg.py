@@ -17,6 +17,7 @@ from media.dtmf import DtmfPress
 from media.leg_answer import LegAnswer
 from media.leg_audio import LegAudio
 from media.leg_listener import LegListener
+from media.leg_operator import LegOperator
 from media.leg_recording import LegRecording
 from media.leg_session import LegSession
 from media.leg_statistics import leg_statistics
@@ -82,13 +83,22 @@ class Leg:
         self._recording = LegRecording(opening, surroundings.recordings, self._audio.tap)
         self.listener = LegListener(opening.call_id, self._audio.tap, surroundings.hear)
         self._offset_ms = 0 if opening.continued is None else opening.continued.audio_ms
+        self.operator = LegOperator(
+            opening,
+            surroundings,
+            session=self._session,
+            audio=self._audio,
+            report=self._report,
+            guard=self.guard,
+            position=lambda: self._offset_ms + self.audio_ms,
+        )
         self._gate = SpeechGate()
         self._audio.tap.on_levels = functools.partial(self.guard, self._measured)
         self._answer = LegAnswer(
             opening,
             surroundings.ears,
             tell=self._tell,
-            listen_only=lambda on: self._session.listen_only(on=on),
+            listen_only=lambda on: self.operator.listen_only(on=on),
             to_model=self._session.append,
         )
 
@@ -98,6 +108,7 @@ class Leg:
         self._timers.append(self._loop.call_later(self._opening.max_duration_ms / 1000, self._outlived))
         try:
             async with asyncio.TaskGroup() as group:
+                self.operator.group = group
                 group.create_task(self._session.run(), name=f"session {self.call_id}")
                 if self._opening.continued is not None:
                     self._loop.call_soon(self.guard, self.answer)  # after the session's first step
@@ -106,6 +117,7 @@ class Leg:
                 # nor into its recording.
                 self._ended_at = self._loop.time()
                 self._recording.stop()
+                self.operator.close()
                 self._session.close()
         finally:
             for timer in self._timers:
@@ -208,6 +220,7 @@ class Leg:
     # --- audio ------------------------------------------------------------------------------------
     def serve(self, slot: Slot, now: float) -> None:
         """One 20 ms slot of this leg."""
+        self.operator.serve(now)
         out, presses = self._audio.serve(slot, now)
         self._answer.feed(self._audio.tap.callee_passed, self.audio_ms)
         self._shared.taps.add(self._audio.tap)

@@ -37,6 +37,8 @@ from media.rtp import TELEPHONE_EVENT_TYPES, RtpSender, parse
 from media.stats import ReceiverStatistics
 from media.taps import Tap
 
+OPERATOR_HZ = 16_000
+
 
 class LegAudio:
     """Both directions of one leg. `to_model` takes callee audio in the model's format, `to_peer` datagrams."""
@@ -71,6 +73,11 @@ class LegAudio:
         self._marker = False
         self._tail_slots = 0
         self._noise_slot = secrets.randbelow(POOL_FRAMES) if opening.comfort_noise else None
+        self._guard = guard
+        self.operator_frame: bytes | None = None
+        """20 ms of an operator's voice (PCM16, 16 kHz): sent in this slot instead of what the agent says."""
+        self._operator: Lane | None = None
+        self._operator_spoke = False
         self._hold_slot = None if opening.continued is None else 0
         self._batches = batches
         self._up: Lane | None = None
@@ -143,11 +150,15 @@ class LegAudio:
             self.tap.skip(slot.skipped)
         self._listen(self.jitter.poll(now))
         out = self.playout.next_frame(now)
-        if out.payload is None:
+        voice, self.operator_frame = self.operator_frame, None
+        if voice is not None:
+            self._speak_for_the_agent(voice)
+        elif out.payload is None:
             self._speak_nothing()
         else:
             self._hold_slot = None
             self._speak(_softened(out, out.payload, self._model), marker=out.marker)
+        self._operator_spoke = voice is not None
         return out, self._dtmf.poll(now)
 
     @property
@@ -211,6 +222,31 @@ class LegAudio:
     def _send(self, payload: bytes, *, marker: bool) -> None:
         self.tap.agent_passed.append(payload)
         self._to_peer(self.sender.packet(payload, marker=marker))
+
+    # --- an operator ------------------------------------------------------------------------------
+    def operator_joins(self) -> None:
+        """Be ready for an operator's voice."""
+        facts = self._facts
+        if facts.law is not None and self._operator is None:
+            rates, laws = (OPERATOR_HZ, facts.sample_rate_hz), (None, facts.law)
+            self._operator = self._batches[1].open_lane(
+                "polyphase", rates, laws, partial(self._guard, self._resampled)
+            )
+
+    def operator_leaves(self) -> None:
+        """Nobody speaks for the agent any more."""
+        self.operator_frame = None
+        if self._operator is not None:
+            self._batches[1].close_lane(self._operator)
+            self._operator = None
+
+    def _speak_for_the_agent(self, voice: bytes) -> None:
+        self._hold_slot = None
+        self._marker = not self._operator_spoke
+        if self._operator is not None:
+            self._operator.feed(voice)
+        elif self._facts.law is None:
+            self._send_pcm(voice, marker=self._marker)
 
     # --- lanes ------------------------------------------------------------------------------------
     def _open_lanes(self, kind: ResamplerKind, guard: Callable[..., None]) -> None:

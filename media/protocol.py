@@ -17,6 +17,7 @@ from media.commands import (
     Command,
     ConnectPeer,
     Continuation,
+    HandBack,
     Hello,
     HoldPlayout,
     InjectText,
@@ -24,9 +25,11 @@ from media.commands import (
     Listen,
     Mute,
     OpenLeg,
+    OperatorAudio,
     PastTurn,
     Say,
     Shutdown,
+    TakeOver,
     ToolOutput,
 )
 from media.report_types import (
@@ -43,6 +46,8 @@ from media.report_types import (
     LegReady,
     LegStatistics,
     Levels,
+    OperatorJoined,
+    OperatorLeft,
     PlayoutDrained,
     Report,
     ResponseUsed,
@@ -71,6 +76,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "Continuation",
     "DtmfHeard",
     "Fault",
+    "HandBack",
     "Hello",
     "HoldPlayout",
     "InjectText",
@@ -86,6 +92,9 @@ __all__ = [  # one name space: the commands live in media.commands
     "Mute",
     "NumberedReport",
     "OpenLeg",
+    "OperatorAudio",
+    "OperatorJoined",
+    "OperatorLeft",
     "PastTurn",
     "PlayoutDrained",
     "Refused",
@@ -95,6 +104,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "Shutdown",
     "SpeechStarted",
     "SpeechStopped",
+    "TakeOver",
     "ToolCalled",
     "ToolOutput",
     "TranscriptionUsed",
@@ -162,6 +172,8 @@ NumberedReport = (
     | DtmfHeard
     | AnswerVerdict
     | AnswerTreatment
+    | OperatorJoined
+    | OperatorLeft
     | Levels
     | Fault
     | WorkerLoad

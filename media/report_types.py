@@ -64,10 +64,14 @@ class SpeechStopped(Report, frozen=True, kw_only=True, tag="speech_stopped"):
     audio_ms: int
 
 
+Speaker = Literal["callee", "agent", "operator"]
+"""operator: a person who has taken over."""
+
+
 class TurnPartial(Report, frozen=True, kw_only=True, tag="turn_partial"):
     """Words so far of a turn still being spoken; `text` is the whole turn up to now."""
 
-    speaker: Literal["callee", "agent"]
+    speaker: Speaker
     item_id: str
     text: str
 
@@ -75,7 +79,7 @@ class TurnPartial(Report, frozen=True, kw_only=True, tag="turn_partial"):
 class TurnSpoken(Report, frozen=True, kw_only=True, tag="turn_spoken"):
     """One finished turn. For an interrupted agent turn `heard_ms` < `generated_ms` tells how much was heard."""
 
-    speaker: Literal["callee", "agent"]
+    speaker: Speaker
     item_id: str
     text: str
     start_audio_ms: int
@@ -173,6 +177,20 @@ class AnswerTreatment(Report, frozen=True, kw_only=True, tag="answer_treatment")
     reason: str
     mark_number: Literal["fax"] | None
     audio_ms: int
+
+
+class OperatorJoined(Report, frozen=True, kw_only=True, tag="operator_joined"):
+    """The callee hears a person from now on, the agent listens."""
+
+
+class OperatorLeft(Report, frozen=True, kw_only=True, tag="operator_left"):
+    """The agent goes on and knows what was said. lost: nothing came of the person's microphone any more.
+
+    `spoke_ms`: how much of their voice was sent.
+    """
+
+    why: Literal["handed_back", "lost"]
+    spoke_ms: int
 
 
 class Levels(Report, frozen=True, kw_only=True, tag="levels"):

@@ -57,8 +57,8 @@ from web.render import Templates
 from web.search import search_routes
 from web.sign_in import sign_in_routes
 from web.steer.desk import SteerDesk
-from web.steer.listening import Listening
-from web.steer.routes import steer_routes
+from web.steer.routes import steer_routes, voices
+from web.steer.sockets import CallSockets
 from web.task_pages.page import TaskPages
 from web.task_pages.routes import task_page_routes
 
@@ -101,7 +101,7 @@ def create_app(
             *sign_in_routes(door, templates),
             *people_routes(People(db, clock, door, templates)),
             *question_routes(questions),
-            *steer_routes(steer, Listening(settings, db, bus, clock, still_in)),
+            *steer_routes(steer, *voices(settings, bus, clock, CallSockets(db, clock, still_in))),
             *reach.routes(),
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
             *decision_routes(Decisions(db, bus, clock, templates, on=lifecycle_on(settings))),

@@ -5,6 +5,7 @@ and styles come from our own files only; nothing is inline. Referrers stay on th
 browsers send our own forms with "Origin: null" (Fetch standard, "append a request Origin header").
 """
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -32,13 +33,17 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
+WITH_MICROPHONE = (b"permissions-policy", b"camera=(), geolocation=(), microphone=(self)")
+SPOKEN_AT = re.compile(r"/|/(calls|wall|agents|planner)(/.*)?")
+"""Pages whose people may speak: into a call, or with an agent."""
 
 
 async def add_headers(message: Message, scope: Scope) -> None:
     """`before_send` hook: security headers on every answer, errors included; pages are never cached."""
     if message["type"] == "http.response.start":
         caching = b"no-cache" if scope["path"].startswith("/static/") else b"no-store"
-        message["headers"] = [*message["headers"], *HEADERS, (b"cache-control", caching)]
+        own = [*HEADERS[:-1], WITH_MICROPHONE] if SPOKEN_AT.fullmatch(scope["path"]) else HEADERS
+        message["headers"] = [*message["headers"], *own, (b"cache-control", caching)]
 
 
 def host_allowed(host: str, allowed: frozenset[str]) -> bool:

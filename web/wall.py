@@ -141,7 +141,7 @@ class Wall:
             self._partial[said.call_id, said.speaker] = words
         if said.speaker == "callee":
             self._cards[card.id] = msgspec.structs.replace(card, callee_words=words)
-        else:
+        elif said.speaker == "agent":
             self._cards[card.id] = msgspec.structs.replace(card, agent_words=words)
         return True
 

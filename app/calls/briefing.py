@@ -106,10 +106,13 @@ def _head(one: Conversation) -> str:
     return f"- {_day(one.call.created_ms)}: {who}{about}, {one.call.outcome or 'not ended'}.{came}"
 
 
+WHO = {"agent": "You", "operator": "A person of your own side"}
+
+
 def _line(turn: Turn) -> str:
     heard = heard_text(
         SpokenTurn(
-            speaker="agent" if turn.speaker == "agent" else "callee",
+            speaker="agent" if turn.speaker == "agent" else "callee",  # only an agent's words are cut
             item_id=turn.item_id,
             text=turn.text,
             start_audio_ms=turn.start_audio_ms,
@@ -119,7 +122,7 @@ def _line(turn: Turn) -> str:
             generated_ms=turn.generated_ms,
         )
     )
-    return f"  {'You' if turn.speaker == 'agent' else 'They'}: {quoted(heard, TURN_CHARACTERS)}"
+    return f"  {WHO.get(turn.speaker, 'They')}: {quoted(heard, TURN_CHARACTERS)}"
 
 
 def _day(at_ms: int) -> str:

@@ -6,19 +6,20 @@ side of the call is `stasis.call`; `app.calls.run` connects them.
 """
 
 from app.calls.field_desk import FieldDesk
+from app.calls.keys import KeysTyped
+from app.calls.operator_turn import OperatorTurn
 from app.calls.silence import Silence
+from app.calls.spending import Spending
 from app.calls.talk_model import (
     APOLOGY_S,
     ASK_IF_PRESENT,
     FAREWELL_LIMIT_S,
     KEEP_COMPANY,
-    KEY_PAUSE_S,
     SAY_GOODBYE,
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
     SAY_IDENTITY,
     TRANSITIONS,
-    Errand,
     ErrandDone,
     NobodyAnswered,
     Note,
@@ -32,9 +33,8 @@ from app.calls.talk_model import (
     WantHangUp,
 )
 from app.calls.talk_tools import TalkTools
-from app.calls.tools import Offer, RecordOptOut
+from app.calls.tools import Offer
 from app.calls.voicemail import LEFT, LIMIT_S, Message
-from app.domain.analysis.opt_out import heard
 from media import protocol as media
 from stasis.outcome import EndedBy
 
@@ -55,12 +55,10 @@ class Conversation:
         self._silence = Silence(limits.no_input_s, limits.no_input_prompts)
         self._callee_speaking = False
         self._agent_spoke_last = False
-        self._agent_speaking = False
         self._unheard = False  # words of the agent came, and the playout has not drained since
-        self._keys = ""
-        self._keys_until: float | None = None
-        self._opt_out_heard = False
-        self._cost_micro_usd = 0
+        self._typed = KeysTyped()
+        self._spending = Spending(limits.max_cost_micro_usd)
+        self.operator = OperatorTurn(self)
         self._close_until = float("inf")
         self._end = WantHangUp(EndedBy.AGENT, "")
 
@@ -75,7 +73,7 @@ class Conversation:
         match self.state:
             case TalkState.TALKING:
                 quiet = None if self.muted else self._silence.due
-                due = (self._talk_until, quiet, self._keys_until, self.tools.due)
+                due = (self._talk_until, quiet, self._typed.due, self.tools.due)
                 return min(at for at in due if at is not None)
             case TalkState.CLOSING:
                 return self._close_until
@@ -95,15 +93,19 @@ class Conversation:
         """Go on with a talk that a former process began; how long it has lasted is not known here."""
         self._enter(TalkState.TALKING)
         self._talk_until = now + self.limits.max_talk_s
-        self._agent_spoke_last = self._agent_speaking = self._unheard = agent_speaking
+        self._agent_spoke_last = self._unheard = agent_speaking
         if not agent_speaking:
             self._silence.begin(now)
-        # Whether the former process had closed the line is not known either: it is opened.
-        return [self._line(), Note("adopted", "the talk goes on under a new control process")]
+        # Whether the former process had closed the line, or given it to an operator, is not known: it is opened.
+        return [
+            self.operator.release(),
+            self._line(),
+            Note("adopted", "the talk goes on under a new control process"),
+        ]
 
     def media_gone(self) -> list[TalkEffect]:
         """The media worker died: nobody hears anybody until `media_back`. A farewell under way counts as said."""
-        self._agent_speaking = self._unheard = self._callee_speaking = False
+        self._unheard = self._callee_speaking = False
         self._silence.end()
         self.tools.forget_keys()
         if self.state is TalkState.CLOSING:
@@ -114,38 +116,24 @@ class Conversation:
         """Another worker has taken over; its model speaks first."""
         self._silence.sleep(now, on=False)
         line = [self._line(agent=True)] if self.muted else []
-        return [Note("media_back", "the talk goes on with another media worker"), *line]
+        return [Note("media_back", "the talk goes on with another media worker"), *line, *self.operator.again()]
 
     def key_pressed(self, digit: str, now: float) -> list[TalkEffect]:
         """A key of the callee (ARI `ChannelDtmfReceived`); the agent is told after a pause in the typing."""
         if self.state is TalkState.TALKING:
-            self._keys += digit
-            self._keys_until = now + KEY_PAUSE_S
+            self._typed.add(digit, now)
             self._silence.end(forgive=True)
         return [Note("dtmf_in", digit)]
 
     def handle(self, report: media.NumberedReport | Told, now: float) -> list[TalkEffect]:
         """React to one report of the media worker, or to what the shell did for a function of the agent."""
         match report:
-            case media.SpeechStarted():
-                self._callee_speaking = True
-                self._agent_spoke_last = False
-                self._message.disturbed()
-                self._silence.end(forgive=True)
-                self.tools.fields.speech_started()
-            case media.SpeechStopped():
-                self._callee_speaking = False
-                self._silence.begin(now)
-            case media.AgentSpeaking():
-                self._agent_spoke_last = self._agent_speaking = self._unheard = True
-                self._message.speaking()
-                self._silence.end()
-            case media.TurnPartial(speaker="agent"):
-                self._agent_spoke_last = self._unheard = True
             case media.TurnSpoken(speaker="callee"):
-                return [*self._opted_out(report.text), *self.tools.heard(report)]
+                return self.tools.heard(report)
+            case media.OperatorLeft():
+                return self.operator.left(now)
             case media.BargeIn():
-                self._agent_speaking = self._unheard = False
+                self._unheard = False
                 return self.tools.press(now)
             case media.PlayoutDrained():
                 return self._drained(now)
@@ -160,8 +148,29 @@ class Conversation:
             case media.ResponseUsed() | media.TranscriptionUsed():
                 return self._spent(report.cost_micro_usd or 0, now)
             case _:
+                self._noticed(report, now)
+                return []
+
+    def _noticed(self, report: media.NumberedReport, now: float) -> None:
+        """Who speaks."""
+        match report:
+            case media.SpeechStarted():
+                self._callee_speaking = True
+                self._agent_spoke_last = False
+                self._message.disturbed()
+                self._silence.end(forgive=True)
+                self.tools.fields.speech_started()
+            case media.SpeechStopped():
+                self._callee_speaking = False
+                self._silence.begin(now)
+            case media.AgentSpeaking():
+                self._agent_spoke_last = self._unheard = True
+                self._message.speaking()
+                self._silence.end()
+            case media.TurnPartial(speaker="agent"):
+                self._agent_spoke_last = self._unheard = True
+            case _:
                 pass
-        return []
 
     def tick(self, now: float) -> list[TalkEffect]:
         """Let time pass."""
@@ -172,8 +181,7 @@ class Conversation:
         if now >= self._talk_until:
             end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "maximum length reached")
             return self.close_with(end, SAY_GOODBYE_TIME, now)
-        if self._keys_until is not None and now >= self._keys_until:
-            keys, self._keys, self._keys_until = self._keys, "", None
+        if keys := self._typed.take(now):
             self._silence.begin(now)
             return [self._say(f"The callee pressed {keys} on the keypad. React to it.")]
         if self.tools.due is not None and now >= self.tools.due:
@@ -220,16 +228,8 @@ class Conversation:
         self.muted = state is TalkState.ASIDE
         self._silence.begin(now)
 
-    def _opted_out(self, text: str) -> list[TalkEffect]:
-        """Whoever plainly asks for no more calls is listed now, whether or not the model has understood it."""
-        words = heard(text)
-        if not words or self._opt_out_heard:
-            return []
-        self._opt_out_heard = True
-        return [Errand("", RecordOptOut(words))]
-
     def _drained(self, now: float) -> list[TalkEffect]:
-        self._agent_speaking = self._unheard = False
+        self._unheard = False
         if self.state is TalkState.CLOSING:
             self._close_until = self._message.drained(now, self._close_until)
             return self.tick(now)
@@ -257,17 +257,17 @@ class Conversation:
 
     def _spent(self, cost_micro_usd: int, now: float) -> list[TalkEffect]:
         """Say goodbye once the talk has cost what it may."""
-        self._cost_micro_usd += cost_micro_usd
-        limit = self.limits.max_cost_micro_usd
-        if limit is None or self._cost_micro_usd < limit or self.state is not TalkState.TALKING:
+        if not self._spending.add(cost_micro_usd) or self.state is not TalkState.TALKING:
             return []
         end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "cost limit reached")
-        note = Note("cost_limit", f"{self._cost_micro_usd} micro-USD")
+        note = Note("cost_limit", f"{self._spending.micro_usd} micro-USD")
         return [note, *self.close_with(end, SAY_GOODBYE_TIME, now)]
 
     def _model_gone(self, end: WantHangUp, now: float) -> list[TalkEffect]:
         if self.state in {TalkState.WAITING, TalkState.ASIDE, TalkState.DONE}:
             return self._finish(end)
+        if self.state is TalkState.TAKEN:
+            return self.operator.model_gone(end)
         if self.state is TalkState.TALKING:
             self._enter(TalkState.CLOSING)
         self._end, self._close_until = end, now + APOLOGY_S

@@ -1,4 +1,4 @@
-"""Keys the agent presses: how long they sound, and which wait until the words before them have been heard. Pure.
+"""Keys that are pressed: the agent's, which sound and may wait for the words before them, and the callee's. Pure.
 
 Asterisk sends no voice while a key is down, so the playout is held meanwhile. Used by `app.calls.conversation`.
 """
@@ -12,6 +12,8 @@ DIGIT_MS = 240
 PAUSE_MS = 500
 """`w`."""
 MARGIN_MS = 100
+TYPED_PAUSE_S = 1.5
+"""Keys of the callee belong together until so much time passes without one."""
 LONGEST_WAIT_S = 12.0
 """Speech before the keys that has not been heard by then is given up."""
 
@@ -52,3 +54,23 @@ class KeysToPress:
         """These keys are pressed now: how long from now on nothing may be said (ms), former keys included."""
         self._sounding_until = max(self._sounding_until, now) + sounding_ms(digits) / 1000
         return round((self._sounding_until - now) * 1000)
+
+
+class KeysTyped:
+    """Keys of the callee, collected until a pause."""
+
+    def __init__(self) -> None:
+        self.due: float | None = None
+        self._keys = ""
+
+    def add(self, digit: str, now: float) -> None:
+        """One more."""
+        self._keys += digit
+        self.due = now + TYPED_PAUSE_S
+
+    def take(self, now: float) -> str:
+        """What was typed, once it is over; empty before."""
+        if self.due is None or now < self.due:
+            return ""
+        keys, self._keys, self.due = self._keys, "", None
+        return keys

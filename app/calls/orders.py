@@ -22,6 +22,7 @@ LINE_IS_OPEN = (
 NOT_ANSWERED = "The callee has not answered yet; nothing was done."
 ENDING = "The call is ending; nothing was done."
 BEING_TRANSFERRED = "The callee waits for somebody else who is being called; only ending the call is possible."
+TAKEN = "A person has taken the call over; hand it back first. Nothing was done."
 HANDED_OVER = "The callee talks with somebody else now; only ending the call is possible."
 
 
@@ -45,15 +46,17 @@ def carry_out(talk: Conversation, payload: cmd.Payload, now: float) -> Carried:
             return _reschedule(talk, payload, now)
         case cmd.Transfer():
             return _transfer(talk, payload, now)
-        case cmd.TakeOver():
-            return _refused("Taking over is not built yet; nothing was done.")
+        case cmd.TakeOver(mic=mic):
+            return _take_over(talk, mic, now)
+        case cmd.HandBack():
+            return _hand_back(talk)
         case _:
             return _in_talk(talk, payload, now)
 
 
 def _end(talk: Conversation, order: cmd.EndCall, now: float) -> Carried:
     reason = order.reason or "an operator ended the call"
-    if not order.polite or talk.state is TalkState.ASIDE or talk.tools.transfer.handed_over:
+    if not order.polite or talk.state in {TalkState.ASIDE, TalkState.TAKEN} or talk.tools.transfer.handed_over:
         return Carried(sentence="Hung up.", effects=(WantHangUp(EndedBy.OPERATOR, reason),))
     return _closing(talk, reason, SAY_GOODBYE, now)
 
@@ -83,10 +86,28 @@ def _not_talking(talk: Conversation) -> str:
     """Why nothing can be ordered of a talk that is not going on."""
     if talk.tools.transfer.handed_over:
         return HANDED_OVER
-    return {TalkState.WAITING: NOT_ANSWERED, TalkState.ASIDE: BEING_TRANSFERRED}.get(talk.state, ENDING)
+    why = {TalkState.WAITING: NOT_ANSWERED, TalkState.ASIDE: BEING_TRANSFERRED, TalkState.TAKEN: TAKEN}
+    return why.get(talk.state, ENDING)
+
+
+def _take_over(talk: Conversation, mic: str, now: float) -> Carried:
+    """The agent falls silent and listens; the callee hears a person."""
+    if talk.state is not TalkState.TALKING:
+        return _refused(_not_talking(talk))
+    if talk.tools.transfer.is_wanted:
+        return _refused("A transfer is under way; nothing was done.")
+    return Carried(sentence="The callee hears the operator.", effects=tuple(talk.operator.take(mic, now)))
+
+
+def _hand_back(talk: Conversation) -> Carried:
+    if talk.state is not TalkState.TAKEN:
+        return _refused("Nobody has taken this call over; nothing was done.")
+    return Carried(sentence="The agent goes on.", effects=tuple(talk.operator.hand_back()))
 
 
 def _closing(talk: Conversation, reason: str, farewell: str, now: float) -> Carried:
+    if talk.state is TalkState.TAKEN:
+        return _refused(TAKEN)
     talking = talk.state is TalkState.TALKING
     effects = talk.close(EndedBy.OPERATOR, reason, now, farewell=farewell)
     if not effects:

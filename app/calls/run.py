@@ -94,7 +94,7 @@ class PhoneCall:
                         group.create_task(self._diary.run()),
                         group.create_task(self._desk.run()),
                         group.create_task(self._side.people.run()),
-                        group.create_task(VoiceDesk(self.board, self.order, lambda: "").run()),
+                        group.create_task(VoiceDesk(self.board, self.order, lambda: self.talk.operator.mic).run()),
                     ]
                     result = await self._live(group)
                     await self._side.close()

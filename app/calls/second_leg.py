@@ -68,7 +68,7 @@ class SecondLeg:
         return [
             _cut(one, began.get(one.item_id), at_ms)
             for one in partial.values()
-            if one.text.strip() and (one.speaker == "callee" or one.item_id in began)
+            if one.text.strip() and (one.speaker != "agent" or one.item_id in began)
         ]
 
     async def opening(self, cut: list[Turn]) -> media.OpenLeg:
@@ -116,9 +116,10 @@ def _cut(partial: media.TurnPartial, began_ms: int | None, at_ms: int) -> Turn:
 
 
 def _past(turn: Turn) -> media.PastTurn:
+    """An operator spoke for our side; the model's memory knows two."""
     return media.PastTurn(
-        speaker="agent" if turn.speaker == "agent" else "callee",
-        text=turn.text,
+        speaker="callee" if turn.speaker == "callee" else "agent",
+        text=f"(a person of your own side) {turn.text}" if turn.speaker == "operator" else turn.text,
         start_audio_ms=turn.start_audio_ms,
         interrupted=turn.interrupted and turn.speaker == "agent",
         heard_ms=turn.heard_ms,

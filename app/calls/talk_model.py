@@ -18,7 +18,6 @@ FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
 APOLOGY_S = 2.5
 """A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
-KEY_PAUSE_S = 1.5
 
 ASK_IF_PRESENT = "The callee has been silent. Ask in one short sentence whether they are still there."
 SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anything."
@@ -58,14 +57,17 @@ class TalkState(StrEnum):
     TALKING = "talking"
     ASIDE = "aside"
     """Somebody else is being called for the callee: the agent neither hears nor is heard by them."""
+    TAKEN = "taken"
+    """A person speaks with the callee in the agent's place; the agent only listens."""
     CLOSING = "closing"
     DONE = "done"
 
 
 TRANSITIONS: dict[TalkState, frozenset[TalkState]] = {
     TalkState.WAITING: frozenset({TalkState.TALKING, TalkState.DONE}),
-    TalkState.TALKING: frozenset({TalkState.ASIDE, TalkState.CLOSING, TalkState.DONE}),
+    TalkState.TALKING: frozenset({TalkState.ASIDE, TalkState.TAKEN, TalkState.CLOSING, TalkState.DONE}),
     TalkState.ASIDE: frozenset({TalkState.TALKING, TalkState.DONE}),
+    TalkState.TAKEN: frozenset({TalkState.TALKING, TalkState.DONE}),
     TalkState.CLOSING: frozenset({TalkState.DONE}),
     TalkState.DONE: frozenset(),
 }

@@ -45,6 +45,7 @@ from app.calls.tools import (
     ToolRequest,
     TransferCall,
 )
+from app.domain.analysis.opt_out import heard
 from app.domain.fields import FieldBook
 from media import protocol as media
 from stasis.outcome import EndedBy
@@ -58,6 +59,7 @@ WAITING_FOR_PEOPLE = (
 NOT_NOW = {
     TalkState.WAITING: "The callee has not answered yet.",
     TalkState.ASIDE: "A transfer is under way.",
+    TalkState.TAKEN: "A person of your own side has the call now.",
 }
 
 
@@ -96,6 +98,7 @@ class TalkTools:
         self._book = ToolBook(offer)
         self._keys = KeysToPress()
         self._errands: set[str] = set()
+        self._opted_out = False
 
     @property
     def due(self) -> float | None:
@@ -177,8 +180,14 @@ class TalkTools:
         return effects
 
     def heard(self, turn: media.TurnSpoken) -> list[TalkEffect]:
-        """A turn of the callee was written down: it may prove what was waiting."""
-        return self._told(self.fields.heard(turn))
+        """A turn of the callee was written down: it may prove what was waiting.
+
+        Whoever plainly asks for no more calls is listed now, whether or not the model has understood it.
+        """
+        words = "" if self._opted_out else heard(turn.text)
+        self._opted_out = self._opted_out or bool(words)
+        errands: list[TalkEffect] = [Errand("", RecordOptOut(words))] if words else []
+        return [*errands, *self._told(self.fields.heard(turn))]
 
     def press(self, now: float) -> list[TalkEffect]:
         """Press the keys that were waiting for the words before them."""

@@ -38,3 +38,5 @@ class VoiceDesk:
             if isinstance(message, ListenWanted):
                 for_ms = min(message.until_ms - now_ms, LISTEN_FOR_MS)
                 await self._board.media.send(media.Listen(call_id=self._call_id, for_ms=for_ms))
+            else:
+                await self._board.media.send(media.OperatorAudio(call_id=self._call_id, audio=message.audio))

@@ -46,7 +46,7 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--text", default=None, help="What to say or to whisper.")
 @click.option("--digits", default=None, help="Keys to press, for send_dtmf; w is a half second pause.")
 @click.option("--reason", default=None, help="Why, for the record.")
-@click.option("--target", default=None, help="Whom to, for transfer and take_over.")
+@click.option("--target", default=None, help="Whom to, for transfer.")
 @click.option("--payload", default=None, help="All of the payload as JSON, instead of the options above.")
 @click.option("--by", "issued_by", default="command line", show_default=True, help="Who orders it.")
 @click.option("--wait", "wait_s", default=30.0, show_default=True, help="Seconds to wait for what comes of it.")

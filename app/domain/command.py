@@ -38,6 +38,7 @@ class CommandKind(StrEnum):
     SAY = "say"
     WHISPER = "whisper"
     TAKE_OVER = "take_over"
+    HAND_BACK = "hand_back"
 
 
 class CommandState(StrEnum):
@@ -64,7 +65,7 @@ SETTLED = frozenset(state for state, following in TRANSITIONS.items() if not fol
 
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000, pattern=r"\S")]
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
-Target = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z+._-]+$")]
+MicId = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z_-]{8,64}\Z")]
 TransferName = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"^[\w+. -]+\Z")]
 UnixMs = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
 
@@ -129,12 +130,29 @@ class Whisper(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TakeOver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Put a person in the agent's place."""
+    """A person speaks in the agent's place, by the microphone that a page of the console has opened (`mic`)."""
 
-    target: Target
+    mic: MicId
 
 
-Payload = SendDtmf | EndCall | Reschedule | Transfer | Hold | Unhold | Mute | Unmute | Say | Whisper | TakeOver
+class HandBack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The agent goes on, and is told what was said meanwhile."""
+
+
+Payload = (
+    SendDtmf
+    | EndCall
+    | Reschedule
+    | Transfer
+    | Hold
+    | Unhold
+    | Mute
+    | Unmute
+    | Say
+    | Whisper
+    | TakeOver
+    | HandBack
+)
 
 PAYLOADS: dict[CommandKind, type[Payload]] = {
     CommandKind.SEND_DTMF: SendDtmf,
@@ -148,6 +166,7 @@ PAYLOADS: dict[CommandKind, type[Payload]] = {
     CommandKind.SAY: Say,
     CommandKind.WHISPER: Whisper,
     CommandKind.TAKE_OVER: TakeOver,
+    CommandKind.HAND_BACK: HandBack,
 }
 
 

@@ -32,7 +32,7 @@ class CallWords(msgspec.Struct, frozen=True, kw_only=True, tag="call_words"):
     """Words of one turn so far (`final` False) or as stored; `text` is the whole turn."""
 
     call_id: str
-    speaker: Literal["callee", "agent"]
+    speaker: Literal["callee", "agent", "operator"]
     item_id: str
     text: str
     final: bool

@@ -1,6 +1,6 @@
 """What happened on a call, in order: states, tools, keys, faults, latencies. Append only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -22,6 +22,12 @@ _LIST = """
 _NEWEST = """
     SELECT seq, kind, data, at_ms FROM call_events
     WHERE tenant_id = :tenant_id AND call_id = :call_id AND kind = :kind ORDER BY seq DESC LIMIT 1
+"""
+
+
+_NEWEST_KIND = """
+    SELECT kind FROM call_events WHERE tenant_id = :tenant_id AND call_id = :call_id
+        AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY seq DESC LIMIT 1
 """
 
 
@@ -78,3 +84,10 @@ async def newest(sql: Reader, tenant_id: str, call_id: str, kind: str) -> CallEv
     """The last event of a kind."""
     row = await sql.one(_NEWEST, {"tenant_id": tenant_id, "call_id": call_id, "kind": kind})
     return None if row is None else CallEvent(row[0], row[1], msgspec.json.decode(row[2]), row[3])
+
+
+async def newest_kind(sql: Reader, tenant_id: str, call_id: str, kinds: Sequence[str]) -> str | None:
+    """Which of these happened last on a call; None: none of them."""
+    params = {"tenant_id": tenant_id, "call_id": call_id, "kinds": msgspec.json.encode(kinds).decode()}
+    row = await sql.one(_NEWEST_KIND, params)
+    return None if row is None else str(row[0])

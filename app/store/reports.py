@@ -91,6 +91,8 @@ async def _write(tx: Tx, tenant_id: str, report: media.NumberedReport) -> None:
             | media.BargeIn()
             | media.DtmfHeard()
             | media.AnswerTreatment()
+            | media.OperatorJoined()
+            | media.OperatorLeft()
             | media.Fault()
         ):
             await _event(tx, tenant_id, report)

@@ -45,7 +45,11 @@ class Obedient:
             return Step(say=words)
         if "goodbye" in wanted:
             return Step(say=BYE_NOW)
-        if view.transcript and view.transcript[-1].role == "system" and event.cause is Cause.RESPONSE_CREATE:
+        asked_for = event.cause in {
+            Cause.RESPONSE_CREATE,
+            Cause.TURN,
+        }  # the latter: they had spoken before the note
+        if view.transcript and view.transcript[-1].role == "system" and asked_for:
             return Step(say=NOTED)
         return Step(say=HELLO)
 

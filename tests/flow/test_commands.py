@@ -91,8 +91,6 @@ async def an_operator_takes_part(tmp_path: Path) -> None:
         assert (await told(house, call, cmd.Whisper(text="and kind", respond=True)))[0] == "done"
         await house.talking(task, NOTED)
         assert mind.notes == ["be brief", "and kind"]
-        state, sentence = await told(house, call, cmd.TakeOver(target="desk-1"))
-        assert (state, sentence.endswith("not built yet; nothing was done.")) == ("refused", True)
         refused = await told(house, call, cmd.Transfer(target="+12025550123"))
         assert refused == ("refused", "Transfers are possible to: nobody. Nothing was done.")
         notes = [str(event.data["detail"]) for event in await house.events(call, "command")]

@@ -139,7 +139,7 @@ def _turns(turns: Sequence[Turn], found: Sequence[Collected]) -> Iterable[Entry]
             key=f"turn-{turn.seq}",
             kind="turn",
             side=turn.speaker,
-            who="Callee" if turn.speaker == "callee" else "Agent",
+            who={"callee": "Callee", "operator": "Operator"}.get(turn.speaker, "Agent"),
             at_ms=turn.start_audio_ms,
             end_ms=max(turn.start_audio_ms, turn.end_audio_ms),
             at=clock_face(turn.start_audio_ms),

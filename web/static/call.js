@@ -94,7 +94,7 @@ follow((message) => {
   for (const said of message.words ?? []) {
     if (said.call_id !== callId) continue;
     wanted = true;
-    const who = said.speaker === "callee" ? "Callee" : "Agent";
+    const who = { callee: "Callee", operator: "Operator" }[said.speaker] ?? "Agent";
     partial.textContent = said.final ? "" : `${who}: ${said.text}`;
   }
   if (message.type === "snapshot") wanted = true;

@@ -1,11 +1,11 @@
 // Steering a living call: fills every <div id="steer" data-call="..."> of a page, also those that come later or
 // change their call. Everything that was said or typed by anybody enters as text, never as markup.
 
-import { Listener } from "/static/voice.js";
+import { Listener, Microphone } from "/static/voice.js";
 
 const LOOK_MS = 2500;
 const WAIT_MS = 300;
-const LINE_WORDS = { open: "The line is open.", muted: "The agent is muted: it hears and is not heard.", held: "On hold: callee and agent do not hear each other." };
+const LINE_WORDS = { open: "The line is open.", taken: "A person has taken over: the agent only listens.", muted: "The agent is muted: it hears and is not heard.", held: "On hold: callee and agent do not hear each other." };
 
 const panels = new Map(); // slot -> Panel
 
@@ -95,7 +95,14 @@ class Panel {
     this.levels = ["Callee", "Agent"].map((name) => el("meter", { min: 0, max: 1, value: 0, "aria-label": `Loudness: ${name.toLowerCase()}` }));
     this.sound = el("span", { className: "soft", role: "status" });
     this.lanes = el("span", { className: "lanes", hidden: true }, "Callee ", this.levels[0], " Agent ", this.levels[1]);
-    this.extra = el("div", { className: "group" }, this.listening, this.lanes, this.sound);
+    this.mic = null;
+    this.taking = el("button", { type: "button", onclick: () => this.takeOver() }, "Take over");
+    this.giving = el("button", { type: "button", hidden: true, onclick: () => this.handBack() }, "Hand back to the agent");
+    this.own = el("meter", { min: 0, max: 1, value: 0, "aria-label": "Loudness: you", hidden: true });
+    this.spoken = el("span", { className: "soft", role: "status" });
+    this.extra = el("div", {},
+      el("div", { className: "group" }, this.listening, this.lanes, this.sound),
+      el("div", { className: "group" }, this.taking, this.giving, this.own, this.spoken));
     this.ends = el("div", { className: "group" },
       el("button", { type: "button", className: "danger", onclick: () => this.end(true) }, "Say goodbye and hang up"),
       el("button", { type: "button", className: "danger", onclick: () => this.end(false) }, "Hang up at once"));
@@ -112,6 +119,7 @@ class Panel {
   show(callId) {
     if (callId === this.callId) return;
     this.listener?.stop();
+    this.mic?.stop();
     this.callId = callId;
     this.known = null;
     this.list.replaceChildren();
@@ -132,7 +140,8 @@ class Panel {
     } catch (problem) {
       if (callId !== this.callId || problem.status === 403 || problem.status === 404) return; // no panel for them
     }
-    if (this.slot.isConnected) this.timer = setTimeout(() => this.look(), document.hidden ? LOOK_MS * 4 : LOOK_MS);
+    const pause = this.line === "taken" ? LOOK_MS / 4 : LOOK_MS;
+    if (this.slot.isConnected) this.timer = setTimeout(() => this.look(), document.hidden ? LOOK_MS * 4 : pause);
   }
 
   take(known) {
@@ -142,7 +151,11 @@ class Panel {
     const where = !known.alive ? "The call has ended." : known.talking ? LINE_WORDS[known.line] ?? "" : "Callee and agent are not connected yet; only hanging up is possible.";
     if (this.where.textContent !== where) this.where.textContent = where;
     this.all.hidden = !known.alive;
-    this.talk.disabled = !known.talking;
+    this.talk.disabled = !known.talking || known.line === "taken";
+    this.taking.hidden = known.line === "taken";
+    this.taking.disabled = !known.talking || this.mic !== null;
+    this.giving.hidden = known.line !== "taken";
+    if (before?.line === "taken" && known.line !== "taken" && this.mic !== null) this.mic.end("The agent has the call again.");
     this.mute.textContent = known.line === "muted" ? "Unmute the agent" : "Mute the agent";
     this.hold.textContent = known.line === "held" ? "End the hold" : "Hold";
     this.mute.disabled = known.line === "held";
@@ -176,9 +189,55 @@ class Panel {
     this.listening.textContent = state.on ? "Stop listening" : "Listen";
     this.lanes.hidden = !state.on;
     const lost = state.lost > 0 ? ` ${(state.lost / 50).toFixed(1)} s were lost on the way to you.` : "";
-    const text = state.on ? `You hear both sides; nobody hears you.${lost}` : state.why;
+    const whom = this.mic === null ? "You hear both sides; nobody hears you." : "You hear the callee.";
+    const text = state.on ? `${whom}${lost}` : state.why;
     if (this.sound.textContent !== text) this.sound.textContent = text;
     if (state.on) this.levels.forEach((meter, at) => { meter.value = Math.sqrt(state.loudest[at]); });
+  }
+
+  // --- speaking ---
+  async takeOver() {
+    if (this.mic !== null) return;
+    const callId = this.callId;
+    const mic = new Microphone(`/calls/${encodeURIComponent(callId)}/microphone`, (state) => this.spoke(mic, state));
+    this.mic = mic;
+    this.taking.disabled = true;
+    this.spoken.textContent = "Asking for the microphone…";
+    try {
+      const hello = await mic.start();
+      this.spoken.textContent = "Taking over…";
+      const done = await this.order("take_over", { mic: hello.mic });
+      if (done?.state !== "done") {
+        mic.end(done?.result ?? "The call was not taken over.");
+        return;
+      }
+    } catch (problem) {
+      mic.end(problem.message);
+      return;
+    }
+    if (callId !== this.callId || mic.over) return;
+    this.spoken.textContent = "The callee hears you. The agent listens and goes on when you hand back.";
+    if (this.listener === null) this.listen();
+    this.listener.deafTo = 1;
+    this.giving.focus();
+  }
+
+  async handBack() {
+    const done = await this.order("hand_back");
+    if (done?.state === "done") this.mic?.end("The agent has the call again.");
+  }
+
+  spoke(mic, state) {
+    if (mic !== this.mic) return;
+    this.own.hidden = !state.on;
+    if (state.on) {
+      this.own.value = Math.sqrt(state.loudest);
+      return;
+    }
+    this.mic = null;
+    this.spoken.textContent = state.why;
+    if (this.listener !== null) this.listener.deafTo = null;
+    this.taking.disabled = !(this.known?.talking ?? false);
   }
 
   // --- orders ---

@@ -25,7 +25,7 @@ export function showLine(said) {
     line = lineTemplate.content.firstElementChild.cloneNode(true);
     line.dataset.item = said.item_id;
     line.dataset.speaker = said.speaker;
-    setText(line, "who", said.speaker === "callee" ? "Callee" : "Agent");
+    setText(line, "who", { callee: "Callee", operator: "Operator" }[said.speaker] ?? "Agent");
     lines.append(line);
   }
   if (said.at !== undefined) setText(line, "at", said.at);

@@ -56,6 +56,7 @@ export class Listener {
     this.told = told;
     this.lost = 0;
     this.seq = 0;
+    this.deafTo = null; // a lane that is not played: who speaks need not hear themselves
     this.over = false;
   }
 
@@ -71,7 +72,7 @@ export class Listener {
       const { codec, seq, lanes } = unpack(data);
       if (this.seq > 0) this.lost += seq - this.seq - 1;
       this.seq = seq;
-      lanes.forEach((bytes, lane) => node.port.postMessage({ lane, rate: RATES[codec], samples: samplesOf(codec, bytes) }));
+      lanes.forEach((bytes, lane) => lane !== this.deafTo && node.port.postMessage({ lane, rate: RATES[codec], samples: samplesOf(codec, bytes) }));
     });
     this.socket.addEventListener("close", (event) => this.end(WHY[event.code] ?? "The sound of the call is lost; start listening again."));
   }
@@ -83,6 +84,75 @@ export class Listener {
   end(why) {
     if (this.over) return;
     this.over = true;
+    this.socket?.close();
+    this.context?.close();
+    this.told({ on: false, why });
+  }
+}
+
+// --- speaking -------------------------------------------------------------------------------------------------
+const REFUSED = {
+  NotAllowedError: "The browser may not use the microphone: allow it for this site (the sign beside the address), then try again.",
+  NotFoundError: "There is no microphone. Plug one in, then try again.",
+  NotReadableError: "Another program holds the microphone. Close it, then try again.",
+};
+
+// Why this page cannot speak at all; empty when it can.
+export function cannotSpeak() {
+  if (window.isSecureContext && navigator.mediaDevices?.getUserMedia) return "";
+  return "Browsers give the microphone to https pages and to localhost only: open OpenDeep by https (a proxy with a certificate) or on the machine itself.";
+}
+
+// The microphone as 20 ms of 16 kHz PCM16 over a websocket. `told(state)` hears { on, why, loudest }.
+export class Microphone {
+  constructor(path, told) {
+    this.path = path;
+    this.told = told;
+    this.over = false;
+  }
+
+  // Resolves to the first message of the server, once the microphone is open and its sound is on the way.
+  async start() {
+    const why = cannotSpeak();
+    if (why !== "") throw new Error(why);
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
+    } catch (problem) {
+      throw new Error(REFUSED[problem.name] ?? `The microphone cannot be used: ${problem.message}`);
+    }
+    this.context = await sound();
+    const hello = await this.connect();
+    const node = new AudioWorkletNode(this.context, "microphone", { numberOfOutputs: 0 });
+    this.context.createMediaStreamSource(this.stream).connect(node);
+    node.port.onmessage = ({ data }) => {
+      if (this.socket.readyState === WebSocket.OPEN && this.socket.bufferedAmount < 32000) this.socket.send(data.pcm);
+      this.told({ on: true, loudest: data.loudest });
+    };
+    for (const track of this.stream.getTracks()) track.addEventListener("ended", () => this.end("The microphone is gone."));
+    return hello;
+  }
+
+  connect() {
+    return new Promise((resolve, reject) => {
+      this.socket = new WebSocket(address(this.path));
+      this.socket.binaryType = "arraybuffer";
+      this.socket.addEventListener("message", ({ data }) => { if (typeof data === "string") resolve(JSON.parse(data)); });
+      this.socket.addEventListener("close", (event) => {
+        const why = WHY[event.code] ?? "The connection of your microphone is lost; the agent takes the call back in a few seconds.";
+        reject(new Error(why));
+        this.end(why);
+      });
+    });
+  }
+
+  stop() {
+    this.end("");
+  }
+
+  end(why) {
+    if (this.over) return;
+    this.over = true;
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.socket?.close();
     this.context?.close();
     this.told({ on: false, why });

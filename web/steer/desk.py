@@ -13,12 +13,14 @@ from app.domain.messages import command_topic
 from app.domain.people import Person
 from app.errors import NotFoundError, ValidationFailed
 from app.ids import is_id, new_id
-from app.store import agents, audit, calls, commands
+from app.store import agents, audit, calls, commands, events
 from app.store.audit import Deed
 from app.store.db import Database, Tx
 from web.steer.panel import Order, Panel, order_of, panel
 
 MAX_BODY = 16_384
+OPERATOR = ("operator_joined", "operator_left")
+"""What the media worker reports of an operator, see `media.report_types`."""
 _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
@@ -106,7 +108,9 @@ class SteerDesk:
         _check(call_id)
         call = await calls.get(self._db, person.tenant_id, call_id)
         agent = await agents.get_version(self._db, person.tenant_id, call.agent_id, call.agent_version)
-        return panel(call, agent, await commands.list_of_call(self._db, person.tenant_id, call_id), person.actor)
+        orders = await commands.list_of_call(self._db, person.tenant_id, call_id)
+        taken = await events.newest_kind(self._db, person.tenant_id, call_id, OPERATOR) == OPERATOR[0]
+        return panel(call, agent, orders, person.actor, taken=taken)
 
 
 def _check(call_id: str) -> None:

@@ -7,33 +7,19 @@ slow loses frames, here; nobody waits for it. Beginning and end are in the audit
 import asyncio
 import struct
 from collections import deque
-from collections.abc import Awaitable, Callable
 
-from litestar import WebSocket
-from litestar.datastructures import State
 from litestar.exceptions import WebSocketDisconnect
 
 from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
-from app.domain.call import CallState
 from app.domain.messages import CallAudio, ListenWanted, audio_topic, voice_topic
 from app.domain.people import Person
 from app.domain.voice import LISTEN_AGAIN_S, LISTEN_FOR_MS, signed
-from app.errors import NotFoundError
-from app.ids import is_id
-from app.store import audit, calls
-from app.store.audit import Deed
-from app.store.db import Database
-from web.auth import caller_of, signed_in
+from web.steer.sockets import CallSockets, Socket
 
-Socket = WebSocket[object, object, State]
-StillIn = Callable[[Socket], Awaitable[bool]]
 QUEUE = 25
 """Frames that may wait for a browser: half a second."""
-STILL_THERE_S = 15.0
-NO_CALL, NOT_ALIVE, SIGNED_OUT = 4404, 4409, 4401
-"""Why we close: as the HTTP status, plus 4000."""
 CODECS = {"ulaw": 0, "alaw": 1, "pcm16": 2}
 _HEAD = struct.Struct("<BBHI")
 
@@ -77,29 +63,25 @@ class Outlet:
 class Listening:
     """Serves one websocket after the other; one per console."""
 
-    def __init__(self, settings: Settings, db: Database, bus: Bus, clock: Clock, still_in: StillIn) -> None:
+    def __init__(self, settings: Settings, bus: Bus, clock: Clock, sockets: CallSockets) -> None:
         self._key = settings.command_key.get_secret_value().encode()
-        self._db = db
         self._bus = bus
         self._clock = clock
-        self._still_in = still_in
+        self._sockets = sockets
 
     async def serve(self, socket: Socket, call_id: str) -> None:
         """Until the browser goes, its session or the call ends."""
-        await socket.accept()
-        person = signed_in(socket)
-        refusal = await self._refusal(person, call_id)
-        if refusal is not None:
-            await socket.close(code=refusal, reason="no such call" if refusal == NO_CALL else "the call is over")
+        person = await self._sockets.admit(socket, call_id)
+        if person is None:
             return
         outlet, began = Outlet(), self._clock.monotonic()
-        await self._note(socket, call_id, "listening_began", {})
+        await self._sockets.note(socket, call_id, "listening_began", {})
         try:
             await self._follow(socket, person, call_id, outlet)
         finally:
             heard_s = round(self._clock.monotonic() - began)
             told = {"seconds": heard_s, "frames": outlet.sent, "lost": outlet.lost}
-            await asyncio.shield(self._note(socket, call_id, "listening_ended", told))
+            await asyncio.shield(self._sockets.note(socket, call_id, "listening_ended", told))
 
     async def _follow(self, socket: Socket, person: Person, call_id: str, outlet: Outlet) -> None:
         async with asyncio.TaskGroup() as group:
@@ -107,7 +89,7 @@ class Listening:
                 group.create_task(self._ask(person.tenant_id, call_id)),
                 group.create_task(self._hear(call_id, outlet)),
                 group.create_task(_send(socket, outlet)),
-                group.create_task(self._watch(socket, person, call_id)),
+                group.create_task(self._sockets.watch(socket, person, call_id)),
             ]
             try:
                 while True:
@@ -132,42 +114,6 @@ class Listening:
             async for message in messages:
                 if isinstance(message, CallAudio) and message.call_id == call_id:
                     outlet.put(message)
-
-    async def _watch(self, socket: Socket, person: Person, call_id: str) -> None:
-        """Close for a session that has ended and for a call that is over."""
-        looks = 0
-        while True:
-            await asyncio.sleep(LISTEN_AGAIN_S)
-            looks += 1
-            if looks * LISTEN_AGAIN_S >= STILL_THERE_S:
-                looks = 0
-                if not await self._still_in(socket):
-                    await socket.close(code=SIGNED_OUT, reason="signed out")
-                    return
-            if await self._refusal(person, call_id) is not None:
-                await socket.close(code=NOT_ALIVE, reason="the call is over")
-                return
-
-    async def _refusal(self, person: Person, call_id: str) -> int | None:
-        try:
-            call = await calls.get(self._db, person.tenant_id, call_id) if is_id(call_id) else None
-        except NotFoundError:
-            call = None
-        if call is None:
-            return NO_CALL
-        return NOT_ALIVE if call.state is CallState.ENDED else None
-
-    async def _note(self, socket: Socket, call_id: str, action: str, detail: dict[str, int]) -> None:
-        person = signed_in(socket)
-        deed = Deed(
-            actor=person.actor,
-            action=action,
-            object=f"call:{call_id}",
-            detail=detail,
-            address=caller_of(socket).address,
-        )
-        async with self._db.tx() as tx:
-            await audit.add(tx, person.tenant_id, deed, self._clock.unix_ms())
 
 
 async def _send(socket: Socket, outlet: Outlet) -> None:

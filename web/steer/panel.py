@@ -22,6 +22,7 @@ KIND_WORDS: dict[str, str] = {
     CommandKind.SAY: "Say",
     CommandKind.WHISPER: "Whisper",
     CommandKind.TAKE_OVER: "Take over",
+    CommandKind.HAND_BACK: "Hand back",
 }
 STATE_WORDS: dict[CommandState, str] = {
     CommandState.QUEUED: "… waiting",
@@ -35,6 +36,7 @@ _LINE: dict[str, str] = {
     CommandKind.MUTE: "muted",
     CommandKind.UNHOLD: "open",
     CommandKind.UNMUTE: "open",
+    CommandKind.TAKE_OVER: "open",
 }
 
 
@@ -57,7 +59,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """What can be done about a call now. `talking`: callee and agent are connected.
 
-    `line`: open, muted or held.
+    `line`: open, muted, held, or taken
+    (a person speaks in the agent's place).
     """
 
     call_id: str
@@ -69,14 +72,14 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     orders: list[Order]
 
 
-def panel(call: Call, agent: Agent, orders: Sequence[Command], actor: str) -> Panel:
-    """The panel of a call, for whoever asks."""
+def panel(call: Call, agent: Agent, orders: Sequence[Command], actor: str, *, taken: bool) -> Panel:
+    """The panel of a call, for whoever asks. `taken`: an operator has the call."""
     return Panel(
         call_id=call.id,
         state=call.state,
         alive=call.state is not CallState.ENDED,
         talking=call.state is CallState.BRIDGED,
-        line=line(orders),
+        line="taken" if taken else line(orders),
         transfer=tuple(one.name for one in agent.transfer_targets),
         orders=[order_of(one, actor) for one in orders[-SHOWN:]],
     )

@@ -5,16 +5,26 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
+from app.bus import Bus
+from app.clock import Clock
+from app.config import Settings
 from app.domain.people import Permission
 from web.auth import caller_of, needs, signed_in
 from web.steer.desk import SteerDesk, read_order
-from web.steer.listening import Listening, Socket
+from web.steer.listening import Listening
+from web.steer.microphone import Microphones
 from web.steer.panel import Order, Panel
+from web.steer.sockets import CallSockets, Socket
 
 Asked = Request[object, object, State]
 
 
-def steer_routes(desk: SteerDesk, listening: Listening) -> list[BaseRouteHandler]:
+def voices(settings: Settings, bus: Bus, clock: Clock, sockets: CallSockets) -> tuple[Listening, Microphones]:
+    """The sound of calls, out to browsers and in from them."""
+    return Listening(settings, bus, clock, sockets), Microphones(settings, bus, clock, sockets)
+
+
+def steer_routes(desk: SteerDesk, listening: Listening, microphones: Microphones) -> list[BaseRouteHandler]:
     """Orders of a call, one order, what can be ordered, and the sound of the call."""
     may = needs(Permission.STEER)
 
@@ -38,4 +48,8 @@ def steer_routes(desk: SteerDesk, listening: Listening) -> list[BaseRouteHandler
     async def audio(socket: Socket, call_id: FromPath[str]) -> None:
         await listening.serve(socket, call_id)
 
-    return [steering, order, order_state, audio]
+    @websocket("/calls/{call_id:str}/microphone", opt=may)
+    async def microphone(socket: Socket, call_id: FromPath[str]) -> None:
+        await microphones.serve(socket, call_id)
+
+    return [steering, order, order_state, audio, microphone]

@@ -44,7 +44,8 @@ def check(tenant_id: str = "t1", call_id: str = COMMAND.call_id, key: bytes = KE
         ("hold", "{}", cmd.Hold()),
         ("unmute", "{}", cmd.Unmute()),
         ("whisper", '{"text":"be brief","respond":true}', cmd.Whisper(text="be brief", respond=True)),
-        ("take_over", '{"target":"desk-4"}', cmd.TakeOver(target="desk-4")),
+        ("take_over", '{"mic":"mic-of-a-page"}', cmd.TakeOver(mic="mic-of-a-page")),
+        ("hand_back", "", cmd.HandBack()),
     ],
 )
 def test_payloads_that_fit(kind: str, text: str, payload: cmd.Payload) -> None:

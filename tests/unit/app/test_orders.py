@@ -47,7 +47,8 @@ ALL = [
     cmd.EndCall(polite=False),
     cmd.Reschedule(),
     cmd.Transfer(target="x"),
-    cmd.TakeOver(target="x"),
+    cmd.TakeOver(mic="mic-of-a-page"),
+    cmd.HandBack(),
 ]
 
 
@@ -76,7 +77,7 @@ def test_every_command_of_a_talk_has_an_answer() -> None:
     for payload in ALL:
         done = carry_out(talking(), payload, 101.0)
         assert done.sentence or done.keys
-        assert done.refused == isinstance(payload, cmd.TakeOver)
+        assert done.refused == isinstance(payload, cmd.HandBack)
         assert not (done.refused and done.effects)
 
 
@@ -120,6 +121,64 @@ def test_a_muted_talk_asks_nobody_whether_they_are_there() -> None:
     assert carry_out(talk, cmd.Unmute(), 301.0).effects == ()
 
 
+OF_CALL: dict[str, Any] = {"seq": 1, "call_id": "c1", "at_unix_ms": 1}
+LEFT = media.OperatorLeft(**OF_CALL, why="handed_back", spoke_ms=1)
+
+
+def taken() -> Conversation:
+    talk = talking()
+    (seat,) = to_media(carry_out(talk, cmd.TakeOver(mic="mic-of-a-page"), 101.0).effects)
+    assert isinstance(seat, media.TakeOver)
+    assert "{words}" in seat.told_back
+    assert "{words}" in seat.told_lost
+    assert (talk.state, talk.operator.mic) == (TalkState.TAKEN, "mic-of-a-page")
+    return talk
+
+
+@pytest.mark.parametrize("payload", ALL, ids=lambda p: type(p).__name__)
+def test_while_a_person_has_the_call_only_they_and_hanging_up_count(payload: cmd.Payload) -> None:
+    done = carry_out(taken(), payload, 102.0)
+    assert done.refused == (not isinstance(payload, cmd.HandBack | cmd.EndCall)), done.sentence
+    if isinstance(payload, cmd.EndCall):
+        assert done.effects == (WantHangUp(EndedBy.OPERATOR, "an operator ended the call"),)
+
+
+def test_the_agent_goes_on_when_the_person_has_left_and_nobody_is_let_in_any_more() -> None:
+    talk = taken()
+    assert talk.next_deadline is None, "nobody is asked whether they are still there"
+    assert talk.tick(500.0) == []
+    assert to_media(carry_out(talk, cmd.HandBack(), 102.0).effects) == [media.HandBack(call_id="c1")]
+    assert (talk.state, talk.operator.mic) == (TalkState.TAKEN, ""), "the last words are still written down"
+    assert talk.handle(LEFT, 103.0) == []
+    assert (talk.state, talk.next_deadline) == (TalkState.TALKING, 103.0 + TalkLimits().no_input_s)
+    assert talk.handle(LEFT, 104.0) == []
+    assert carry_out(talk, cmd.HandBack(), 105.0).refused
+
+
+def test_an_agent_that_is_gone_ends_the_call_with_the_person() -> None:
+    talk = taken()
+    gone = media.LegFailed(**OF_CALL, code="gone", message="no model", fatal=False)
+    assert [type(one) for one in talk.handle(gone, 102.0)] == [Note]
+    assert talk.handle(LEFT, 103.0) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: no model")]
+
+
+def test_a_person_goes_on_speaking_by_another_media_worker() -> None:
+    talk = taken()
+    talk.media_gone()
+    assert [type(one) for one in to_media(talk.media_back(102.0))] == [media.TakeOver]
+    assert to_media(Conversation("c1", TalkLimits()).resumed(1.0, agent_speaking=False))[0] == media.HandBack(
+        call_id="c1"
+    ), "whoever had taken over went with the former process"
+
+
+def test_functions_of_the_agent_do_nothing_meanwhile() -> None:
+    called = media.ToolCalled(**OF_CALL, tool_call_id="t", name="end_call", arguments='{"reason":"done"}')
+    (output,) = to_media(taken().handle(called, 102.0))
+    assert isinstance(output, media.ToolOutput)
+    assert "A person of your own side has the call now." in output.output
+    assert not output.respond
+
+
 @pytest.mark.parametrize("payload", [cmd.EndCall(), cmd.Reschedule()], ids=["end", "reschedule"])
 def test_a_goodbye_opens_the_line_first(payload: cmd.Payload) -> None:
     talk = talking()
@@ -155,6 +214,7 @@ def test_any_order_of_commands_leaves_a_talk_that_ends(steps: list[tuple[cmd.Pay
         now += wait
         carry_out(talk, payload, now)
         talk.tick(now)
+    talk.handle(LEFT, now)  # the media worker always says so in the end, whatever becomes of the person
     for _ in range(40):
         if (due := talk.next_deadline) is None:
             break

@@ -31,7 +31,8 @@ from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import QUICK, session
 from tests.unit.app.store_world import NOW, TENANT, add_agent, begun_call, claimed_task, ended
 from web.app import create_app
-from web.steer.listening import CODECS, NO_CALL, NOT_ALIVE, QUEUE, Outlet, packed
+from web.steer.listening import CODECS, QUEUE, Outlet, packed
+from web.steer.sockets import NO_CALL, NOT_ALIVE
 
 HOST = "http://127.0.0.1:8000"
 KEY = b"k" * 40
