@@ -34,6 +34,8 @@ class SimWorld:
     asterisk: SimAsterisk
     realtime: SimRealtime
     text: SimText
+    found: SimLookups
+    """What the planner's look-ups know."""
     settings: Settings
 
 
@@ -78,7 +80,7 @@ async def sim_world(
                 "google_places_api_key": SecretStr("simulated"),
             }
         )
-        yield SimWorld(asterisk, realtime, text, pointed)
+        yield SimWorld(asterisk, realtime, text, found, pointed)
 
 
 def _routes(analyst: Mind) -> list[Route]:

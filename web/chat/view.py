@@ -12,6 +12,7 @@ from app.domain.plan_form import Question
 from app.domain.plan_sources import read_table
 from app.domain.planning import Attachment, LookedUp, PlannerTurn
 from app.errors import ValidationFailed
+from app.llm.planner_calls import SCHEDULE, STATUS
 from app.store.conversations import Conversation, PlanFate
 from web.chat.address import safe_href
 from web.chat.plan_view import PlanCard, moment_in, plan_card
@@ -20,8 +21,8 @@ from web.view import money
 _DOING = {
     "search_internet": "Searched the web",
     "get_authoritative_business_info": "Looked in the directory of businesses",
-    "check_scheduled_call_status": "Looked at your calls",
-    "schedule_outbound_call": "Prepared a call",
+    STATUS: "Looked at your calls",
+    SCHEDULE: "Prepared a call",
 }
 MAX_ROWS_SHOWN = 5
 
@@ -190,7 +191,7 @@ def looked_view(one: LookedUp) -> Looked:
     """A look-up as people read it."""
     return Looked(
         what=_DOING.get(one.name, one.name),
-        query=query_of(one.arguments),
+        query=query_of(one.arguments, ("callee_name", "number") if one.name == SCHEDULE else ()),
         found=tuple(
             Found(title=title, text=text, ref=ref, href=safe_href(ref)) for title, ref, text, _ in one.entries
         ),
@@ -198,13 +199,14 @@ def looked_view(one: LookedUp) -> Looked:
     )
 
 
-def query_of(arguments: str) -> str:
+def query_of(arguments: str, only: Sequence[str] = ()) -> str:
     """What a function was asked, without names of arguments: "pizza, near the station"."""
     try:
         given = msgspec.json.decode(arguments, type=dict[str, object])
     except msgspec.MsgspecError:
         return ""
-    return ", ".join(str(value) for name, value in given.items() if name != "language" and value)[:300]
+    shown = only or tuple(name for name in given if name != "language")
+    return ", ".join(str(given[name]) for name in shown if given.get(name))[:300]
 
 
 def _answers(answers: dict[str, Value], form: Sequence[Question]) -> list[Answer]:

@@ -295,7 +295,8 @@ const acts = {
 function look() {
   const last = turns.lastElementChild;
   last?.scrollIntoView({ block: "start" });
-  if (message.value === "") (last?.querySelector("form.ask input, form.ask select") ?? message).focus({ preventScroll: true });
+  const field = last?.querySelector("form.ask input, form.ask select") ?? (matchMedia("(pointer: coarse)").matches ? null : message);
+  if (message.value === "") field?.focus({ preventScroll: true }); // on a telephone the keyboard would cover the reply
 }
 
 // --- writing --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ function looked(one) {
     el("dt", { dir: "auto" }, source(entry.title || entry.ref, entry.href)),
     el("dd", { dir: "auto" }, entry.text, " ", el("span", { class: "soft" }, `(${entry.ref})`)),
   ]);
-  return el("li", {}, el("details", { open: one.found.length <= 3 }, el("summary", { dir: "auto" }, `${one.what}: ${one.query}`),
+  return el("li", {}, el("details", { open: one.found.length <= 3 }, el("summary", { dir: "auto" }, one.query ? `${one.what}: ${one.query}` : one.what),
     one.problem ? el("p", { class: "soft", dir: "auto" }, one.problem) : null, found.length ? el("dl", {}, ...found) : null));
 }
 

@@ -165,7 +165,7 @@ def _table_plan(chat: Chat, table: Json) -> Json:
     number = next((name for name in columns if re.search(r"phone|number|tel|mobile", name, re.I)), columns[-1])
     name = next((one for one in columns if re.search(r"name|who|person", one, re.I)), "")
     more = [one for one in columns if one not in {number, name}]
-    about = " ".join(chat.said) or "Remind them."
+    about = re.sub(r"[{}]", "", " ".join(chat.said)) or "Remind them."  # braces name columns
     listed = _call(chat, "", "") | {
         "table": str(table["name"]),
         "number_column": number,
