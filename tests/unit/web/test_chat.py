@@ -164,6 +164,8 @@ def test_a_failure_says_what_happened_and_offers_another_try(house: House) -> No
 
 
 def test_whoever_may_plan_is_in_the_navigation(house: House) -> None:
+    assert house.post(CHAT, {"message": " "}).status_code == 422
+    assert house.get(THREADS).json() == [], "what was not taken begins no conversation"
     assert 'href="/chat"' in house.get("/").text
     assert 'href="/chat"' not in house.get("/", "viewer").text
 
