@@ -32,8 +32,8 @@ from app.sim.realtime.brain import Brain, BrainEvent, SessionView, Step
 from app.sim.realtime.capable import CapableBrain
 from app.sim.realtime.polite import PoliteBrain
 from app.sim.rehearsal.stage import FIELDS
-from app.sim.world import sim_world
 from app.sim.text.lookups import Place
+from app.sim.world import sim_world
 from app.store import agents, campaigns, tasks
 from tests.browser.hostile import CORPUS, plant
 
