@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from app.domain.fields import Value
+from app.domain.follow_up import News
 from app.domain.plan import Plan
 from app.domain.plan_diff import PlanDiff
 from app.domain.plan_forecast import Forecast
@@ -27,12 +28,17 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookedUp(msgspec.Struct, frozen=True, kw_only=True):
-    """One look-up of a reply: what was asked, and the entries (title, ref, text) or the problem."""
+    """One function of a reply: what was asked, and the entries (title, ref, text) or the problem.
+
+    Entries are sources of numbers and facts. `told` is JSON text for the model that is no source: what a function
+    prepared, or what others said.
+    """
 
     name: str
     arguments: str
     entries: tuple[tuple[str, str, str, bool], ...] = ()
     problem: str = ""
+    told: str = ""
 
 
 class TurnContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +53,8 @@ class TurnContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     changes: PlanDiff | None = None
     missing: tuple[str, ...] = ()
     """Of a failure: what no plan could be made without."""
+    news: News | None = None
+    """Of a reply: calls that ended, told with it."""
 
 
 class PlannerTurn(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from app.ids import new_id
 from app.llm.lookups.connect import lookups
 from app.llm.model import TextModel
 from app.llm.orchestrator import Confirmer, Orchestrator
+from app.llm.plan_events import calls_happen
 from app.llm.planner import Planner, Replied
 from app.llm.planner_answer import TextWithdrawn
 from app.llm.planner_lookups import ROUNDS
@@ -31,7 +32,7 @@ from app.llm.planner_message import Said
 from app.policy_packs import enabled_packs, load_packs
 from app.sim.text.briefs import Brief, Turn
 from app.sim.text.lookups import SimLookups
-from app.store import campaigns, conversations, dnd, tasks
+from app.store import conversations, dnd, tasks
 from app.store.conversations import Conversation
 from app.store.db import Database
 from app.store.sqlite import SqliteDatabase
@@ -69,6 +70,7 @@ class Trial:
         self._wrong: list[str] = []
         self._turns: list[PlannerTurn] = []
         self._sent_back = 0
+        self._called: set[str] = set()
 
     async def run(self, before: "Before", *, whole: bool) -> TriedPlan:
         """All messages, or only the first; `before` is told of each."""
@@ -81,6 +83,8 @@ class Trial:
                 self._settings, self._clock, self._db, model=self._model, lookups=offered, site=self._site
             )
             for n, turn in enumerate(brief.turns if whole else brief.turns[:1], 1):
+                if turn.happened:
+                    await self._happen(chat, turn, before)
                 before(turn)
                 await self._say(planner, chat, turn, f"message {n}")
         calls = await self._confirm(chat, before) if whole else 0
@@ -135,25 +139,46 @@ class Trial:
         elif turn.expect is not None:
             self._wrong += [f"{what}: {line}" for line in _unmet(turn, last.turn)]
 
+    async def _happen(self, chat: Conversation, turn: Turn, before: "Before") -> None:
+        """Confirm the open plan and make its calls, at the time at which all of them may ring."""
+        before(None)
+        stored = await conversations.open_plan(self._db, DEFAULT_TENANT_ID, chat.id)
+        if stored is not None:
+            orchestrator = self._orchestrator()
+            await orchestrator.confirm(Confirmer(tenant_id=DEFAULT_TENANT_ID, actor=OWNER), chat.id, stored.id)
+        every = await tasks.list_tasks(self._db, DEFAULT_TENANT_ID, limit=10_000)
+        self._called = {task.id for task in every}
+        due_ms = max(task.next_action_time for task in every)
+        self._clock.advance(max(0, due_ms - self._clock.unix_ms()) / 1000)
+        made = await calls_happen(self._db, DEFAULT_TENANT_ID, turn.happened, self._clock.unix_ms())
+        if made != len(turn.happened):
+            self._wrong.append(f"{made} calls were made, {len(turn.happened)} are written")
+        self._clock.advance(60)
+
+    def _orchestrator(self) -> Orchestrator:
+        return Orchestrator(self._settings, self._clock, self._db, MemoryBus(), model=self._model, site=self._site)
+
     async def _confirm(self, chat: Conversation, before: "Before") -> int:
         """Confirm twice at the same time; there must be one campaign with the expected calls, or nothing."""
         before(None)
         brief = self._brief
+        earlier = {task.id for task in await tasks.list_tasks(self._db, DEFAULT_TENANT_ID, limit=10_000)}
         stored = await conversations.open_plan(self._db, DEFAULT_TENANT_ID, chat.id)
         if stored is None or not brief.batch:
             if (stored is not None) != bool(brief.batch):
                 self._wrong.append("a plan can be confirmed" if stored else "there is no plan to confirm")
-            if await tasks.list_tasks(self._db, DEFAULT_TENANT_ID):
+            if earlier != self._called:
                 self._wrong.append("something was scheduled without a confirm")
             return 0
-        made = Orchestrator(self._settings, self._clock, self._db, MemoryBus(), model=self._model, site=self._site)
+        made = self._orchestrator()
         who = Confirmer(tenant_id=DEFAULT_TENANT_ID, actor=OWNER)
         async with asyncio.TaskGroup() as group:
             clicks = [group.create_task(made.confirm(who, chat.id, stored.id)) for _ in range(2)]
         ids = {click.result().campaign.id for click in clicks}
         every = await tasks.list_tasks(self._db, DEFAULT_TENANT_ID, limit=10_000)
-        numbers = sorted(task.number for task in every)
-        if len(ids) != 1 or len(await campaigns.list_campaigns(self._db, DEFAULT_TENANT_ID)) != 1:
+        numbers = sorted(task.number for task in every if task.id not in earlier)
+        made_of = {task.campaign_id for task in every if task.id not in earlier}
+        if len(ids) != 1 or made_of != ids:
             self._wrong.append("two clicks made more than one campaign")
         if numbers != sorted(call.number for call in stored.plan.calls) or len(numbers) != brief.batch:
             self._wrong.append(f"batch: expected {brief.batch} calls of the plan, got {numbers}")
@@ -219,6 +244,13 @@ def _unmet(turn: Turn, got: PlannerTurn) -> list[str]:
         told = [] if diff is None else [*(f"+{one}" for one in diff.added), *(f"-{one}" for one in diff.removed)]
         told += [] if diff is None else [f"{one.about}:{one.field}" for one in diff.changes]
         want("changes", sorted(expect.changes), sorted(told))
+    told = got.content.news.calls if got.content.news is not None else ()
+    want("news", sorted(expect.news), sorted(one.number for one in told))
+    problems = [one.problem for one in got.lookups if one.problem]
+    if len(problems) != len(expect.problems) or any(
+        w not in p for w, p in zip(expect.problems, problems, strict=True)
+    ):
+        wrong.append(f"problems: expected {expect.problems!r}, got {problems!r}")
     if expect.says not in got.text:
         wrong.append(f"{expect.says!r} is not in {got.text!r}")
     return wrong

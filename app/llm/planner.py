@@ -5,8 +5,9 @@ repeated. Only the reply's transaction makes a plan, and nothing here makes a ca
 """
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from typing import NamedTuple
 
 import anyio
 import msgspec
@@ -15,12 +16,13 @@ import structlog
 from app.clock import Clock
 from app.config import Settings
 from app.domain.admission_site import Site
+from app.domain.follow_up import news_of
 from app.domain.plan import PlanDraft
 from app.domain.plan_check import PlanWorld
 from app.domain.plan_diff import diff
 from app.domain.plan_forecast import forecast
 from app.domain.plan_sources import Sources
-from app.domain.planning import PlannerTurn, Profile
+from app.domain.planning import LookedUp, PlannerTurn, Profile
 from app.errors import ConflictError
 from app.ids import new_id
 from app.llm import planner_answer, planner_lookups
@@ -28,13 +30,15 @@ from app.llm.errors import TextModelError
 from app.llm.lookups.connect import Lookups
 from app.llm.model import TextModel
 from app.llm.planner_answer import Answered, AnswerStep, NotAnswered, TextPiece, TextWithdrawn
+from app.llm.planner_calls import CallFunctions
 from app.llm.planner_claim import Claim
+from app.llm.planner_contacts import with_contacts
 from app.llm.planner_history import context_of, items_of, sources_of
 from app.llm.planner_lookups import LookupStep
 from app.llm.planner_message import Said, check_again, given_before, known_turn, user_turn, without_failures
-from app.llm.planner_reply import reply_turn, stored_plan
+from app.llm.planner_reply import reply_turn, stored_plan, with_prepared
 from app.llm.planner_world import forecast_terms, limits_of, world_for
-from app.store import conversations
+from app.store import conversations, follow_up
 from app.store.conversations import Conversation
 from app.store.db import Database
 
@@ -63,6 +67,15 @@ class Replied(msgspec.Struct, frozen=True):
     """The stored reply; always the last event."""
 
     turn: PlannerTurn
+
+
+class _Steps(NamedTuple):
+    """What one reply is made with."""
+
+    own: CallFunctions
+    sources: Callable[[Sequence[LookedUp]], Sources]
+    looking: LookupStep
+    answering: AnswerStep
 
 
 Event = Taken | TextPiece | TextWithdrawn | LookingUp | Replied
@@ -134,31 +147,20 @@ class Planner:
     async def _answer(
         self, conversation: Conversation, profile: Profile, turns: list[PlannerTurn], claim: Claim
     ) -> AsyncGenerator[Event]:
-        settings, name = self._settings, self._settings.text_model
-        looking = LookupStep(self._model, name, self._lookups)
-        region = settings.default_region
-        outcome: Answered | NotAnswered = NotAnswered(why="No usable answer came.")
-
-        async def world(draft: PlanDraft, sources: Sources) -> PlanWorld:
-            return await world_for(
-                self._db,
-                conversation.tenant_id,
-                draft,
-                sources,
-                settings=settings,
-                site=self._site,
-                now_ms=self._clock.unix_ms(),
-            )
-
-        answering = AnswerStep(self._model, name, settings.plan_tries, world)
         heard = without_failures(turns)
+        profile = await with_contacts(self._db, conversation.tenant_id, profile, heard)
+        ended = await follow_up.untold(self._db, conversation.tenant_id, conversation.id)
+        news = news_of(ended) if ended else None
+        follows_up = await follow_up.has_plans(self._db, conversation.tenant_id, conversation.owner)
+        steps = self._steps(conversation, profile, heard)
+        outcome: Answered | NotAnswered = NotAnswered(why="No usable answer came.")
         try:
-            tables = list(sources_of(heard, (), profile, region).tables.values())
-            context = context_of(profile, tables, limits_of(settings, self._site), self._clock.unix_ms())
-            items = items_of(heard, context)
-            async for asked in looking.run(items):
+            tables = list(steps.sources(()).tables.values())
+            limits = limits_of(self._settings, self._site)
+            items = items_of(heard, context_of(profile, tables, limits, news, self._clock.unix_ms()))
+            async for asked in steps.looking.run(items, follows_up=follows_up):
                 yield LookingUp(*asked)
-            async for event in answering.run(items, sources_of(heard, looking.done, profile, region)):
+            async for event in steps.answering.run(items, steps.sources(steps.looking.done)):
                 if isinstance(event, Answered | NotAnswered):
                     outcome = event
                 else:
@@ -168,20 +170,50 @@ class Planner:
             outcome = NotAnswered(
                 why=f"I could not answer: {error.message} Your message is kept; send it again later."
             )
-        made = reply_turn(turns[-1].seq + 1, outcome, looking, answering)
+        outcome = with_prepared(outcome, steps.own.prepared)
+        made = reply_turn(turns[-1].seq + 1, outcome, steps.looking, steps.answering)
+        answered = isinstance(outcome, Answered)
         made = msgspec.structs.replace(
-            made, model=name, prompt_version=PROMPT_VERSION, created_ms=self._clock.unix_ms()
+            made,
+            content=msgspec.structs.replace(made.content, news=news if answered else None),
+            model=self._settings.text_model,
+            prompt_version=PROMPT_VERSION,
+            created_ms=self._clock.unix_ms(),
         )
-        yield Replied(await self._store(conversation, turns, made, outcome, claim))
+        told = [one.call_id for one in ended] if answered else []
+        yield Replied(await self._store(conversation, turns, made, told, claim))
+
+    def _steps(self, conversation: Conversation, profile: Profile, heard: list[PlannerTurn]) -> _Steps:
+        """Of one reply to what was `heard`."""
+        settings, region = self._settings, self._settings.default_region
+        tenant_id, owner = conversation.tenant_id, conversation.owner
+
+        async def world(draft: PlanDraft, sources: Sources) -> PlanWorld:
+            now_ms = self._clock.unix_ms()
+            return await world_for(
+                self._db, tenant_id, draft, sources, settings=settings, site=self._site, now_ms=now_ms
+            )
+
+        def sources(looked_up: Sequence[LookedUp]) -> Sources:
+            return sources_of(heard, looked_up, profile, region)
+
+        own = CallFunctions(self._db, tenant_id, owner, heard, zone=profile.zone, world_for=world)
+        return _Steps(
+            own=own,
+            sources=sources,
+            looking=LookupStep(self._model, settings.text_model, self._lookups, own, sources),
+            answering=AnswerStep(self._model, settings.text_model, settings.plan_tries, world),
+        )
 
     async def _store(
         self,
         conversation: Conversation,
         turns: list[PlannerTurn],
         turn: PlannerTurn,
-        outcome: Answered | NotAnswered,
+        told: list[str],
         claim: Claim,
     ) -> PlannerTurn:
+        """The reply, its plan, and that the user was told of these calls: all or nothing."""
         now_ms = self._clock.unix_ms()
         plan = turn.content.plan
         if plan is not None:
@@ -197,6 +229,8 @@ class Planner:
             if not await claim.release(tx):
                 raise ConflictError("The reply took too long and another one was begun.")
             await conversations.add_turn(tx, conversation, turn)
+            if told:
+                await follow_up.told(tx, conversation.tenant_id, told)
             if plan is not None:
                 await conversations.add_plan(tx, stored_plan(conversation, turn, plan))
             elif turn.kind == "questions":

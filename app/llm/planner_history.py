@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from app.domain.follow_up import News, for_model
 from app.domain.local_time import told
 from app.domain.plan import Origin, Plan
 from app.domain.plan_form import Question
@@ -71,13 +72,17 @@ def looked_up_items(one: LookedUp, call_id: str) -> list[Item]:
         answer["problem"] = one.problem
     else:
         answer["entries"] = [{"source": ref, "title": title, "text": text} for title, ref, text, _ in one.entries]
+    if one.told:
+        answer["answer"] = msgspec.json.decode(one.told)
     return [
         ToolCall(tool_call_id=call_id, name=one.name, arguments=one.arguments),
         ToolResult(tool_call_id=call_id, output=msgspec.json.encode(answer).decode()),
     ]
 
 
-def context_of(profile: Profile, tables: Sequence[Table], limits: dict[str, object], now_ms: int) -> str:
+def context_of(
+    profile: Profile, tables: Sequence[Table], limits: dict[str, object], news: News | None, now_ms: int
+) -> str:
     """The message headed "context"."""
     shown = [
         {
@@ -88,7 +93,7 @@ def context_of(profile: Profile, tables: Sequence[Table], limits: dict[str, obje
         }
         for table in tables
     ]
-    facts = {
+    facts: dict[str, Any] = {
         "context": DATA_NOTE,
         "now": told(now_ms, (profile.zone,)),
         "user": {
@@ -101,6 +106,11 @@ def context_of(profile: Profile, tables: Sequence[Table], limits: dict[str, obje
         "tables": shown,
         "limits": limits,
     }
+    if news is not None:
+        facts["news"] = {
+            "calls": [for_model(one, profile.zone) for one in news.calls],
+            "all_by_outcome": news.counts,
+        }
     return msgspec.json.encode(facts).decode()
 
 

@@ -10,6 +10,13 @@ from app.llm.planner_lookups import LookupStep
 from app.store.conversations import Conversation, StoredPlan
 
 
+def with_prepared(outcome: Answered | NotAnswered, prepared: Plan | None) -> Answered | NotAnswered:
+    """A message about a call that was prepared carries it as its plan; a form or a plan of its own goes before."""
+    if prepared is None or not isinstance(outcome, Answered) or outcome.kind != "message":
+        return outcome
+    return msgspec.structs.replace(outcome, kind="plan", plan=prepared)
+
+
 def reply_turn(
     seq: int, outcome: Answered | NotAnswered, looking: LookupStep, answering: AnswerStep
 ) -> PlannerTurn:

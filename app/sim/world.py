@@ -17,13 +17,11 @@ from app.sim.realtime.brain import Brain
 from app.sim.realtime.options import SimOptions
 from app.sim.realtime.polite import PoliteBrain
 from app.sim.realtime.server import SimRealtime
-from app.sim.text import Mind, Route, SimText
+from app.sim.text import Mind, SimText
 from app.sim.text.analyst import PlausibleAnalyst
 from app.sim.text.lookups import SimLookups
-from app.sim.text.orchestrator import PlainBatchMind
-from app.sim.text.planner import PlausiblePlanner
+from app.sim.text.plausible import plausible_routes
 from app.sim.text.server import MODELS
-from app.sim.text.steward import CarefulSteward
 from app.sim.text.town import PAGES, TOWN
 
 
@@ -34,6 +32,8 @@ class SimWorld:
     asterisk: SimAsterisk
     realtime: SimRealtime
     text: SimText
+    found: SimLookups
+    """What the planner's look-ups know."""
     settings: Settings
 
 
@@ -52,7 +52,7 @@ async def sim_world(
             callees=callees, dials=_dials(settings), settings=ExchangeSettings(callback_app=settings.ari_app)
         ) as asterisk,
         SimRealtime(brain=brain, options=options) as realtime,
-        SimText(routes=_routes(analyst or PlausibleAnalyst())) as text,
+        SimText(routes=plausible_routes(analyst or PlausibleAnalyst())) as text,
         SimLookups() as found,
     ):
         found.places, found.pages = list(TOWN), list(PAGES)
@@ -78,19 +78,7 @@ async def sim_world(
                 "google_places_api_key": SecretStr("simulated"),
             }
         )
-        yield SimWorld(asterisk, realtime, text, pointed)
-
-
-def _routes(analyst: Mind) -> list[Route]:
-    """Who thinks about what."""
-    planner = PlausiblePlanner()
-    return [
-        Route(schema="CallJudgement", mind=analyst),
-        Route(schema="LifecycleReply", mind=CarefulSteward()),
-        Route(schema="PlannerReply", mind=planner),
-        Route(tool="schedule_call_batch", mind=PlainBatchMind()),
-        Route(tool="search_internet", mind=planner),
-    ]
+        yield SimWorld(asterisk, realtime, text, found, pointed)
 
 
 def _dials(settings: Settings) -> OutboundWebsocket | None:

@@ -13,7 +13,7 @@ from app.domain.admission_site import Site
 from app.domain.call import Call, CallEnd, CallState, NewCall
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import ConflictError, ConstraintFailed, NotFoundError
-from app.store import admission, calls, commands, events, outbox, settlement, tasks, transfers
+from app.store import admission, calls, commands, events, follow_up, outbox, settlement, tasks, transfers
 from app.store.db import DIALING, Tx
 from app.store.rows import to_params, with_values
 
@@ -182,6 +182,8 @@ async def close_row(tx: Tx, call: Call, end: CallEnd, now_ms: int) -> bool:
     if await tx.execute(_CLOSE, params) != 1:
         return False
     await tx.execute(_NOBODY_WAITS, {"call_id": call.id})
+    if end.dialed:
+        await follow_up.note_ended(tx, call.id)
     await settlement.ended(tx, call.tenant_id, call.id, now_ms)
     if end.dialed or call.dialed or call.direction == "inbound":  # else nobody was told that it began
         await outbox.note_call(tx, call.tenant_id, "call.completed", call.id, now_ms=now_ms)

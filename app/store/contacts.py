@@ -11,6 +11,7 @@ from app.store.db import Reader, Row, SqlValue, Tx
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 MAX_FOUND = 20
+MAX_SPOKEN = 300
 COMMON = 2_000
 """Contacts with a word from which on it is no use to begin with it."""
 _LAST = chr(0x10FFFF)
@@ -55,6 +56,16 @@ _HOW_MANY = """
     SELECT count(*) FROM (SELECT 1 FROM contact_words
         WHERE tenant_id = :tenant_id AND word >= :first AND word < :beyond LIMIT :limit) w
 """
+_BY_ANY_WORD = with_columns(
+    """
+    SELECT $columns FROM contacts c
+    WHERE c.tenant_id = :tenant_id AND c.id IN (
+        SELECT w.contact_id FROM json_each(:words) j
+        JOIN contact_words w ON w.tenant_id = :tenant_id AND w.word = j.value LIMIT :limit)
+    """,
+    Contact,
+    "c",
+)
 _BY_NUMBER = with_columns(
     """
     SELECT $columns FROM contacts WHERE tenant_id = :tenant_id AND number >= :first AND number < :beyond
@@ -178,6 +189,22 @@ async def find_by_name(sql: Reader, tenant_id: str, name: str, limit: int = MAX_
         return set(words) != have, not set(words) <= have
 
     return tuple(sorted(found, key=distance))[:limit]
+
+
+async def named_in(sql: Reader, tenant_id: str, text: str, limit: int = MAX_FOUND) -> tuple[Contact, ...]:
+    """Contacts of whose name and company a word stands in a text; those of whom most words do come first."""
+    spoken = words_of(text, most=MAX_SPOKEN)
+    if not spoken:
+        return ()
+    params = {"tenant_id": tenant_id, "words": msgspec.json.encode(spoken).decode(), "limit": COMMON}
+    found = [to_struct(Contact, row) for row in await sql.fetch(_BY_ANY_WORD, params)]
+    heard = set(spoken)
+
+    def nearness(contact: Contact) -> tuple[float, str]:
+        words = words_of(contact.name, contact.company)
+        return -len(heard.intersection(words)) / len(words), contact.name
+
+    return tuple(sorted(found, key=nearness))[:limit]
 
 
 async def of_import(sql: Reader, tenant_id: str, import_id: str, *, after: int = 0, limit: int = 1_000) -> Found:

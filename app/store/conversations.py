@@ -51,7 +51,7 @@ class PlanFate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation in a list: the words that began it (empty before the first message)."""
+    """A conversation in a list: the words that began it (empty when it began with a table only)."""
 
     id: str
     display_name: str
@@ -95,6 +95,7 @@ _THREADS = """
     SELECT c.id, c.display_name, coalesce((SELECT substr(t.text, 1, 200) FROM conversation_turns t
         WHERE t.conversation_id = c.id AND t.seq = 1), ''), c.updated_ms
     FROM conversations c WHERE c.tenant_id = :tenant_id AND c.owner = :owner
+        AND EXISTS (SELECT 1 FROM conversation_turns t WHERE t.conversation_id = c.id)
     ORDER BY c.updated_ms DESC, c.id DESC LIMIT :limit
 """
 _FATES = with_columns(
@@ -156,7 +157,7 @@ async def list_own(sql: Reader, tenant_id: str, owner: str, limit: int = 50) -> 
 
 
 async def threads(sql: Reader, tenant_id: str, owner: str, limit: int = 50) -> list[Thread]:
-    """The owner's for a list, the one that moved last first."""
+    """The owner's in which something was said, the one that moved last first."""
     rows = await sql.fetch(_THREADS, {"tenant_id": tenant_id, "owner": owner, "limit": limit})
     return [to_struct(Thread, row) for row in rows]
 

@@ -32,9 +32,10 @@ from app.sim.realtime.brain import Brain, BrainEvent, SessionView, Step
 from app.sim.realtime.capable import CapableBrain
 from app.sim.realtime.polite import PoliteBrain
 from app.sim.rehearsal.stage import FIELDS
+from app.sim.text.lookups import Place
 from app.sim.world import sim_world
 from app.store import agents, campaigns, tasks
-from tests.browser.hostile import plant
+from tests.browser.hostile import CORPUS, plant
 
 CALLS = 15
 EMAIL, PASSWORD = "owner@demo.example", "a purple stapler in 9 lakes"
@@ -54,6 +55,7 @@ async def serve(folder: Path, port: int, *, hostile: bool, story: bool) -> None:
                 await _calls(house)
             if hostile:
                 print(f"planted in {await plant(house.db)} columns")
+                _look_ups(house)
             owner = await add(house.db, EMAIL, "Olga Owner", Role.OWNER)
             door = Door(house.db, house.clock)
             await door.set_password(owner, PASSWORD, "stage")
@@ -64,6 +66,15 @@ async def serve(folder: Path, port: int, *, hostile: bool, story: bool) -> None:
                 await serve_console(house, stop)
                 if orders is not None:
                     orders.cancel()
+
+
+def _look_ups(house: House) -> None:
+    """Restaurants whose names and addresses are hostile."""
+    assert house.world is not None
+    house.world.found.places = [
+        Place(name=f"Trattoria {CORPUS}"[:150], phone="+1 555 2000 500", address=CORPUS, hours=CORPUS),
+        Place(name="Osteria Luna", phone="+1 555 2000 500"),
+    ]
 
 
 async def _calls(house: House) -> None:

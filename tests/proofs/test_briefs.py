@@ -10,14 +10,16 @@ from click.testing import CliRunner
 from app.cli import sim, sim_plan
 from app.config import load_settings
 from app.domain import plan_check
+from app.domain.follow_up import CallNews
 from app.domain.plan import Origin
 from app.domain.plan_sources import Sources
 from app.domain.policy.windows import CallingWindow
 from app.errors import AppError
 from app.figures import Result
+from app.llm import planner
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer
 from app.sim.text.briefs import load_briefs
-from app.store import conversations, dnd
+from app.store import conversations, dnd, follow_up
 
 BRIEFS = load_briefs()
 
@@ -30,7 +32,7 @@ def test_there_are_enough_of_every_kind() -> None:
     assert len(BRIEFS) >= 30
     kinds = {brief.kind for brief in BRIEFS}
     wanted = {"single", "batch", "lookup", "missing", "correction", "window", "invented", "injection", "language"}
-    assert wanted | {"rules", "trouble"} <= kinds
+    assert wanted | {"rules", "trouble", "follow_up"} <= kinds
     every = [turn.expect.kind for brief in BRIEFS for turn in brief.turns if turn.expect is not None]
     assert set(every) == {"message", "questions", "plan", "failure"}
 
@@ -71,6 +73,22 @@ def plans_stay_open(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(conversations, "supersede", nothing)
 
 
+def what_a_callee_said_is_a_source(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(CallNews, "sentence", lambda self, _zone="": self.summary)
+
+
+def news_are_never_told(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(follow_up, "told", nobody_is_told)
+
+
+def prepared_calls_are_dropped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(planner, "with_prepared", lambda outcome, _plan: outcome)
+
+
+async def nobody_is_told(*_: Any) -> int:
+    return 0
+
+
 MUTANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = [
     (any_number_is_supplied, {"invented"}),
     (quotes_need_not_occur, {"injection", "invented"}),
@@ -78,6 +96,9 @@ MUTANTS: list[tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = [
     (lists_are_not_asked, {"rules"}),
     (nobody_need_say_what_it_is, {"rules"}),
     (plans_stay_open, {"correction"}),
+    (what_a_callee_said_is_a_source, {"follow_up"}),
+    (news_are_never_told, {"follow_up"}),
+    (prepared_calls_are_dropped, {"follow_up"}),
 ]
 
 

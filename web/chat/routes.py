@@ -13,7 +13,7 @@ from litestar.response import Stream
 from app.domain.people import Permission, Person
 from app.errors import NotFoundError
 from app.ids import is_id
-from app.store import conversations
+from app.store import conversations, follow_up
 from app.store.conversations import Conversation, Thread
 from web.auth import needs, signed_in
 from web.chat.view import ThreadView, thread_view
@@ -50,6 +50,7 @@ class Chat:
             person,
             "/chat",
             threads=await self.threads(person),
+            news=(await self.news(person))["threads"],
             thread=chat,
             unknown=status == 404,
             examples=EXAMPLES,
@@ -73,7 +74,12 @@ class Chat:
             zone=profile.zone,
             answering=claimed or self._desk.replies.of(chat.id) is not None,
             after=after,
+            untold=len(await follow_up.untold(self._desk.db, person.tenant_id, chat.id)),
         )
+
+    async def news(self, person: Person) -> dict[str, list[str]]:
+        """Threads in which calls have ended that their owner was not told of."""
+        return {"threads": await follow_up.with_news(self._desk.db, person.tenant_id, person.actor)}
 
     async def reply(self, person: Person, conversation_id: str) -> AsyncGenerator[bytes]:
         """The reply that is being written, from its first word; nothing but "idle" when none is written here."""
@@ -118,6 +124,11 @@ def chat_routes(desk: Desk, templates: Templates) -> list[HTTPRouteHandler]:
         """Threads of the person who asks."""
         return await chat.threads(signed_in(request))
 
+    @get("/api/chat/news", opt=may)
+    async def news_json(request: Asked) -> dict[str, list[str]]:
+        """Threads with something to tell; their number is the badge of the navigation."""
+        return await chat.news(signed_in(request))
+
     @get("/api/chat/threads/{conversation_id:str}", opt=may)
     async def thread_json(
         request: Asked, conversation_id: FromPath[str], after: FromQuery[int] = 0, zone: FromQuery[str] = ""
@@ -135,4 +146,4 @@ def chat_routes(desk: Desk, templates: Templates) -> list[HTTPRouteHandler]:
         """End a reply early."""
         return {"stopped": await chat.stop(signed_in(request), conversation_id)}
 
-    return [chat_page, thread_page, thread_list, thread_json, reply_lines, stop_reply]
+    return [chat_page, thread_page, thread_list, news_json, thread_json, reply_lines, stop_reply]

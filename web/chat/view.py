@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from app.domain.fields import Value
+from app.domain.follow_up import News
 from app.domain.plan_form import Question
 from app.domain.plan_sources import read_table
 from app.domain.planning import Attachment, LookedUp, PlannerTurn
 from app.errors import ValidationFailed
+from app.llm.planner_calls import SCHEDULE, STATUS
 from app.store.conversations import Conversation, PlanFate
 from web.chat.address import safe_href
 from web.chat.plan_view import PlanCard, moment_in, plan_card
@@ -19,6 +21,8 @@ from web.view import money
 _DOING = {
     "search_internet": "Searched the web",
     "get_authoritative_business_info": "Looked in the directory of businesses",
+    STATUS: "Looked at your calls",
+    SCHEDULE: "Prepared a call",
 }
 MAX_ROWS_SHOWN = 5
 
@@ -57,6 +61,24 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
 
 
+class NewsLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that ended: facts by code, then what others said."""
+
+    who: str
+    call_id: str
+    happened: str
+    summary: str
+    found: tuple[Answer, ...]
+
+
+class NewsView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reply tells of calls; `more` are those of which only the number is told."""
+
+    lines: tuple[NewsLine, ...]
+    counts: str
+    more: int
+
+
 class TurnView(msgspec.Struct, frozen=True, kw_only=True):
     """One turn. `kind` as stored; `form` are the questions, `form_open` whether they can be answered now."""
 
@@ -71,6 +93,7 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[SentTable, ...] = ()
     looked: tuple[Looked, ...] = ()
     plan: PlanCard | None = None
+    news: NewsView | None = None
     missing: tuple[str, ...] = ()
     again: bool = False
     """Another reply can be asked for."""
@@ -85,6 +108,8 @@ class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
     zone: str
     answering: bool
     turns: list[TurnView]
+    untold: int = 0
+    """Ended calls that the next reply will tell of."""
 
 
 def thread_view(
@@ -95,6 +120,7 @@ def thread_view(
     zone: str,
     answering: bool,
     after: int = 0,
+    untold: int = 0,
 ) -> ThreadView:
     """The turns with a number above `after`; `zone` is the reader's, `fates` what became of the plans."""
     shown: list[TurnView] = []
@@ -110,6 +136,7 @@ def thread_view(
         zone=zone,
         answering=answering,
         turns=shown,
+        untold=untold,
     )
 
 
@@ -129,17 +156,42 @@ def _turn(
         tables=tuple(_table(one) for one in content.tables),
         looked=tuple(looked_view(one) for one in turn.lookups),
         plan=plan_card(turn, fate, zone) if content.plan is not None else None,
+        news=_news(content.news, zone) if content.news is not None else None,
         missing=content.missing,
         again=last and (turn.kind == "failure" or turn.role == "user"),
         cost=money(turn.cost_micro_usd or 0),
     )
 
 
+def _news(news: News, zone: str) -> NewsView:
+    lines = [
+        NewsLine(
+            who=one.who,
+            call_id=one.call_id,
+            happened=one.sentence(zone),
+            summary=one.summary,
+            found=tuple(Answer(label=name.replace("_", " "), value=_plain(value)) for name, value in one.found),
+        )
+        for one in news.calls
+    ]
+    counts = ", ".join(f"{count} {words}" for words, count in news.counts.items())
+    return NewsView(lines=tuple(lines), counts=counts, more=news.total - len(lines))
+
+
+def _plain(value: str) -> str:
+    """A collected value (JSON text) in words."""
+    try:
+        found: Value = msgspec.json.decode(value, type=bool | float | str | list[str])  # pyright: ignore[reportAssignmentType]
+    except msgspec.MsgspecError:
+        return value
+    return _said(tuple(found) if isinstance(found, list) else found)
+
+
 def looked_view(one: LookedUp) -> Looked:
     """A look-up as people read it."""
     return Looked(
         what=_DOING.get(one.name, one.name),
-        query=query_of(one.arguments),
+        query=query_of(one.arguments, ("callee_name", "number") if one.name == SCHEDULE else ()),
         found=tuple(
             Found(title=title, text=text, ref=ref, href=safe_href(ref)) for title, ref, text, _ in one.entries
         ),
@@ -147,13 +199,14 @@ def looked_view(one: LookedUp) -> Looked:
     )
 
 
-def query_of(arguments: str) -> str:
+def query_of(arguments: str, only: Sequence[str] = ()) -> str:
     """What a function was asked, without names of arguments: "pizza, near the station"."""
     try:
         given = msgspec.json.decode(arguments, type=dict[str, object])
     except msgspec.MsgspecError:
         return ""
-    return ", ".join(str(value) for name, value in given.items() if name != "language" and value)[:300]
+    shown = only or tuple(name for name in given if name != "language")
+    return ", ".join(str(given[name]) for name in shown if given.get(name))[:300]
 
 
 def _answers(answers: dict[str, Value], form: Sequence[Question]) -> list[Answer]:

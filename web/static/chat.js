@@ -3,6 +3,7 @@
 
 import { randomKey } from "/static/chat_dom.js";
 import { ownZone } from "/static/chat_form.js";
+import { refreshNews } from "/static/chat_news.js";
 import { turnItem } from "/static/chat_turns.js";
 
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
@@ -53,6 +54,14 @@ function show(view) {
   });
   at("loading").hidden = true;
   at("welcome").hidden = true;
+  showUntold(view.untold);
+}
+
+function showUntold(count) {
+  const words = count === 1 ? "A call of this conversation has ended." : `${count} calls of this conversation have ended.`;
+  const place = at("untold").querySelector("span");
+  if (count > 0 && place.textContent !== words) place.textContent = words;
+  at("untold").hidden = count === 0;
 }
 
 // Reads the thread; answers the view, or null when it cannot be read now.
@@ -165,6 +174,7 @@ async function settle() {
     await pauseOf(Math.max(failures, 1));
   }
   finish();
+  refreshNews().catch(() => {});
 }
 
 function adopt(conversationId) {
@@ -234,7 +244,7 @@ function fresh(body) {
 
 // The message as a turn before the server has it; `show` removes it.
 function echo(text) {
-  const turn = { seq: -1, role: "user", kind: "message", text, at: "", looked: [], missing: [], answers: [], tables: [], form: [], plan: null, again: false, cost: "" };
+  const turn = { seq: -1, role: "user", kind: "message", text, at: "", looked: [], missing: [], answers: [], tables: [], form: [], plan: null, news: null, again: false, cost: "" };
   turns.append(turnItem(turn, at("display-name").value, acts));
   at("welcome").hidden = true;
   live.scrollIntoView({ block: "nearest" });
@@ -285,7 +295,8 @@ const acts = {
 function look() {
   const last = turns.lastElementChild;
   last?.scrollIntoView({ block: "start" });
-  if (message.value === "") (last?.querySelector("form.ask input, form.ask select") ?? message).focus({ preventScroll: true });
+  const field = last?.querySelector("form.ask input, form.ask select") ?? (matchMedia("(pointer: coarse)").matches ? null : message);
+  if (message.value === "") field?.focus({ preventScroll: true }); // on a telephone the keyboard would cover the reply
 }
 
 // --- writing --------------------------------------------------------------------------------------------------
@@ -340,6 +351,11 @@ message.addEventListener("keydown", (event) => {
   sendMessage();
 });
 message.addEventListener("input", () => sessionStorage.setItem(storage("draft"), message.value));
+at("ask-news").addEventListener("click", () => {
+  if (busy) return;
+  message.value = "What became of the calls?";
+  sendMessage();
+});
 at("stop").addEventListener("click", async () => {
   if (thread === "") return; // nobody has taken the message yet
   doing.textContent = "Stopping…";
@@ -388,4 +404,7 @@ async function start() {
   else message.focus();
 }
 
+document.addEventListener("chat-news", (event) => {
+  if (!busy && event.detail.includes(thread)) sync();
+});
 start();

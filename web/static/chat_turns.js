@@ -16,7 +16,7 @@ function looked(one) {
     el("dt", { dir: "auto" }, source(entry.title || entry.ref, entry.href)),
     el("dd", { dir: "auto" }, entry.text, " ", el("span", { class: "soft" }, `(${entry.ref})`)),
   ]);
-  return el("li", {}, el("details", { open: one.found.length <= 3 }, el("summary", { dir: "auto" }, `${one.what}: ${one.query}`),
+  return el("li", {}, el("details", { open: one.found.length <= 3 }, el("summary", { dir: "auto" }, one.query ? `${one.what}: ${one.query}` : one.what),
     one.problem ? el("p", { class: "soft", dir: "auto" }, one.problem) : null, found.length ? el("dl", {}, ...found) : null));
 }
 
@@ -25,8 +25,23 @@ function formView(turn, acts) {
   return el("p", { class: "soft" }, `Asked: ${turn.form.map((one) => one.label).join("; ")}`);
 }
 
+function newsLine(one) {
+  const found = one.found.map((field) => `${field.label}: ${field.value}`).join("; ");
+  return el("li", {}, el("strong", { dir: "auto" }, one.who), ` ${one.happened} `,
+    one.summary ? el("span", { class: "soft", dir: "auto" }, one.summary, " ") : null,
+    found ? el("span", { class: "soft", dir: "auto" }, found, " ") : null,
+    one.call_id ? el("a", { href: `/?call=${encodeURIComponent(one.call_id)}` }, "what was said") : null);
+}
+
+function newsView(news) {
+  const more = news.more ? [el("li", {}, `and ${news.more} more`)] : [];
+  return el("section", { class: "news", "aria-label": "News about calls" }, el("strong", {}, `News: ${news.counts}`),
+    el("ul", {}, ...news.lines.map(newsLine), ...more));
+}
+
 function parts(turn, acts) {
   return [
+    turn.news ? newsView(turn.news) : null,
     turn.looked.length ? el("ul", { class: "looked", "aria-label": "Look-ups" }, ...turn.looked.map(looked)) : null,
     turn.text ? el("p", { class: "said", dir: "auto" }, turn.text) : null,
     turn.missing.length ? list(turn.missing, { class: "refused" }) : null,

@@ -92,7 +92,7 @@ def folded(text: str) -> str:
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
-def words_of(*texts: str) -> tuple[str, ...]:
+def words_of(*texts: str, most: int = MAX_WORDS) -> tuple[str, ...]:
     """What a contact is found by: the words of its name and company, each once."""
     found = dict.fromkeys(word[:40] for text in texts for word in _WORD.findall(folded(text)))
-    return tuple(found)[:MAX_WORDS]
+    return tuple(found)[:most]

@@ -94,7 +94,8 @@ def _with_window(call: Fields) -> Fields:
 class ExpectedTurn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must come of a message. `questions` are name:type, `changes` about:field and + or - before numbers.
 
-    `sent_back`: how often code refused the model's answer. `first`: when the first call may ring, UTC.
+    `sent_back`: how often code refused the model's answer. `news`: numbers of calls the reply tells of.
+    `problems`: words of what functions were refused for. `first`: when the first call may ring, UTC.
     """
 
     kind: str
@@ -107,12 +108,25 @@ class ExpectedTurn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     first: str = ""
     sent_back: int = 0
     says: str = ""
+    news: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Happened(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call of the confirmed plan: its outcome, what was decided (a TaskEvent), and the summary."""
+
+    number: str
+    outcome: str = "completed"
+    event: str = "complete"
+    summary: str = ""
+    again_h: int = 1
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message and its replies. `looks`: rounds of look-ups, each a list of [function, arguments].
 
-    `refused`: the message itself is not taken, and this stands in the reason.
+    `happened`: before the message the open plan was confirmed and these calls were made. `refused`: the message
+    itself is not taken, and this stands in the reason.
     """
 
     text: str = ""
@@ -120,6 +134,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tables: tuple[str, ...] = ()
     looks: tuple[tuple[tuple[str, Fields], ...], ...] = ()
     replies: tuple[ScriptedReply, ...] = ()
+    happened: tuple[Happened, ...] = ()
     expect: ExpectedTurn | None = None
     refused: str = ""
 

@@ -35,6 +35,19 @@ class Chat(msgspec.Struct, kw_only=True):
     refused: str = ""
 
     @property
+    def news(self) -> Json:
+        """Calls that ended and were not told."""
+        return cast("Json", self.context.get("news") or {})
+
+    @property
+    def answered(self) -> Json:
+        """What the chat's own functions answered since the user spoke last."""
+        found: Json = {}
+        for one in self.fresh:
+            found |= cast("Json", one.get("answer") or {})
+        return found
+
+    @property
     def numbers(self) -> list[str]:
         """Telephone numbers the user gave, the newest first."""
         given = [str(value) for value in self.answers.values() if _NUMBER.fullmatch(str(value))]

@@ -4,11 +4,11 @@ English only, and simple: it takes what the user said as the objective. Whether 
 """
 
 import re
-from datetime import date, timedelta
 from typing import Any
 
 from app.sim.text.chat_reading import Chat, Json, read_chat
 from app.sim.text.mind import TextAnswer, TextQuestion, encoded
+from app.sim.text.planner_follow_up import OPENING, follow_up, message, told_calls, window
 
 _BUSINESS = re.compile(
     r"\b(?:(?P<sort>\w+) )?(?P<kind>restaurant|bistro|pizzeria|trattoria|dentist|garage|hotel|florist|hairdresser|"
@@ -23,11 +23,7 @@ _HELLO = re.compile(
     r"^\W*(?:hello|hi|hey|good (?:morning|evening|afternoon)|thanks?|thank you)\b[\W\w]{0,20}$", re.I
 )
 _WHOM = re.compile(r"\b(?i:call|ring|phone|ask|remind|tell)\s+(?P<name>[A-Z][\w'-]*(?: [A-Z][\w'-]*)?)")
-_TOMORROW = re.compile(
-    r"\b(?:call|ring|phone)\b[\w ]*\btomorrow(?: at (?P<hour>\d{1,2})(?::(?P<minute>\d\d))?)?", re.I
-)
 _NUMBER = re.compile(r"(?:\bon |\bat )?\+\d[\d ().-]{6,20}\d")
-_OPENING = "Hello, this is an automated assistant calling for {who}."
 _SKIPPED = {"an", "a", "the", "some", "any", "good", "my"}
 
 
@@ -44,6 +40,8 @@ class PlausiblePlanner:
 def _look(chat: Chat, tools: tuple[str, ...]) -> TextAnswer:
     """The functions that are called now, or "none"."""
     nothing = TextAnswer(text="none")
+    if not chat.refused and "schedule_outbound_call" in tools and (own := follow_up(chat)) is not None:
+        return own
     if chat.fresh or chat.refused or chat.plan is not None or chat.context.get("tables") or chat.numbers:
         return nothing
     business = _BUSINESS.search(chat.last)
@@ -62,8 +60,10 @@ def reply_to(chat: Chat) -> Json:
     """The structured reply."""
     if chat.refused:
         return _mend(chat)
+    if (told := told_calls(chat)) is not None:
+        return told
     if _HELLO.match(chat.last):
-        return _message("Hello. Tell me whom to call and what it is about; I prepare the calls, you confirm them.")
+        return message("Hello. Tell me whom to call and what it is about; I prepare the calls, you confirm them.")
     tables: list[Json] = chat.context.get("tables") or []
     if tables:
         return _table_plan(chat, tables[-1])
@@ -78,7 +78,7 @@ def reply_to(chat: Chat) -> Json:
 def _mend(chat: Chat) -> Json:
     """What code refused cannot be mended by a rule: the user is asked."""
     if "withdrew" in chat.refused or "do-not-call" in chat.refused:
-        return _message("This number must not be called: it is on a do-not-call list. Nothing is planned.")
+        return message("This number must not be called: it is on a do-not-call list. Nothing is planned.")
     if "supplied this number" in chat.refused or "number" in chat.refused.lower():
         return _form(chat, note="I need the number with its country code, from you.")
     if "window" in chat.refused or "past already" in chat.refused:
@@ -153,25 +153,10 @@ def _call(chat: Chat, name: str, number: str, business: str = "") -> Json:
         "callee_name": name,
         "number": number,
         "objective": " ".join(objective.split())[:1_500],
-        "window": _window(chat),
+        "window": window(chat, " ".join(chat.said)),
         "callee_kind": "business" if business else "person",
         "business_quote": business,
         "consent": None,
-    }
-
-
-def _window(chat: Chat) -> Json:
-    """Tomorrow at an hour, when the user said so."""
-    nothing = {"earliest": "", "latest": "", "zone": ""}
-    asked = _TOMORROW.search(" ".join(chat.said))
-    if asked is None or not chat.today:
-        return nothing
-    day = date.fromisoformat(chat.today) + timedelta(days=1)
-    earliest = f"{day}T{int(asked['hour'] or 9) % 24:02d}:{asked['minute'] or '00'}"
-    return {
-        "earliest": earliest,
-        "latest": "",
-        "zone": "UTC" if chat.simulated else chat.user.get("time_zone", "UTC"),
     }
 
 
@@ -180,7 +165,7 @@ def _table_plan(chat: Chat, table: Json) -> Json:
     number = next((name for name in columns if re.search(r"phone|number|tel|mobile", name, re.I)), columns[-1])
     name = next((one for one in columns if re.search(r"name|who|person", one, re.I)), "")
     more = [one for one in columns if one not in {number, name}]
-    about = " ".join(chat.said) or "Remind them."
+    about = re.sub(r"[{}]", "", " ".join(chat.said)) or "Remind them."  # braces name columns
     listed = _call(chat, "", "") | {
         "table": str(table["name"]),
         "number_column": number,
@@ -201,7 +186,7 @@ def _plan(chat: Chat, calls: list[Json], lists: list[Json] | None = None, text: 
         "agent": {
             "language": "en",
             "purpose": about[:1_000],
-            "opening_line": _OPENING.format(who=who),
+            "opening_line": OPENING.format(who=who),
             "limits": ["Promise nothing that is not in the objective.", "Give no card numbers."],
             "stop_when": ["the matter is settled", "the callee wants no call"],
         },
@@ -210,7 +195,7 @@ def _plan(chat: Chat, calls: list[Json], lists: list[Json] | None = None, text: 
         "calls": calls,
         "lists": lists or [],
     }
-    reply = _message(f"{said} Nothing is called before you confirm it.")
+    reply = message(f"{said} Nothing is called before you confirm it.")
     return reply | {"kind": "plan", "plan": plan}
 
 
@@ -224,11 +209,7 @@ def _question(name: str, kind: str, label: str, about: str, **more: Any) -> Json
 
 
 def _questions(text: str, questions: list[Json]) -> Json:
-    return _message(text) | {"kind": "questions", "questions": questions}
-
-
-def _message(text: str) -> Json:
-    return {"kind": "message", "text": text, "questions": [], "plan": None}
+    return message(text) | {"kind": "questions", "questions": questions}
 
 
 def _plain(value: Any) -> str:

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from app.llm.plan_events import calls_happen
 from app.sim.text import TextAnswer, TextFault, TextFaultKind
+from app.sim.text.briefs import Happened
 from app.store import conversations, tasks
+from app.store.db import Database
 from tests.unit.app.planner_world import asks, call, planned, reply
 from tests.unit.web.chat_house import CHAT, CONFIRM, LINES, THREADS, House, chat_house
 
@@ -161,5 +164,33 @@ def test_a_failure_says_what_happened_and_offers_another_try(house: House) -> No
 
 
 def test_whoever_may_plan_is_in_the_navigation(house: House) -> None:
+    assert house.post(CHAT, {"message": " "}).status_code == 422
+    assert house.get(THREADS).json() == [], "what was not taken begins no conversation"
     assert 'href="/chat"' in house.get("/").text
     assert 'href="/chat"' not in house.get("/", "viewer").text
+
+
+def test_news_are_a_badge_and_a_mark_of_their_owner_only(house: House) -> None:
+    house.thinks(planned(calls=[call(NUMBER)]), reply("message", "Bob said yes."))
+    chat = house.say(f"Ask Bob on {NUMBER}.")["conversation_id"]
+    plan = house.get(f"{THREADS}/{chat}").json()["turns"][1]["plan"]["id"]
+    assert house.post(CONFIRM, {"conversation_id": chat, "plan_id": plan}).status_code == 201
+    assert house.get("/api/chat/news").json() == {"threads": []}
+    said = "<img src=x onerror=alert(1)>"
+    due_ms = house.ask(tasks.list_tasks)[0].next_action_time
+    done = Happened(number=NUMBER, summary=said)
+
+    async def ring(db: Database, tenant_id: str) -> int:
+        return await calls_happen(db, tenant_id, [done], due_ms)
+
+    assert house.ask(ring) == 1
+    assert house.get("/api/chat/news").json() == {"threads": [chat]}
+    assert house.get("/api/chat/news", "bob").json() == {"threads": []}
+    assert house.get("/api/chat/news", "other").json() == {"threads": []}
+    assert f'data-news="{chat}"' in house.get("/chat").text
+    assert house.get(f"{THREADS}/{chat}").json()["untold"] == 1
+    house.say("And?", chat)
+    view = house.get(f"{THREADS}/{chat}").json()
+    (line,) = view["turns"][-1]["news"]["lines"]
+    assert (line["summary"], view["untold"], view["turns"][-1]["news"]["counts"]) == (said, 0, "1 answered")
+    assert house.get("/api/chat/news").json() == {"threads": []}
