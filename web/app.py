@@ -37,9 +37,7 @@ from web.calendar.routes import calendar_routes
 from web.call_page.page import CallPages
 from web.call_page.routes import call_page_routes
 from web.calls import Socket, call_routes
-from web.campaigns import campaign_routes
-from web.campaigns.page import CampaignReader
-from web.campaigns.steps import CampaignSteps
+from web.campaigns.batches import batches_over
 from web.chat.routes import chat_routes
 from web.decisions.page import Decisions, lifecycle_on
 from web.decisions.routes import decision_routes
@@ -78,6 +76,7 @@ def create_app(
     questions = Questions(db, bus, clock, templates)
     steer = SteerDesk(settings, db, bus, clock)
     reach = Reach(settings, db, bus, clock, templates=templates, site=site)
+    batches = batches_over(db, bus, clock, site, steer)
     parts = Parts(
         settings=settings,
         db=db,
@@ -106,15 +105,15 @@ def create_app(
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
             *decision_routes(Decisions(db, bus, clock, templates, on=lifecycle_on(settings))),
             *calendar_routes(Calendar(db, clock, site, templates)),
-            *campaign_routes(CampaignReader(db, clock, site), CampaignSteps(db, bus, clock, steer), templates),
             *audit_routes(AuditPage(db, templates)),
             *agent_page_routes(AgentPages(db, clock, templates)),
             *doctor_routes(Doctor(settings), templates),
+            *batches.routes(templates),
             *planning_routes(desk),
             *search_routes(db),
             *chat_routes(desk, templates),
             _health_route(settings, db),
-            api_router(templates, resources(parts)),
+            api_router(templates, resources(parts, batches)),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],
         lifespan=[_life(hubs, desk, reach)],

@@ -22,6 +22,7 @@ from app.sim.text.analyst import PlausibleAnalyst
 from app.sim.text.lookups import SimLookups
 from app.sim.text.orchestrator import PlainBatchMind
 from app.sim.text.planner import PlausiblePlanner
+from app.sim.text.reporter import PlausibleReporter
 from app.sim.text.server import MODELS
 from app.sim.text.steward import CarefulSteward
 from app.sim.text.town import PAGES, TOWN
@@ -90,6 +91,7 @@ def _routes(analyst: Mind) -> list[Route]:
         Route(schema="PlannerReply", mind=planner),
         Route(tool="schedule_call_batch", mind=PlainBatchMind()),
         Route(tool="search_internet", mind=planner),
+        Route(schema="CampaignReportDraft", mind=PlausibleReporter()),
     ]
 
 

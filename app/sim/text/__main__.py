@@ -7,6 +7,7 @@ import click
 from app.sim.text.analyst import PlausibleAnalyst
 from app.sim.text.faults import TextFault, TextFaultKind, TextFaults
 from app.sim.text.mind import Route
+from app.sim.text.reporter import PlausibleReporter
 from app.sim.text.server import SimText
 
 
@@ -23,7 +24,10 @@ def main(*, host: str, port: int, api_key: str | None, fault: str | None, chance
 
     async def run() -> None:
         faults = TextFaults(chance=chance, by_chance=by_chance, seed=seed)
-        routes = [Route(schema="CallJudgement", mind=PlausibleAnalyst())]
+        routes = [
+            Route(schema="CallJudgement", mind=PlausibleAnalyst()),
+            Route(schema="CampaignReportDraft", mind=PlausibleReporter()),
+        ]
         async with SimText(host, port, routes=routes, faults=faults, api_key=api_key) as sim:
             click.echo(sim.base_url)
             await asyncio.Event().wait()
