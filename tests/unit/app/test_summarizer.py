@@ -13,6 +13,7 @@ from app.clock import ManualClock
 from app.config import Settings
 from app.domain.analysis.judgement import Action, Decision, Proof
 from app.domain.report import numbers_of
+from app.domain.report_words import ReportWords
 from app.domain.retry import Conclusion
 from app.domain.task import TaskEvent
 from app.errors import LeaseLost
@@ -23,7 +24,7 @@ from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, Te
 from app.sim.text.mind import Mind
 from app.sim.text.reporter import LyingReporter, PlausibleReporter
 from app.store import budgets, campaign_ends, campaign_reports, campaigns, report_facts, usage
-from app.store.campaign_reports import CampaignReport
+from app.store.campaign_reports import CampaignReport, Written
 from app.store.db import Database
 from app.store.usage import Usage
 from tests.unit.app.call_world import START, settings
@@ -235,6 +236,25 @@ async def test_a_process_that_dies_while_it_writes_leaves_the_report_to_the_next
     assert report.state == "done"
     with pytest.raises(LeaseLost):
         await campaign_reports.defer(world.db, dead, "late", NOW)
+
+
+async def test_whoever_lost_the_claim_writes_nothing_while_another_writes(world: World, seed: int) -> None:
+    made = await world.over(seed)
+    await campaign_reports.queue_finals(world.db, NOW)
+    (slow,) = await campaign_reports.claim_due(world.db, NOW, "slow", LEASE_MS, 10)
+    (quick,) = await campaign_reports.claim_due(world.db, NOW + LEASE_MS + 1, "quick", LEASE_MS, 10)
+    assert quick.lease_token > slow.lease_token
+    written = Written(written_by="code", numbers=(), words=ReportWords(headline="late", summary="late"))
+    with pytest.raises(LeaseLost):
+        await campaign_reports.defer(world.db, slow, "late", NOW)
+    with pytest.raises(LeaseLost):
+        async with world.db.tx() as tx:
+            await campaign_reports.finish(tx, slow, written, NOW)
+    (report,) = await world.reports(made)
+    assert (report.state, report.lease_owner, report.tries) == ("waiting", "quick", 0)
+    async with world.db.tx() as tx:
+        await campaign_reports.finish(tx, quick, written, NOW)
+    assert [one.state for one in await world.reports(made)] == ["done"]
 
 
 async def test_the_next_process_of_the_same_name_need_not_wait(world: World, seed: int) -> None:
