@@ -69,9 +69,8 @@ def create_app(
 ) -> Litestar:
     """The ASGI application over an opened database; the caller closes it after the application has shut down."""
     hubs = Hubs(db, bus, clock, settings.call_slots)
-    templates = Templates(settings)
-    door = Door(db, clock, passwords)
-    site = load_site(settings)
+    templates, site = Templates(settings), load_site(settings)
+    door, once = Door(db, clock, passwords), Once(db, clock)
     desk = Desk(settings, db, bus, clock, site)
     questions = Questions(db, bus, clock, templates)
     steer = SteerDesk(settings, db, bus, clock)
@@ -85,7 +84,7 @@ def create_app(
         site=site,
         questions=questions,
         steer=steer,
-        once=Once(db, clock),
+        once=once,
         reach=reach,
     )
 

@@ -1,7 +1,7 @@
 """Rows of `campaign_reports`: which reports wait to be written, and what was written.
 
 A waiting row is claimed by a lease of its own and a growing token, so that two engines on one store write one
-report, and a late one of them nothing. Rows that are done, by `done_ms`, are what "report ready" is told from.
+report, and a late one of them nothing.
 """
 
 from typing import Literal
@@ -12,7 +12,7 @@ from app.domain.report import Number
 from app.domain.report_words import ReportWords
 from app.errors import LeaseLost
 from app.ids import new_id
-from app.store import budgets
+from app.store import budgets, outbox
 from app.store.db import Database, Reader, Tx, Writer
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
@@ -201,8 +201,8 @@ async def defer(sql: Writer, report: CampaignReport, error: str, next_try_ms: in
 
 
 async def finish(tx: Tx, report: CampaignReport, written: Written, now_ms: int) -> None:
-    """Store a report once and charge what it cost to the campaign and the tenant's month. Raises LeaseLost; then
-    nothing was written.
+    """Store a report once, tell webhooks, and charge what it cost to the campaign and the tenant's month. Raises
+    LeaseLost; then nothing was written.
     """
     params = to_params(written) | {
         "id": report.id,
@@ -211,6 +211,16 @@ async def finish(tx: Tx, report: CampaignReport, written: Written, now_ms: int) 
         "words": msgspec.json.encode(written.words).decode(),
         "now_ms": now_ms,
     }
+    ready = {
+        "report_id": report.id,
+        "campaign_id": report.campaign_id,
+        "kind": report.kind,
+        "written_by": written.written_by,
+        "numbers": {one.name: one.value for one in written.numbers},
+        "headline": written.words.headline,
+        "summary": written.words.summary,
+    }
+    await outbox.note(tx, report.tenant_id, "report.ready", report.campaign_id, ready, now_ms=now_ms)
     if await tx.execute(_FINISH, params) != 1:
         raise _lost()
     if written.cost_micro_usd:

@@ -16,6 +16,7 @@ from app.domain.report import numbers_of
 from app.domain.report_words import ReportWords
 from app.domain.retry import Conclusion
 from app.domain.task import TaskEvent
+from app.domain.webhook import Endpoint
 from app.errors import LeaseLost
 from app.llm.connect import text_model
 from app.llm.model import TextModel
@@ -23,7 +24,7 @@ from app.llm.summarizer import LEASE_MS, Summarizer
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, TextFaultKind
 from app.sim.text.mind import Mind
 from app.sim.text.reporter import LyingReporter, PlausibleReporter
-from app.store import budgets, campaign_ends, campaign_reports, campaigns, report_facts, usage
+from app.store import budgets, campaign_ends, campaign_reports, campaigns, report_facts, usage, webhooks
 from app.store.campaign_reports import CampaignReport, Written
 from app.store.db import Database
 from app.store.usage import Usage
@@ -255,6 +256,18 @@ async def test_whoever_lost_the_claim_writes_nothing_while_another_writes(world:
     async with world.db.tx() as tx:
         await campaign_reports.finish(tx, quick, written, NOW)
     assert [one.state for one in await world.reports(made)] == ["done"]
+
+
+async def test_webhooks_are_told_of_a_report_in_the_transaction_that_stores_it(world: World, seed: int) -> None:
+    made = await world.over(seed)
+    row = {"tenant_id": TENANT, "url": "https://hooks.example/x", "secret": "s", "old_secret": "", "reason": ""}
+    fields = dict.fromkeys(Endpoint.__struct_fields__, 0) | row | {"id": "e", "state": "active"}
+    endpoint = Endpoint(**fields | {"kinds": '["report.ready"]', "show_numbers": False, "failing_since_ms": None})
+    await webhooks.create(world.db, endpoint)
+    await world.summarizer.look()
+    ((kind, subject, data),) = await world.db.fetch("SELECT kind, subject, data FROM webhook_events")
+    assert (kind, subject) == ("report.ready", made.id)
+    assert json.loads(data)["numbers"]["tasks"] == len(made.task_ids)
 
 
 async def test_the_next_process_of_the_same_name_need_not_wait(world: World, seed: int) -> None:
