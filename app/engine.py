@@ -27,6 +27,7 @@ from app.guarded_http import trusted_origins
 from app.llm.analyst import Analyst
 from app.llm.model import TextModel
 from app.llm.steward import Steward
+from app.llm.summarizer import Summarizer
 from app.scheduler import Scheduler
 from app.store import reports
 from app.store.db import Database
@@ -103,6 +104,7 @@ class Engine:
                 group.create_task(
                     Sender(self.db, self.clock, trusted_origins(s.webhook_hosts)).run(), name="webhooks"
                 ),
+                group.create_task(self._summarizer(text).run(), name="summarizer"),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
@@ -136,6 +138,9 @@ class Engine:
         packs = written_packs(self.settings)
         steward = Steward(self.settings, self.clock, self.db, self.bus, model=text, packs=packs)
         return [group.create_task(steward.run(), name="steward")]
+
+    def _summarizer(self, text: TextModel | None) -> Summarizer:
+        return Summarizer(self.settings, self.clock, self.db, self.bus, model=text)
 
     async def _connect_media(self, group: asyncio.TaskGroup) -> MediaClient:
         s = self.settings

@@ -74,9 +74,9 @@ class Scheduler:
             for task in await leases.recover_expired(tx, now_ms, held=self.running, owner=settings.node_name):
                 log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
         await self._conclude_left()
-        await campaigns.complete_settled(self.board.db, now_ms)
-        if await campaign_ends.wind_up(self.board.db, now_ms):
-            self._nudged.set()
+        over = await campaigns.complete_settled(self.board.db, now_ms)
+        if await campaign_ends.wind_up(self.board.db, now_ms) or over:  # there is a report to write, or more to do
+            await self.board.bus.publish("tasks", TaskChanged(task_id=""))
         while self._ready() and (free := settings.call_slots - len(self.running)) > 0:
             claimed = await leases.claim_due(
                 self.board.db,

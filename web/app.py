@@ -37,9 +37,7 @@ from web.calendar.routes import calendar_routes
 from web.call_page.page import CallPages
 from web.call_page.routes import call_page_routes
 from web.calls import Socket, call_routes
-from web.campaigns import campaign_routes
-from web.campaigns.page import CampaignReader
-from web.campaigns.steps import CampaignSteps
+from web.campaigns.batches import batches_over
 from web.chat.routes import chat_routes
 from web.decisions.page import Decisions, lifecycle_on
 from web.decisions.routes import decision_routes
@@ -71,13 +69,13 @@ def create_app(
 ) -> Litestar:
     """The ASGI application over an opened database; the caller closes it after the application has shut down."""
     hubs = Hubs(db, bus, clock, settings.call_slots)
-    templates = Templates(settings)
-    door = Door(db, clock, passwords)
-    site = load_site(settings)
+    templates, site = Templates(settings), load_site(settings)
+    door, once = Door(db, clock, passwords), Once(db, clock)
     desk = Desk(settings, db, bus, clock, site)
     questions = Questions(db, bus, clock, templates)
     steer = SteerDesk(settings, db, bus, clock)
     reach = Reach(settings, db, bus, clock, templates=templates, site=site)
+    batches = batches_over(db, bus, clock, site, steer)
     parts = Parts(
         settings=settings,
         db=db,
@@ -86,7 +84,7 @@ def create_app(
         site=site,
         questions=questions,
         steer=steer,
-        once=Once(db, clock),
+        once=once,
         reach=reach,
     )
 
@@ -106,15 +104,15 @@ def create_app(
             *task_page_routes(TaskPages(db, bus, clock, site, templates)),
             *decision_routes(Decisions(db, bus, clock, templates, on=lifecycle_on(settings))),
             *calendar_routes(Calendar(db, clock, site, templates)),
-            *campaign_routes(CampaignReader(db, clock, site), CampaignSteps(db, bus, clock, steer), templates),
             *audit_routes(AuditPage(db, templates)),
             *agent_page_routes(AgentPages(db, clock, templates)),
             *doctor_routes(Doctor(settings), templates),
+            *batches.routes(templates),
             *planning_routes(desk),
             *search_routes(db),
             *chat_routes(desk, templates),
             _health_route(settings, db),
-            api_router(templates, resources(parts)),
+            api_router(templates, resources(parts, batches)),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],
         lifespan=[_life(hubs, desk, reach)],

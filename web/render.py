@@ -18,6 +18,7 @@ PLACES: tuple[tuple[str, str, Permission, str], ...] = (
     ("/questions", "Questions", Permission.STEER, "Live"),
     ("/chat", "Chat", Permission.PLAN, "Plan"),
     ("/campaigns", "Campaigns", Permission.SEE, "Plan"),
+    ("/results", "Results", Permission.SEE, "Plan"),
     ("/tasks", "Tasks", Permission.SEE, "Plan"),
     ("/decisions", "Decisions", Permission.SEE, "Plan"),
     ("/calendar", "Calendar", Permission.SEE, "Plan"),

@@ -58,6 +58,12 @@ VERBS = (
         "List what agents ask: callees who wait on the line first, then tasks that wait for an answer to go on.",
     ),
     Verb(
+        "report",
+        "app.cli.report:report_command",
+        "Print the report of the campaign CAMPAIGN_ID: numbers and words.",
+    ),
+    Verb("results", "app.cli.results:results_command", "List what calls found out, by agent and recipient."),
+    Verb(
         "resume",
         "app.cli.resume:resume_command",
         "Dial again after the speech model had refused the account (no credit, a wrong key).",

@@ -61,7 +61,7 @@ def stage_after(reached: Stage, call: CallFacts, state: TaskState) -> Stage:
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of one campaign. `reached[n]` tasks came at least to `STAGES[n]`; `attempts[n]` tasks were dialed at
-    least n + 1 times; `outcomes` counts ended calls.
+    least n + 1 times; `outcomes` counts ended calls, `talk_ms` from answer to end.
     """
 
     tasks: int = 0
@@ -69,6 +69,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     reached: tuple[int, int, int, int] = (0, 0, 0, 0)
     attempts: tuple[int, ...] = ()
     outcomes: Mapping[str, int] = {}
+    talk_ms: int = 0
 
     @property
     def done(self) -> int:
@@ -108,6 +109,7 @@ def read_counts(counts: Mapping[str, int], outcomes: Mapping[str, int]) -> Figur
         settled={state: counts[state] for state in sorted(SETTLED) if counts.get(state)},
         reached=(one, two, three, four),
         attempts=tuple(attempts),
+        talk_ms=counts.get("talk_ms", 0),
         outcomes=dict(sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))),
     )
 

@@ -5,14 +5,16 @@ import re
 import msgspec
 
 from app.domain import retry
-from app.domain.analysis.judgement import Decision, Judgement
+from app.domain.analysis.judgement import Decision, Judgement, ProvenValue
 from app.domain.call import Call
+from app.domain.report import FIELD_NAME
 from app.domain.task import NOTES_MARK, CallTask, TaskEvent, TaskState
 from app.llm.analysis import PROMPT_VERSION
 from app.llm.model import Reply
-from app.store import analyses, commands, dnd, tasks, usage
+from app.store import analyses, commands, dnd, results, tasks, usage
 from app.store.analyses import Examined
 from app.store.db import Tx
+from app.store.results import ResultValue
 
 NOTES_CHARACTERS = 1_000
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -39,7 +41,23 @@ async def record(
     if decision.revised_instructions and conclusion.event is TaskEvent.RETRY:
         await tasks.save(tx, with_notes(current, decision.revised_instructions))
     await analyses.finish(tx, current, call.id, examined, decision, now_ms=now_ms)
+    found = [_value(one, call.id, now_ms) for one in decision.collected if FIELD_NAME.fullmatch(one.field)]
+    await results.note(
+        tx, task.tenant_id, task.id, call.id, found, outcome=decision.outcome, replaces=False, now_ms=now_ms
+    )
     return await tasks.conclude(tx, task.tenant_id, task.id, task.lease_token, conclusion, now_ms=now_ms)
+
+
+def _value(one: ProvenValue, call_id: str, now_ms: int) -> ResultValue:
+    return ResultValue(
+        field=one.field,
+        value=msgspec.json.encode(one.value).decode(),
+        call_id=call_id,
+        item_id=one.proof.item_id,
+        quote=one.proof.quote,
+        audio_ms=one.proof.audio_ms,
+        at_ms=now_ms,
+    )
 
 
 async def charge(tx: Tx, task: CallTask, call_id: str, reply: Reply, at_ms: int) -> None:

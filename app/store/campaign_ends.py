@@ -46,8 +46,8 @@ async def take(tx: Tx, tenant_id: str, campaign_id: str, step: Step, now_ms: int
 
 
 async def wind_up(db: Database, now_ms: int) -> int:
-    """Cancel some waiting tasks of stopped campaigns; answers how many. What is in a call or being analyzed ends
-    by itself first, and what comes back from there is cancelled in a later round.
+    """Cancel some waiting tasks of stopped campaigns; answers how much changed. What is in a call or being
+    analyzed ends by itself first, and what comes back from there is cancelled in a later round.
     """
     done = 0
     for (campaign_id,) in await db.fetch(_WINDING):
@@ -57,7 +57,7 @@ async def wind_up(db: Database, now_ms: int) -> int:
                 where = {"campaign_id": campaign_id, "state": state, "limit": BATCH}
                 done += await tx.execute(_CANCEL, where | {"reason": STOPPED, "now_ms": now_ms})
             if not await _unsettled(tx, campaign_id):
-                await tx.execute(_WOUND_UP, {"campaign_id": campaign_id, "now_ms": now_ms})
+                done += await tx.execute(_WOUND_UP, {"campaign_id": campaign_id, "now_ms": now_ms})
     return done
 
 

@@ -28,7 +28,7 @@ _FACTS = """
     SELECT t.campaign_id, t.id, t.reached, t.state, c.dialed, c.answered_ms IS NOT NULL, c.answered_by,
         EXISTS (SELECT 1 FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker = 'callee')
             AND EXISTS (SELECT 1 FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker = 'agent'),
-        c.outcome, c.created_ms
+        c.outcome, c.created_ms, c.ended_ms - c.answered_ms
     FROM calls c JOIN tasks t ON t.id = c.task_id
     WHERE c.tenant_id = :tenant_id AND t.campaign_id IS NOT NULL
 """
@@ -75,6 +75,8 @@ async def call_ended(tx: Tx, tenant_id: str, call_id: str) -> None:
     campaign_id, task_id, dialed, outcome, created_ms = row[0], row[1], row[4], row[8], row[9]
     await tx.execute(_OWN, {"tenant_id": tenant_id, "call_id": call_id, "campaign_id": campaign_id})
     await tx.execute(_HOUR, {"campaign_id": campaign_id, "hour": created_ms // HOUR_MS, "outcome": outcome})
+    if row[10]:
+        await _count(tx, campaign_id, "talk_ms", row[10])
     if dialed:
         (nth,) = await tx.one(_DIALED, {"task_id": task_id}) or (0,)
         await _count(tx, campaign_id, f"attempt:{nth}", 1)
@@ -108,7 +110,7 @@ async def hours(sql: Reader, tenant_id: str, campaign_id: str, limit: int = 48) 
 
 
 async def _reach(tx: Tx, tenant_id: str, row: Row) -> None:
-    campaign_id, task_id, reached, state, dialed, answered, answered_by, both_spoke, _, _ = row
+    campaign_id, task_id, reached, state, dialed, answered, answered_by, both_spoke, *_ = row
     facts = CallFacts(
         dialed=bool(dialed), answered=bool(answered), answered_by=answered_by, both_spoke=bool(both_spoke)
     )

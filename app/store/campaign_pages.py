@@ -120,9 +120,9 @@ async def first_due(sql: Reader, campaign_id: str) -> tuple[str, int] | None:
     return None if row is None or row[0] is None else (row[0], row[1])
 
 
-async def in_state(sql: Reader, campaign_id: str, state: TaskState) -> int:
-    """How many tasks are in a state, counted up to COUNTED_TO + 1."""
-    params = {"campaign_id": campaign_id, "state": state, "limit": COUNTED_TO + 1}
+async def in_state(sql: Reader, campaign_id: str, state: TaskState, most: int = COUNTED_TO) -> int:
+    """How many tasks are in a state, counted up to `most` + 1."""
+    params = {"campaign_id": campaign_id, "state": state, "limit": most + 1}
     row = await sql.one(_IN_STATE, params)
     return row[0] if row else 0
 

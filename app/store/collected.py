@@ -4,7 +4,9 @@ import msgspec
 
 from app.domain.call import NewCall
 from app.domain.fields import Collected, Evidence
-from app.store.db import Reader, Row, Writer
+from app.store import results
+from app.store.db import Reader, Row, Writer, within
+from app.store.results import ResultValue
 
 _SAVE = """
     INSERT INTO collected_fields (call_id, name, tenant_id, task_id, value, item_id, quote, start_audio_ms,
@@ -29,7 +31,18 @@ async def save(sql: Writer, tenant_id: str, call: NewCall, one: Collected, now_m
     """Store a value; a later one of the same call replaces it."""
     proof = msgspec.structs.asdict(one.evidence)
     where = {"tenant_id": tenant_id, "task_id": call.task_id, "call_id": call.id, "now_ms": now_ms}
-    await sql.execute(_SAVE, {"name": one.name, "value": one.value, **proof, **where})
+    found = ResultValue(
+        field=one.name,
+        value=one.value,
+        call_id=call.id,
+        item_id=one.evidence.item_id,
+        quote=one.evidence.quote,
+        audio_ms=one.evidence.start_audio_ms,
+        at_ms=now_ms,
+    )
+    async with within(sql) as tx:
+        await tx.execute(_SAVE, {"name": one.name, "value": one.value, **proof, **where})
+        await results.note(tx, tenant_id, call.task_id, call.id, [found], now_ms=now_ms)
 
 
 async def of_call(sql: Reader, tenant_id: str, call_id: str) -> list[Collected]:

@@ -17,7 +17,7 @@ from app.store.campaign_ends import STEPS, Step
 from app.store.campaigns import CampaignState
 from web.auth import needs, signed_in
 from web.campaigns.page import CampaignReader, read_key, read_stage, read_task_state, written_key
-from web.campaigns.steps import CampaignSteps, Live
+from web.campaigns.steps import CampaignSteps, Live, Wanted
 from web.campaigns.view import STAGE_WORDS, STATES, TASK_STATES
 from web.render import Templates
 from web.view import OUTCOME_WORDS, card
@@ -127,7 +127,7 @@ def _step(reader: CampaignReader, steps: CampaignSteps, templates: Templates) ->
             raise NotFoundError("There is no such step.")
         wanted: Step = step
         try:
-            await steps.take(request, campaign_id, wanted, live=data.live, reason=data.reason)
+            await steps.act(request, campaign_id, Wanted(step=wanted, live=data.live, reason=data.reason))
         except ConflictError as refused:
             return await _campaign(reader, templates, request, campaign_id, 409, refusal=refused.message)
         return Redirect(f"{HERE}/{campaign_id}?said={wanted}", status_code=303)

@@ -27,6 +27,21 @@ Live = Literal["finish", "goodbye"]
 GOODBYE = msgspec.Raw(msgspec.json.encode(EndCall(reason="the campaign was stopped", polite=True)))
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A step, and how."""
+
+    step: Step
+    live: Live = "finish"
+    reason: str = ""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """The campaign after a step, and the living calls that were told to say goodbye."""
+
+    campaign: Campaign
+    orders: tuple[Command, ...]
+
+
 class CampaignSteps:
     """One per application."""
 
@@ -36,37 +51,44 @@ class CampaignSteps:
         self._clock = clock
         self._steer = steer
 
-    async def take(
-        self, request: Asked, campaign_id: str, step: Step, *, live: Live = "finish", reason: str = ""
-    ) -> tuple[Campaign, int]:
-        """Carry out a step; answers the campaign and how many living calls were told to say goodbye. Raises
-        NotFoundError, ConflictError, and NotAllowed for a goodbye by somebody who may not steer calls.
+    async def act(self, request: Asked, campaign_id: str, wanted: Wanted) -> Taken:
+        """Carry out a step and tell whoever it concerns. Raises what `take` does."""
+        async with self._db.tx() as tx:
+            taken = await self.take(tx, request, campaign_id, wanted)
+        await self.tell(taken)
+        return taken
+
+    async def take(self, tx: Tx, request: Asked, campaign_id: str, wanted: Wanted) -> Taken:
+        """The step, inside a transaction; `tell` follows its commit. Raises NotFoundError, ConflictError, and
+        NotAllowed for a goodbye by somebody who may not steer calls.
         """
         person, now_ms = signed_in(request), self._clock.unix_ms()
         address = caller_of(request).address
         if not is_id(campaign_id):
             raise NotFoundError("There is no such campaign.")
-        if live == "goodbye" and not person.may(Permission.STEER):
+        if wanted.live == "goodbye" and not person.may(Permission.STEER):
             raise NotAllowed("Your role does not allow ending living calls; let them finish instead.")
         orders: list[Command] = []
-        async with self._db.tx() as tx:
-            campaign = await campaign_ends.take(
-                tx, person.tenant_id, campaign_id, step, now_ms, reason=reason.strip()[:200]
-            )
-            if step == "stop" and live == "goodbye":
-                orders = await self._goodbyes(tx, person, campaign_id, address)
-            deed = Deed(
-                actor=person.actor,
-                action=f"campaign_{step}",
-                object=f"campaign:{campaign_id}",
-                detail={"live_calls": live, "told_goodbye": len(orders), "reason": campaign.pause_reason},
-                address=address,
-            )
-            await audit.add(tx, person.tenant_id, deed, now_ms)
-        for order in orders:
+        campaign = await campaign_ends.take(
+            tx, person.tenant_id, campaign_id, wanted.step, now_ms, reason=wanted.reason.strip()[:200]
+        )
+        if wanted.step == "stop" and wanted.live == "goodbye":
+            orders = await self._goodbyes(tx, person, campaign_id, address)
+        deed = Deed(
+            actor=person.actor,
+            action=f"campaign_{wanted.step}",
+            object=f"campaign:{campaign_id}",
+            detail={"live_calls": wanted.live, "told_goodbye": len(orders), "reason": campaign.pause_reason},
+            address=address,
+        )
+        await audit.add(tx, person.tenant_id, deed, now_ms)
+        return Taken(campaign=campaign, orders=tuple(orders))
+
+    async def tell(self, taken: Taken) -> None:
+        """Wake the calls that were told something, and the scheduler."""
+        for order in taken.orders:
             await self._steer.wake(order)
         await self._bus.publish("tasks", TaskChanged(task_id=""))
-        return campaign, len(orders)
 
     async def _goodbyes(self, tx: Tx, person: Person, campaign_id: str, address: str) -> list[Command]:
         """Order every living call of the campaign to end with a farewell; one that has just ended needs none."""

@@ -74,9 +74,29 @@ def rows(tenant: str) -> Rows:
         ("task_holds", {"task_id": at("pending")}),
         ("task_changes", {"task_id": at("pending"), "change": json.dumps({"kind": "note", "text": word})}),
         ("answer_hours", {"hour": 1}),
+        *_reported(at, word),
         *_contacts(at, word),
         *_lifecycle(at),
     ]  # fmt: skip
+
+
+def _reported(at: Callable[[str], str], word: str) -> Rows:
+    number = {"name": "tasks", "label": word, "text": word, "value": 1}
+    words = {"headline": word, "summary": word}
+    found = {"agent_id": at("agent"), "number": NUMBER, "call_id": at("ended")}
+    report = {
+        "campaign_id": at("campaign"),
+        "kind": "interim",
+        "state": "done",
+        "written_by": "code",
+        "done_ms": NOW,
+    }
+    report |= {"numbers": json.dumps([number]), "words": json.dumps(words)}
+    return [
+        ("campaign_reports", report | {"lease_owner": None, "lease_until": None}),
+        ("results", found | {"campaign_id": at("campaign"), "task_id": at("done"), "outcome": word}),
+        ("result_values", found | {"field": "day", "value": json.dumps(word), "quote": word}),
+    ]
 
 
 def _contacts(at: Callable[[str], str], word: str) -> Rows:

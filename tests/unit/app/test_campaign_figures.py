@@ -145,6 +145,7 @@ async def test_what_is_counted_as_it_happens_is_what_happened(db: Database, seed
             reached=wanted.reached,
             attempts=wanted.attempts,
             outcomes=found[made.id].outcomes,
+            talk_ms=sum(call.answered for call in made.calls) * 55_000,
         )
         hours = await campaign_figures.hours(db, TENANT, made.id)
         by_hour = Counter(call.hour for call in made.calls)
@@ -233,6 +234,6 @@ async def test_steps_follow_each_other_and_a_stopped_campaign_is_wound_up(
     closing = "SELECT closing FROM campaigns WHERE id = 'c'"
     assert await db.one(closing) == (1,), "a call is still going on"
     await db.execute("UPDATE tasks SET state = 'pending', lease_owner = NULL, lease_until = NULL WHERE id = 't7'")
-    assert await campaign_ends.wind_up(db, NOW) == 1
+    assert await campaign_ends.wind_up(db, NOW) == 2, "the last task, and the campaign"
     assert await db.one(closing) == (2,)
     assert await campaign_ends.wind_up(db, NOW) == 0
