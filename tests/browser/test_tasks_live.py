@@ -23,7 +23,7 @@ def post(page: Page, path: str, **body: object) -> dict[str, object]:
 
 
 def test_a_change_appears_and_a_half_filled_form_stays(browser: Browser, tmp_path: Path) -> None:
-    with console(tmp_path / "data") as link, signed_in(browser, link, "light", 1280) as page:
+    with console(tmp_path / "data") as stage, signed_in(browser, stage.link, "light", 1280) as page:
         now_ms = int(page.evaluate("Date.now()"))
         made = post(page, "", number="+15551000500", objective="Live", earliest="2099-01-01T10:00", zone="UTC")
         assert "detail" in made, "too far ahead is refused with words"
