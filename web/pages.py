@@ -8,7 +8,8 @@ from app.errors import NotFoundError
 from app.ids import is_id
 from app.store import calls, feedback, transcripts
 from app.store.db import Database
-from web.live import ENDED_SHOWN, header
+from web.figures import Day
+from web.live import ENDED_SHOWN, RELOAD_S, header
 from web.render import Templates
 from web.view import Card, Line, asked, card, line
 from web.wall import Wall, arranged
@@ -26,6 +27,7 @@ class Pages:
 
     def __init__(self, db: Database, clock: Clock, templates: Templates, slots: int) -> None:
         self._slots = slots
+        self._days: dict[str, tuple[float, Day]] = {}
         self._db = db
         self._clock = clock
         self._templates = templates
@@ -41,7 +43,7 @@ class Pages:
         wall = Wall()
         wall.replace_all([card(row) for row in await calls.wall(self._db, person.tenant_id, ENDED_SHOWN)])
         wall.ask(map(asked, await feedback.inbox(self._db, person.tenant_id)))
-        wall.today(await header(self._db, person.tenant_id, self._slots, now_ms))
+        wall.today(await self._day(person.tenant_id, now_ms))
         now = wall.snapshot(now_ms)
         text = self._templates.render(
             "wallboard.html",
@@ -55,6 +57,14 @@ class Pages:
             now_ms=now_ms,
         )
         return status, text
+
+    async def _day(self, tenant_id: str, now_ms: int) -> Day:
+        """The figures of the day, as old as those of a living page may be: counting them is most of the work."""
+        read_s, known = self._days.get(tenant_id, (float("-inf"), None))
+        if known is None or self._clock.monotonic() >= read_s + RELOAD_S:
+            known = await header(self._db, tenant_id, self._slots, now_ms)
+            self._days[tenant_id] = (self._clock.monotonic(), known)
+        return known
 
     async def call(self, tenant_id: str, call_id: str) -> CallPage:
         """One call with its transcript. Raises NotFoundError, for a call of another tenant too."""
