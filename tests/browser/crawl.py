@@ -82,7 +82,7 @@ def _told(said: ConsoleMessage) -> str:
 
 def _looked_at(page: Page, *, axe: bool, narrow: bool) -> list[str]:
     found: list[str] = []
-    if "XSS" in page.title():
+    if page.title() == "XSS":
         found.append("hostile text was executed")
     if narrow and (over := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 0:
         found.append(f"{over} px wider than the window")
