@@ -105,7 +105,7 @@ _STEP = """
     UPDATE contact_imports SET state = :state, options = :options, columns = :columns, notes = :notes,
         counts = :counts, problem = :problem, rows_total = :rows_total, checked_seq = :checked_seq,
         imported_seq = :imported_seq, runner_until_ms = :runner_until_ms, updated_ms = :updated_ms
-    WHERE id = :id AND runner = :runner
+    WHERE id = :id AND tenant_id = :tenant_id AND runner = :runner
 """
 _RECEIVED = """
     UPDATE contact_imports SET state = :state, digest = :digest, problem = :problem

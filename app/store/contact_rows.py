@@ -74,7 +74,7 @@ _PAGES = {
 _JUDGED = """
     UPDATE contact_import_rows SET state = :state, issue = :issue, sentence = :sentence, number = :number,
         made = :made, cells = :cells, edited = :edited, contact_id = :contact_id
-    WHERE import_id = :import_id AND seq = :seq
+    WHERE import_id = :import_id AND tenant_id = :tenant_id AND seq = :seq
 """
 _FIRST = """
     SELECT number, min(seq), min(line) FROM contact_import_rows

@@ -91,7 +91,9 @@ _PUT = with_values(
     """,
     Contact,
 )
-_FORGET_WORDS = "DELETE FROM contact_words WHERE contact_id IN (SELECT value FROM json_each(:ids))"
+_FORGET_WORDS = """
+    DELETE FROM contact_words WHERE tenant_id = :tenant_id AND contact_id IN (SELECT value FROM json_each(:ids))
+"""
 _WORD = """
     INSERT INTO contact_words (tenant_id, word, contact_id) VALUES (:tenant_id, :word, :contact_id)
     ON CONFLICT (tenant_id, word, contact_id) DO NOTHING
@@ -121,13 +123,14 @@ async def by_numbers(sql: Reader, tenant_id: str, numbers: Sequence[str]) -> dic
 
 
 async def put_many(tx: Tx, contacts: Sequence[Contact]) -> None:
-    """Store contacts, each number at most once among them; one that is known is replaced and keeps its id, so the
-    given one must carry it. Words follow.
+    """Store contacts of one tenant, each number at most once among them. One that is known is replaced and keeps
+    its id, so the given one must carry it. Words follow.
     """
     if not contacts:
         return
     await tx.many(_PUT, [to_params(contact) for contact in contacts])
-    await tx.execute(_FORGET_WORDS, {"ids": msgspec.json.encode([contact.id for contact in contacts]).decode()})
+    ids = msgspec.json.encode([contact.id for contact in contacts]).decode()
+    await tx.execute(_FORGET_WORDS, {"tenant_id": contacts[0].tenant_id, "ids": ids})
     words: list[Mapping[str, SqlValue]] = [
         {"tenant_id": contact.tenant_id, "word": word, "contact_id": contact.id}
         for contact in contacts
@@ -218,7 +221,8 @@ async def of_import(sql: Reader, tenant_id: str, import_id: str, *, after: int =
 async def forget(tx: Tx, tenant_id: str, contact_id: str) -> Contact:
     """Delete a contact; tasks, calls and lists stay. Raises NotFoundError."""
     contact = await get(tx, tenant_id, contact_id)
-    await tx.execute(_FORGET_WORDS, {"ids": msgspec.json.encode([contact_id]).decode()})
+    ids = msgspec.json.encode([contact_id]).decode()
+    await tx.execute(_FORGET_WORDS, {"tenant_id": tenant_id, "ids": ids})
     statement = "DELETE FROM contacts WHERE tenant_id = :tenant_id AND id = :id"
     await tx.execute(statement, {"tenant_id": tenant_id, "id": contact_id})
     return contact

@@ -57,12 +57,14 @@ _LISTED = """
 """
 _COLUMNS = "id, tenant_id, number, reason, source, evidence_call_id, evidence_item_id, created_ms"
 _PAGE = f"""
-    SELECT {_COLUMNS} FROM dnd_list WHERE coalesce(tenant_id, '') = :list AND id < :before
+    SELECT {_COLUMNS} FROM dnd_list WHERE coalesce(tenant_id, '') = :list
+        AND (tenant_id IS NULL OR tenant_id = :tenant_id) AND id < :before
     ORDER BY id DESC LIMIT :limit
 """  # noqa: S608 - a constant
 _BEGINS = f"""
     SELECT {_COLUMNS} FROM dnd_list
-    WHERE coalesce(tenant_id, '') = :list AND number >= :first AND number < :beyond AND number > :after
+    WHERE coalesce(tenant_id, '') = :list AND (tenant_id IS NULL OR tenant_id = :tenant_id)
+        AND number >= :first AND number < :beyond AND number > :after
     ORDER BY number LIMIT :limit
 """  # noqa: S608 - a constant
 _ONE = f"SELECT {_COLUMNS} FROM dnd_list WHERE tenant_id = :tenant_id AND id = :id"  # noqa: S608 - a constant
@@ -184,7 +186,7 @@ async def page(
     """Entries of one list (None: everybody's): newest first, or those whose number begins so, by number.
     `after`: the id, or the number, of the last entry of the page before.
     """
-    of: dict[str, str | int | None] = {"list": tenant_id or "", "limit": limit}
+    of: dict[str, str | int | None] = {"list": tenant_id or "", "tenant_id": tenant_id, "limit": limit}
     if begins:
         wanted = of | {"first": begins, "beyond": begins + ":", "after": after}  # ':' follows the digits
         return [_entry(row) for row in await sql.fetch(_BEGINS, wanted)]

@@ -41,7 +41,9 @@ _CALL_NAMES = (
     "ended_ms",
     "cost_micro_usd",
 )
-_NEXT = "SELECT coalesce(max(seq), 0) + 1 FROM webhook_events WHERE subject = :subject"
+_NEXT = """
+    SELECT coalesce(max(seq), 0) + 1 FROM webhook_events WHERE subject = :subject AND tenant_id = :tenant_id
+"""
 _EVENT = with_values("INSERT INTO webhook_events ($columns) VALUES ($values)", Event)
 _DELIVERY = """
     INSERT INTO webhook_deliveries (endpoint_id, event_id, tenant_id, state, tries, next_try_ms, status, error,
@@ -81,7 +83,7 @@ async def put(
 ) -> str:
     """Write an event for these endpoints; answers its id."""
     await tx.exclusive(f"webhook {subject}")
-    row = await tx.one(_NEXT, {"subject": subject})
+    row = await tx.one(_NEXT, {"subject": subject, "tenant_id": tenant_id})
     event = Event(
         id=new_id(now_ms),
         tenant_id=tenant_id,

@@ -47,7 +47,7 @@ _SAVE = """
     UPDATE webhook_endpoints SET url = :url, kinds = :kinds, secret = :secret, old_secret = :old_secret,
         old_until_ms = :old_until_ms, show_numbers = :show_numbers, state = :state, reason = :reason,
         failures = :failures, failing_since_ms = :failing_since_ms, next_try_ms = :next_try_ms
-    WHERE id = :id
+    WHERE id = :id AND tenant_id = :tenant_id
 """
 _WAITS = """
     SELECT 1 FROM webhook_endpoints e
@@ -134,8 +134,9 @@ async def save(tx: Tx, endpoint: Endpoint) -> None:
 async def delete(tx: Tx, tenant_id: str, endpoint_id: str) -> Endpoint:
     """Tell it nothing more. Raises NotFoundError."""
     endpoint = await locked(tx, tenant_id, endpoint_id)
-    await tx.execute("DELETE FROM webhook_deliveries WHERE endpoint_id = :id", {"id": endpoint_id})
-    await tx.execute("DELETE FROM webhook_endpoints WHERE id = :id", {"id": endpoint_id})
+    params = {"tenant_id": tenant_id, "id": endpoint_id}
+    await tx.execute("DELETE FROM webhook_deliveries WHERE tenant_id = :tenant_id AND endpoint_id = :id", params)
+    await tx.execute("DELETE FROM webhook_endpoints WHERE tenant_id = :tenant_id AND id = :id", params)
     return endpoint
 
 

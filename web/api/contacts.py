@@ -1,7 +1,7 @@
 """`/api/v1/contacts`: whom the tenant may call; and `/api/v1/imports`: lists on their way in."""
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -47,10 +47,10 @@ class ImportDeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def contact_api(db: Database, pages: ContactPages, once: Once) -> list[HTTPRouteHandler]:
     """`/contacts`, one of them; `/imports/{import_id}` and what is done with it."""
-    return [*_contacts(db, pages), *_imports(db, pages, once)]
+    return [*_contacts(db), *_imports(db, pages, once)]
 
 
-def _contacts(db: Database, pages: ContactPages) -> list[HTTPRouteHandler]:
+def _contacts(db: Database) -> list[HTTPRouteHandler]:
     may = needs(Permission.SEE)
 
     @get("/contacts", opt=may)
@@ -74,12 +74,7 @@ def _contacts(db: Database, pages: ContactPages) -> list[HTTPRouteHandler]:
             raise NotFoundError("There is no such contact.")
         return view(person, await contacts.get(db, person.tenant_id, contact_id))
 
-    @delete("/contacts/{contact_id:str}", opt=needs(Permission.PLAN), status_code=204)
-    async def remove_contact(request: Asked, contact_id: FromPath[str]) -> None:
-        """Delete a contact; tasks and calls stay."""
-        await pages.forget(request, contact_id)
-
-    return [list_contacts, get_contact, remove_contact]
+    return [list_contacts, get_contact]
 
 
 def _imports(db: Database, pages: ContactPages, once: Once) -> list[HTTPRouteHandler]:

@@ -162,8 +162,6 @@ class ContactPages:
     async def finish(self, request: Asked, import_id: str, what: str) -> Answer:
         """Bring the rows in, or give the import up."""
         one = await self.found(request, import_id)
-        if what not in {"bring", "cancel"}:
-            raise NotFoundError("There is no such page.")
 
         async def deed() -> None:
             async with self._db.tx() as tx:

@@ -92,7 +92,8 @@ class WebhookPage:
                 case "replay":
                     await deeds.replay(tx, asked, webhook_id, "")
                 case _:
-                    raise NotFoundError("There is no such page.")
+                    await webhooks.get(tx, signed_in(asked).tenant_id, webhook_id)
+                    raise ValidationFailed("A webhook is not asked to do that.")
 
         return await self._done(asked, deed)
 

@@ -107,9 +107,14 @@ def _contacts(at: Callable[[str], str], word: str) -> Rows:
          | {"variables": json.dumps({"note": word}), "import_id": load}),
         ("contact_words", {"word": word, "contact_id": contact}),
         ("contact_imports", {"id": load, "kind": "csv", "target": "contacts", "state": "review"}
-         | {"options": "{}", "columns": "{}", "notes": "[]", "counts": "{}", "problem": ""}),
+         | {"options": "{}", "columns": "[]", "notes": "[]", "counts": "{}", "problem": ""}),
         ("contact_import_pieces", {"import_id": load, "body": word.encode()}),
-        ("contact_import_rows", listed | {"number": NUMBER, "state": "rejected"}),
+        ("contact_import_rows", listed | {"number": NUMBER, "state": "rejected", "issue": "bad_number"}),
+        ("webhook_endpoints", {"id": at("webhook"), "url": f"https://{word}.example.org/", "state": "active"}
+         | {"kinds": '["call.completed"]', "show_numbers": 1, "next_try_ms": NOW * 2}),
+        ("webhook_events", {"id": at("message"), "kind": "call.completed", "subject": at("ended"), "seq": 1}
+         | {"data": json.dumps({"word": word})}),
+        ("webhook_deliveries", {"endpoint_id": at("webhook"), "event_id": at("message"), "state": "delivered"}),
     ]  # fmt: skip
 
 

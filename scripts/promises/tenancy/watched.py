@@ -22,6 +22,7 @@ KNOWN: tuple[str, ...] = (
     "FROM tasks WHERE campaign_id = :campaign_id AND state = :state LIMIT :limit",  # of one read with its tenant
     "coalesce(campaign_id, tenant_id) = :lane",  # a lane is a campaign, or a tenant's own tasks
     "SELECT 1 FROM commands WHERE id = :id",  # ids that programs choose are taken once, whoever took them
+    "SELECT 1 FROM contact_imports WHERE state IN ('reading', 'checking', 'importing')",  # does work wait
     "SELECT 1 FROM calls WHERE id = :call_id FOR UPDATE",  # a lock; what is read afterwards says whose
 )
 """Parts of statements that find the tenant, or lock a row before it is read with its tenant."""

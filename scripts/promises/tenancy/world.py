@@ -44,6 +44,9 @@ PARAMETERS: dict[str, str] = {
     "contact_id": "contact",
     "decision_id": "decision",
     "import_id": "import",
+    "entry_id": "dnc",
+    "webhook_id": "webhook",
+    "message_id": "message",
     "call": "call",
     "ended_call_id": "ended",
 }

@@ -113,8 +113,8 @@ def test_programs_read_contacts_and_lists(console: Console) -> None:
     masked = by_program(console, "GET", "/contacts?q=prog", Role.VIEWER).json()["items"][0]
     assert "•" in masked["number"]
     one = console.do(contacts.find_by_name, console.db, TENANT, "prog 105")[0]
-    assert by_program(console, "DELETE", f"/contacts/{one.id}").status_code == 204
-    assert by_program(console, "GET", f"/contacts/{one.id}").status_code == 404
+    assert by_program(console, "GET", f"/contacts/{one.id}").json()["name"] == "Prog 105"
+    assert by_program(console, "GET", "/contacts/x").status_code == 404
 
 
 def test_programs_list_and_unlist_numbers(console: Console) -> None:
