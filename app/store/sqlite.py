@@ -105,6 +105,12 @@ class SqliteDatabase:
         reader = await free.get()
         try:
             return await _rows(reader, sql, params)
+        except asyncio.CancelledError:
+            # Its thread would go on, and end for good if it answered to a loop that is closed by then.
+            with suppress(ValueError, sqlite3.Error):  # closed meanwhile, or interrupted as it should be
+                await reader.interrupt()
+                await reader.execute_fetchall("SELECT 1")
+            raise
         finally:
             free.put_nowait(reader)
 

@@ -196,3 +196,26 @@ def test_statements_keep_triggers_whole_and_refuse_halves() -> None:
     assert len(list(statements(script))) == 2
     with pytest.raises(SchemaError, match="Unfinished"):
         list(statements("CREATE TABLE a (x"))
+
+
+def test_a_cancelled_read_ends_and_leaves_its_connection_usable(tmp_path: Path) -> None:
+    """A connection whose thread answers a loop that is closed already would never answer again."""
+    db = SqliteDatabase(tmp_path / "test.db")
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+
+    async def cancelled() -> None:
+        await db.open()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await db.fetch(endless)
+        assert await db.fetch("SELECT 2") == [(2,)]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await db.fetch(endless)
+
+    async def closed() -> None:
+        async with asyncio.timeout(10):
+            await db.close()
+
+    asyncio.run(cancelled())
+    asyncio.run(closed())
