@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.crawl import signed_in
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -93,6 +95,15 @@ def hostile_console(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A console whose every free text is hostile."""
     with console(tmp_path_factory.mktemp("hostile") / "data", "--hostile") as here:
         yield here.link
+
+
+@pytest.fixture(scope="session")
+def session(browser: Browser, hostile_console: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The link of the hostile console signs in once; its session serves all tests."""
+    path = tmp_path_factory.mktemp("session") / "state.json"
+    with signed_in(browser, hostile_console, "dark", 1280) as page:
+        page.context.storage_state(path=path)
+    return str(path)
 
 
 @pytest.fixture

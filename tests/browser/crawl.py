@@ -99,6 +99,8 @@ def _links(page: Page, url: str) -> list[str]:
     hrefs = page.eval_on_selector_all("a[href]:not([download])", "all => all.map(a => a.getAttribute('href'))")
     absolute = [urljoin(url, str(one)) for one in hrefs if not str(one).startswith(("#", "mailto:", "tel:"))]
     here = urlsplit(url).netloc
-    return [
-        one for one in absolute if urlsplit(one).netloc == here and not urlsplit(one).path.startswith("/api/v1/")
-    ]
+    return [one for one in absolute if urlsplit(one).netloc == here and _page(urlsplit(one).path)]
+
+
+def _page(path: str) -> bool:
+    return not path.startswith("/api/") or path.endswith("/docs")

@@ -16,15 +16,6 @@ BRIEF = "Book a table for four on Friday evening at an Italian restaurant near t
 WAIT_MS = 30_000
 
 
-@pytest.fixture(scope="module")
-def session(browser: Browser, hostile_console: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The link signs in once; its session serves all tests of this file."""
-    path = tmp_path_factory.mktemp("session") / "state.json"
-    with signed_in(browser, hostile_console, "dark", 1280) as page:
-        page.context.storage_state(path=path)
-    return str(path)
-
-
 @pytest.fixture
 def page(browser: Browser, hostile_console: str, session: str) -> Iterator[Page]:
     """The empty chat; script errors and executed text fail the test."""

@@ -12,15 +12,6 @@ from web.render import PLACES
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def session(browser: Browser, hostile_console: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The link signs in once; its session serves all tests."""
-    path = tmp_path_factory.mktemp("session") / "state.json"
-    with signed_in(browser, hostile_console, "dark", 1280) as page:
-        page.context.storage_state(path=path)
-    return str(path)
-
-
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 1280), ("light", 360), ("dark", 360)])
 def test_every_page(
     browser: Browser, hostile_console: str, session: str, scheme: str, width: int, tmp_path: Path
