@@ -56,9 +56,7 @@ def browser() -> Generator[Browser]:
 @contextmanager
 def console(folder: Path, *arguments: str) -> Iterator[Console]:
     """The stage as a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-u", "-m", "tests.browser.stage", str(folder), str(port), *arguments]
     log = (folder.parent / f"{folder.name}.log").open("w+")
     process = subprocess.Popen(
@@ -69,7 +67,7 @@ def console(folder: Path, *arguments: str) -> Iterator[Console]:
         link = next((line.strip() for line in process.stdout if line.startswith("http")), None)
         log.seek(0)
         assert link, log.read()[-4000:]
-        _listening(port)
+        listening(port)
         yield Console(link, process)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -77,7 +75,14 @@ def console(folder: Path, *arguments: str) -> Iterator[Console]:
         log.close()
 
 
-def _listening(port: int) -> None:
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def listening(port: int) -> None:
     """The link is printed just before the console listens."""
     until = time.monotonic() + READY_S
     while True:

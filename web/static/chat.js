@@ -4,17 +4,17 @@
 import { randomKey } from "/static/chat_dom.js";
 import { ownZone } from "/static/chat_form.js";
 import { refreshNews } from "/static/chat_news.js";
+import { LINES, detailOf, queryOf, read } from "/static/chat_stream.js";
+import { hasTables, putBack, takeTables } from "/static/chat_tables.js";
 import { turnItem } from "/static/chat_turns.js";
 
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
-const LINES = "application/x-ndjson";
 const at = (id) => document.getElementById(id);
 const [talk, turns, live, doing, writing, problem, message] = ["talk", "turns", "live", "doing", "writing", "problem", "message"].map(at);
 
 let thread = talk.dataset.thread;
 let name = at("display-name").value;
 let busy = false;
-let attached = [];
 let shown = new Map(); // seq -> the turn as JSON, to leave what did not change as it is
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -25,16 +25,6 @@ const storage = (key) => `chat-${key}-${thread}`;
 function say(words) {
   problem.textContent = words;
   problem.hidden = words === "";
-}
-
-async function detailOf(answer) {
-  if (answer.status === 401) location.assign(`/sign-in?following=${encodeURIComponent(location.pathname)}`);
-  try {
-    const body = await answer.json();
-    return { status: answer.status, detail: body.detail ?? body.message ?? "That did not work.", fields: body.fields ?? null };
-  } catch {
-    return { status: answer.status, detail: `OpenDeep answered with an error (${answer.status}). Try again.`, fields: null };
-  }
 }
 
 function show(view) {
@@ -97,14 +87,6 @@ function finish() {
   writing.replaceChildren();
 }
 
-function queryOf(text) {
-  try {
-    return Object.entries(JSON.parse(text)).filter(([key, value]) => key !== "language" && value).map(([, value]) => String(value)).join(", ");
-  } catch {
-    return "";
-  }
-}
-
 function take(event) {
   switch (event.event) {
     case "conversation":
@@ -130,29 +112,6 @@ function take(event) {
   }
 }
 
-// Answers the last event of a stream of lines; "cut" when it broke off, "idle" when nothing is written here.
-async function read(answer) {
-  let last = "cut";
-  try {
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      const lines = (rest + value).split("\n");
-      rest = lines.pop();
-      for (const line of lines) {
-        const event = JSON.parse(line);
-        take(event);
-        last = event.event;
-      }
-    }
-  } catch {
-    return "cut";
-  }
-  return ["reply", "problem", "idle"].includes(last) ? last : "cut";
-}
-
 // Until nothing is being written any more, whatever happens to the connection meanwhile.
 async function settle() {
   for (let failures = 0; ; failures += 1) {
@@ -163,7 +122,7 @@ async function settle() {
     if (view !== null) {
       try {
         const answer = await fetch(`/api/chat/threads/${thread}/reply`, { headers: { accept: LINES } });
-        if (answer.ok && (await read(answer)) === "reply") {
+        if (answer.ok && (await read(answer, take)) === "reply") {
           failures = -1;
           continue;
         }
@@ -230,7 +189,7 @@ async function deliver(body) {
       await settle();
       return refused;
     }
-    if ((await read(answer)) === "cut") doing.textContent = "The connection was lost; fetching the reply…";
+    if ((await read(answer, take)) === "cut") doing.textContent = "The connection was lost; fetching the reply…";
     break;
   }
   listFirst(body.message.slice(0, 200));
@@ -300,40 +259,20 @@ function look() {
 }
 
 // --- writing --------------------------------------------------------------------------------------------------
-function showAttached() {
-  at("attached").replaceChildren(...attached.map((one, place) => {
-    const item = document.createElement("li");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "quiet";
-    button.textContent = "Remove";
-    button.setAttribute("aria-label", `Remove ${one.name}`);
-    button.addEventListener("click", () => {
-      attached.splice(place, 1);
-      showAttached();
-    });
-    item.append(`${one.name}, ${Math.max(0, one.text.trim().split("\n").length - 1)} rows `, button);
-    return item;
-  }));
-}
-
 async function sendMessage() {
   const text = message.value.trim();
-  if (busy || (text === "" && attached.length === 0)) return;
-  const tables = attached;
+  if (busy || (text === "" && !hasTables())) return;
+  const tables = takeTables();
   sessionStorage.removeItem(storage("draft"));
   message.value = "";
   message.placeholder = "";
-  attached = [];
-  showAttached();
   echo(text);
   const refused = await deliver(fresh({ message: text, tables: tables.map((one) => one.text) }));
   if (refused !== null) {
     turns.querySelector(':scope > [data-seq="-1"]')?.remove();
     at("welcome").hidden = turns.children.length > 0 || thread !== "";
     message.value = text;
-    attached = tables;
-    showAttached();
+    putBack(tables);
     say(refused.detail);
     message.focus();
     return;
@@ -365,22 +304,6 @@ at("stop").addEventListener("click", async () => {
     doing.textContent = "The connection is lost; the reply goes on.";
   }
 });
-at("file").addEventListener("change", async (event) => {
-  for (const file of event.target.files) attached.push({ name: file.name, text: await file.text() });
-  event.target.value = "";
-  showAttached();
-});
-at("paste").addEventListener("click", () => {
-  at("pasting").hidden = !at("pasting").hidden;
-  if (!at("pasting").hidden) at("pasted").focus();
-});
-at("take-pasted").addEventListener("click", () => {
-  if (at("pasted").value.trim() !== "") attached.push({ name: "pasted table", text: at("pasted").value });
-  at("pasted").value = "";
-  at("pasting").hidden = true;
-  showAttached();
-  message.focus();
-});
 for (const button of document.querySelectorAll("[data-example]")) {
   button.addEventListener("click", () => {
     message.value = button.dataset.example;
@@ -407,4 +330,5 @@ async function start() {
 document.addEventListener("chat-news", (event) => {
   if (!busy && event.detail.includes(thread)) sync();
 });
+at("send").disabled = false; // from now on a form that is sent is ours, not the browser's
 start();

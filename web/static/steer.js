@@ -1,6 +1,7 @@
 // Steering a living call: fills every <div id="steer" data-call="..."> of a page, also those that come later or
 // change their call. Everything that was said or typed by anybody enters as text, never as markup.
 
+import { asked, el, fresh, sure } from "/static/steer_dom.js";
 import { Listener, Microphone } from "/static/voice.js";
 
 const LOOK_MS = 2500;
@@ -8,54 +9,6 @@ const WAIT_MS = 300;
 const LINE_WORDS = { open: "The line is open.", taken: "A person has taken over: the agent only listens.", muted: "The agent is muted: it hears and is not heard.", held: "On hold: callee and agent do not hear each other." };
 
 const panels = new Map(); // slot -> Panel
-
-// --- small things --------------------------------------------------------------------------------------------
-export function el(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name in made && name !== "list") made[name] = value;
-    else made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
-const fresh = () => (crypto.randomUUID ? crypto.randomUUID() : [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join(""));
-
-// A request that got no answer is sent again as it was: orders carry an id, so it stays one order.
-async function sent(path, options) {
-  for (let again = 0; ; again += 1) {
-    try {
-      return await fetch(path, options);
-    } catch {
-      if (again === 3) throw new Error("OpenDeep does not answer. Whether the order was taken is not known: see the list below once the connection is back.");
-      await new Promise((resolve) => setTimeout(resolve, 400 * 2 ** again));
-    }
-  }
-}
-
-async function asked(path, options) {
-  const answer = await sent(path, options);
-  if (answer.status === 401) location.assign(`/sign-in?following=${encodeURIComponent(location.pathname + location.search)}`);
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(body.detail ?? body.message ?? `The server answered ${answer.status}.`), { status: answer.status });
-  return body;
-}
-
-// Ask once before what cannot be taken back. Resolves to true or false.
-function sure(question, yes) {
-  return new Promise((resolve) => {
-    const dialog = el("dialog", { className: "ask" });
-    const close = (answer) => { dialog.close(); dialog.remove(); resolve(answer); };
-    const no = el("button", { type: "button", className: "quiet", onclick: () => close(false) }, "Back");
-    dialog.append(el("p", {}, question), el("p", { className: "choices" }, no, el("button", { type: "button", onclick: () => close(true) }, yes)));
-    dialog.addEventListener("cancel", () => close(false));
-    document.body.append(dialog);
-    dialog.showModal();
-    no.focus();
-  });
-}
 
 // --- one panel -----------------------------------------------------------------------------------------------
 class Panel {
@@ -317,8 +270,6 @@ function fill() {
     }
   }
 }
-
-export const panelOf = (slot) => panels.get(slot);
 
 if (document.querySelector('link[href="/static/steer.css"]') === null) {
   document.head.append(el("link", { rel: "stylesheet", href: "/static/steer.css" }));
