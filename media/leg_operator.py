@@ -71,7 +71,7 @@ class LegOperator:
         self._since_ms = 0
         self._writer: LegSession | None = None
         self._lane: Lane | None = None
-        self._wrote = False
+        self._wrote = True  # nobody has spoken, so nothing is missing
 
     # --- what the leg calls -----------------------------------------------------------------------
     @property
@@ -156,6 +156,7 @@ class LegOperator:
             self._lane = None
         if not self._wrote and self._seat.spoke_ms:
             self._mark()
+            self._wrote = True  # the end of the call comes here again
 
     def _open_writer(self) -> None:
         """The second session, listening to the microphone alone."""

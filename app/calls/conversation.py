@@ -242,11 +242,11 @@ class Conversation:
         if report.action == "leave_message" and self._message.begin(again=self.state is TalkState.CLOSING):
             self._close_until = now + LIMIT_S
             return [self._say(self._message.instructions, instead=True)]
-        if self.state is not TalkState.TALKING:
-            return []
         match report.action:
             case "listen_only" | "wait" | "respond" | "wake":
                 self._silence.sleep(now, on=report.action in {"listen_only", "wait"})
+                return []
+            case _ if self.state is not TalkState.TALKING:
                 return []
             case "say_identity":
                 return [self._say(SAY_IDENTITY, instead=True)]

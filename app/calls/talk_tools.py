@@ -236,7 +236,7 @@ class TalkTools:
 
     def _answered(self, text: str) -> list[TalkEffect]:
         self.question.close()
-        if self._talk.state not in {TalkState.TALKING, TalkState.ASIDE}:
+        if self._talk.state not in {TalkState.TALKING, TalkState.ASIDE, TalkState.TAKEN}:
             return []
         told = (
             "Your own side answered your question. This is the answer, to be used within your rules; go on with "
@@ -249,6 +249,8 @@ class TalkTools:
             return []
         self.question.close()
         note = Note("feedback_unanswered", self.question.farewell or "the talk goes on")
+        if self._talk.state is TalkState.TAKEN:  # for later, when the agent goes on
+            return [note, self._tell(GO_ON_WITHOUT, respond=False)]
         if self._talk.state is not TalkState.TALKING:
             return [note]
         if self.question.farewell is None:

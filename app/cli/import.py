@@ -21,7 +21,7 @@ from app.domain.contacts.csv_text import BOM
 from app.domain.contacts.mapping import Column
 from app.domain.policy.pack import ConsentLevel, Purpose
 from app.domain.tenant import DEFAULT_TENANT_ID
-from app.errors import ValidationFailed
+from app.errors import ConflictError, ValidationFailed
 from app.store import audit
 from app.store.audit import Deed
 from app.store.contact_imports import ContactImport
@@ -125,7 +125,9 @@ def _wanted(settings: Settings, given: dict[str, object]) -> Wanted:
 
 
 async def bring(settings: Settings, wanted: Wanted) -> ImportAnswer:
-    """Carry the list through; one that is waiting already is gone on with."""
+    """Carry the list through; one that this command began before is gone on with. Raises ConflictError for one
+    that somebody else began: it is theirs to bring in or to cancel.
+    """
     clock, site = SystemClock(), load_site(settings)
     async with open_store(settings) as db:
         desk, importer = ImportDesk(db, clock, site), Importer(db, clock, site)
@@ -137,6 +139,11 @@ async def bring(settings: Settings, wanted: Wanted) -> ImportAnswer:
             options=wanted.options,
             by=ACTOR,
         )
+        if one.created_by != ACTOR:
+            raise ConflictError(
+                f"This list waits already as the import {one.id}, which was not begun here. Bring it in or cancel "
+                "it in the console, then run this again."
+            )
         one = await importer.finish(DEFAULT_TENANT_ID, one.id)
         if one.state == "review" and not one.problem and one.chosen != wanted.options:
             await desk.remap(DEFAULT_TENANT_ID, one.id, wanted.options.mapping, wanted.options)

@@ -113,7 +113,7 @@ def _recipient(row: ImportRow, now_ms: int) -> Recipient:
 
 def _consent(row: ImportRow, one: ContactImport, now_ms: int) -> NewConsent | None:
     options, evidence = one.chosen, row.contact.consent or one.chosen.consent_evidence
-    if options.consent_level == "none" or not evidence.strip():
+    if options.consent_level == "none" or row.contact.refuses or not evidence.strip():
         return None
     return NewConsent(
         number=row.number,

@@ -19,6 +19,7 @@ from app.store.db import Reader
 LISTED = "The number is on a do-not-call list."
 LISTED_ALREADY = "The number is on your do-not-call list already."
 WITHDRAWN = "The callee withdrew the consent."
+REFUSED = "The list says that there is no consent; none is stored."
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,15 +78,21 @@ def with_facts(verdict: Verdict, one: ContactImport, facts: Known) -> Verdict:
         verdict = verdict.worse("do_not_call", LISTED)
     if number in facts.withdrew and (options.purpose or options.consent_level != "none"):
         verdict = verdict.worse("withdrawn", WITHDRAWN)
+    if verdict.made.refuses:
+        return _with_known(verdict.worse("no_consent", REFUSED), one, facts)
     given = options.consent_level if verdict.made.consent or options.consent_evidence else "none"
     have = max(given, facts.consents.get(number, "none"), key=_rank)
     if _rank(have) < _rank(verdict.needs):
         told = f"A {options.purpose} call needs {verdict.needs} consent; there is no evidence of it."
         verdict = verdict.worse("no_consent", told)
-    if number in facts.contacts:
-        what = "it is left as it is" if options.skip_known else "what the list says is added to it"
-        verdict = verdict.worse("known", f"The contact is known already; {what}.")
-    return verdict
+    return _with_known(verdict, one, facts)
+
+
+def _with_known(verdict: Verdict, one: ContactImport, facts: Known) -> Verdict:
+    if verdict.number not in facts.contacts:
+        return verdict
+    what = "it is left as it is" if one.chosen.skip_known else "what the list says is added to it"
+    return verdict.worse("known", f"The contact is known already; {what}.")
 
 
 def with_verdict(row: ImportRow, verdict: Verdict) -> ImportRow:

@@ -13,7 +13,7 @@ from app.contacts.program import Job, Opened, Piece, Refused
 from app.domain.contacts.check import Verdict
 from app.domain.contacts.contact import Terms
 from app.domain.contacts.mapping import Column
-from app.errors import ValidationFailed
+from app.errors import AppError, ValidationFailed
 
 ROOT = Path(app.__file__).resolve().parents[1]
 """Where a child finds this very program."""
@@ -25,16 +25,30 @@ _VERDICTS = msgspec.json.Decoder(list[Verdict])
 
 
 async def read_list(kind: str, body: AsyncIterator[bytes]) -> AsyncGenerator[Opened | Piece]:
-    """What the list holds: first how it was read, then its rows. Raises ValidationFailed."""
+    """What the list holds: first how it was read, then its rows. Raises ValidationFailed, and what `body` raises,
+    both as they are and in no group; to be closed by whoever leaves it early.
+    """
+    wrong: list[Exception] = []
     async with _program("read", kind) as process:
         async with asyncio.TaskGroup() as group:
-            feeding = group.create_task(_feed(process, body))
-            while line := await _line(process):
-                told = _ANSWER.decode(line)
-                if isinstance(told, Refused):
-                    feeding.cancel()
-                    raise ValidationFailed(told.sentence)
-                yield told
+            feeding = group.create_task(_feed(process, body, wrong))
+            try:
+                while line := await _line(process):
+                    told = _ANSWER.decode(line)
+                    if isinstance(told, Refused):
+                        wrong.append(ValidationFailed(told.sentence))
+                        break
+                    if wrong:  # behind a body that broke off, what the program says is no row of the list
+                        break
+                    yield told
+            except GeneratorExit:  # the group would make a group of it, which nobody who closes expects
+                return
+            except (AppError, msgspec.MsgspecError) as error:
+                wrong.append(error)
+            finally:
+                feeding.cancel()
+        if wrong:
+            raise wrong[0]
         if await process.wait() != 0:
             raise ValidationFailed("The file cannot be read: it needs too much memory or time.")
 
@@ -89,17 +103,21 @@ async def _program(*arguments: str) -> AsyncGenerator[asyncio.subprocess.Process
         await process.communicate()  # closes the pipes, waits for the end
 
 
-async def _feed(process: asyncio.subprocess.Process, body: AsyncIterator[bytes]) -> None:
-    """The file to the program; one that stopped reading is not waited for."""
+async def _feed(process: asyncio.subprocess.Process, body: AsyncIterator[bytes], wrong: list[Exception]) -> None:
+    """The file to the program; one that stopped reading is not waited for. What goes wrong with the file is kept
+    in `wrong` and not raised: whoever reads the answers tells it.
+    """
     assert process.stdin is not None
     try:
         async for piece in body:
             process.stdin.write(piece)
             await process.stdin.drain()
-        process.stdin.close()
-        await process.stdin.wait_closed()
     except ConnectionError:
         return
+    except Exception as error:  # noqa: BLE001 - whoever reads the answers raises it
+        wrong.append(error)
+    finally:
+        process.stdin.close()  # the program ends when its input does
 
 
 async def _line(process: asyncio.subprocess.Process) -> bytes:

@@ -7,6 +7,7 @@ checking happen in programs of their own.
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import msgspec
 import structlog
@@ -56,7 +57,7 @@ class Importer:
             try:
                 while (one := await contact_imports.hold(self._db, self._clock.unix_ms())) is not None:
                     await self._carry(one)
-            except StoreError as error:
+            except AppError as error:
                 log.warning("imports wait", error=error.message)
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -117,25 +118,26 @@ class Importer:
         """Rows of the file into the store; the first rows say what the columns are."""
         names: tuple[str, ...] = ()
         seq = 0
-        async for told in read_list(one.kind, self._pieces(one.id)):
-            if isinstance(told, Opened):
-                one = msgspec.structs.replace(one, notes=msgspec.json.encode(told.notes).decode())
-                continue
-            rows = list(told.rows)
-            if not names:
-                heading = has_heading(rows[0][1])
-                width = len(rows[0][1]) if heading else max(len(cells) for _, cells in rows)
-                names = named(rows[0][1] if heading else (), width)
-                rows = rows[1:] if heading else rows
-                columns = proposed(names, [cells for _, cells in rows[:PROBED]])
-                one = msgspec.structs.replace(one, columns=msgspec.json.encode(columns).decode())
-            fresh = [_staged(one, seq + n, line, cells) for n, (line, cells) in enumerate(rows, 1)]
-            seq += len(rows)
-            if seq > one.rows_total:  # else it was stored before a restart
-                async with self._db.tx() as tx:
-                    one = msgspec.structs.replace(one, rows_total=seq)
-                    one = await contact_imports.step(tx, one, self._clock.unix_ms())
-                    await contact_rows.stage(tx, fresh)
+        async with aclosing(read_list(one.kind, self._pieces(one.id))) as answers:
+            async for told in answers:
+                if isinstance(told, Opened):
+                    one = msgspec.structs.replace(one, notes=msgspec.json.encode(told.notes).decode())
+                    continue
+                rows = list(told.rows)
+                if not names:
+                    heading = has_heading(rows[0][1])
+                    width = len(rows[0][1]) if heading else max(len(cells) for _, cells in rows)
+                    names = named(rows[0][1] if heading else (), width)
+                    rows = rows[1:] if heading else rows
+                    columns = proposed(names, [cells for _, cells in rows[:PROBED]])
+                    one = msgspec.structs.replace(one, columns=msgspec.json.encode(columns).decode())
+                fresh = [_staged(one, seq + n, line, cells) for n, (line, cells) in enumerate(rows, 1)]
+                seq += len(rows)
+                if seq > one.rows_total:  # else it was stored before a restart
+                    async with self._db.tx() as tx:
+                        one = msgspec.structs.replace(one, rows_total=seq)
+                        one = await contact_imports.step(tx, one, self._clock.unix_ms())
+                        await contact_rows.stage(tx, fresh)
         if seq == 0:
             raise ValidationFailed("The list has a heading and no rows." if names else "The file is empty.")
         await self._was_read(one)

@@ -101,7 +101,8 @@ def _fields(totals: Iterable[FieldTotal]) -> list[Number]:
     found: list[Number] = []
     for total in [one for one in totals if FIELD_NAME.fullmatch(one.name)][:MAX_FIELDS]:
         found.append(_count(f"with_{total.name}", f"recipients with {total.name.replace('_', ' ')}", total.count))
-        for at, (value, n) in enumerate(total.values[:MAX_VALUES], 1):
+        shared = [(value, n) for value, n in total.values if n > 1]  # one person's answer is no total
+        for at, (value, n) in enumerate(shared[:MAX_VALUES], 1):
             label = f"{total.name.replace('_', ' ')}: {value[:60]}"
             found.append(_count(f"with_{total.name}_{at}", label, n))
     return found

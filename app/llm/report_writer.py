@@ -100,7 +100,7 @@ def _taken(
 
 
 def case_text(campaign: str, numbers: Mapping[str, Number], talks: Sequence[Talk]) -> str:
-    """Campaign, numbers and talks as JSON, for the model. No telephone number and no name of a callee is in it."""
+    """Campaign, numbers and talks as JSON, for the model. Whom was called is not in it, but what was said."""
     case = {
         "campaign": campaign,
         "numbers": [{"name": one.name, "means": one.label, "value": one.text} for one in numbers.values()],

@@ -33,7 +33,8 @@ from app.store.lifecycle_turns import Turn
 
 log = structlog.get_logger()
 
-BATCH = 2
+BATCH = 1
+"""The lease covers one turn."""
 LEASE_MS = round((ASKS * 3 * (TIMEOUT_S + 10) + 60) * 1000)
 FIRST_LOOK_MS = 60_000
 """A process that has just started lets its calls settle first."""

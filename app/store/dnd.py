@@ -67,6 +67,7 @@ _BEGINS = f"""
         AND number >= :first AND number < :beyond AND number > :after
     ORDER BY number LIMIT :limit
 """  # noqa: S608 - a constant
+_OWN = f"SELECT {_COLUMNS} FROM dnd_list WHERE tenant_id = :tenant_id AND number = :number"  # noqa: S608
 _ONE = f"SELECT {_COLUMNS} FROM dnd_list WHERE tenant_id = :tenant_id AND id = :id"  # noqa: S608 - a constant
 
 
@@ -196,6 +197,14 @@ async def page(
 async def get(sql: Reader, tenant_id: str, entry_id: str) -> DoNotCall:
     """An entry of this tenant's own list. Raises NotFoundError."""
     row = await sql.one(_ONE, {"tenant_id": tenant_id, "id": entry_id})
+    if row is None:
+        raise NotFoundError("There is no such entry on your list.")
+    return _entry(row)
+
+
+async def own_entry(sql: Reader, tenant_id: str, number: str) -> DoNotCall:
+    """The entry of a number (E.164) on this tenant's own list. Raises NotFoundError."""
+    row = await sql.one(_OWN, {"tenant_id": tenant_id, "number": canonical(number)})
     if row is None:
         raise NotFoundError("There is no such entry on your list.")
     return _entry(row)

@@ -122,14 +122,16 @@ async def _call_again(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
     task = await tasks.get(tx, request.tenant_id, request.task_id)
     if task.state is not TaskState.WAITING_USER:
         return
+    made = await calls.of_task(tx, request.tenant_id, request.task_id)
     if request.call_id is None:  # a check-in question between calls: the task goes on at its own time
+        if any(one.answered_ms is not None and one.created_ms > request.created_ms for one in made):
+            return  # they talked since, so it waits for what came of that
         said = f"{request.answer!r:.300} was answered to the question about the task; it goes on."
         await tasks.save(
             tx, msgspec.structs.replace(after(task, TaskEvent.RETRY, now_ms), overall_conclusion=said)
         )
         return
-    last = (await calls.of_task(tx, request.tenant_id, request.task_id))[-1]
-    follows = await unanswered(tx, task, last, now_ms)
+    follows = await unanswered(tx, task, made[-1], now_ms)
     if follows is None or follows.event is not TaskEvent.RETRY:  # it waits for a person for another reason
         return
     due = msgspec.structs.replace(

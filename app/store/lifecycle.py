@@ -87,7 +87,7 @@ _SELECT = """
 """
 _NEWEST = f"""{_SELECT} AND (d.created_ms, d.id) < (:place_ms, :after_id)
     ORDER BY d.created_ms DESC, d.id DESC LIMIT :limit"""
-_OF_TASK = f"{_SELECT} AND d.task_id = :task_id ORDER BY d.created_ms, d.id LIMIT :limit"
+_OF_TASK = f"{_SELECT} AND d.task_id = :task_id ORDER BY d.created_ms DESC, d.id DESC LIMIT :limit"
 _GET = f"{_SELECT} AND d.id = :id"
 _PHASE = "SELECT phase FROM task_phases WHERE tenant_id = :tenant_id AND task_id = :task_id"
 _SET_PHASE = """

@@ -104,7 +104,8 @@ async def _known(
     blocks = _grouped(await fetch(_BLOCKS, params))
     outcomes = dict(await fetch(_OUTCOMES, params))
     judged = dict(await fetch(_JUDGED, params))
-    moved = dict(await fetch(_MOVED, params))
+    changes = [(task_id, msgspec.json.decode(change)) for task_id, change in await fetch(_MOVED, params)]
+    moved = {task_id: change for task_id, change in changes if change.get("change") == "reschedule"}
     phases = dict(await fetch(_PHASES, params))
     past = _grouped(await fetch(_PAST, recent))
     asked = Counter(row[0] for row in await fetch(_ASKED, recent))
@@ -127,15 +128,14 @@ async def _known(
     ]
 
 
-def _promised(task: CallTask, judged: str | None, moved: str | None) -> bool:
+def _promised(task: CallTask, judged: str | None, moved: dict[str, Any] | None) -> bool:
     """Whether the time the task waits for was named: by the callee on the last call, or by a person here."""
     if judged is not None and judged != "{}":
         decision = msgspec.json.decode(judged, type=Decision)
         wish = decision.outcome == "callback_requested" and decision.conclusion.retry_at_ms is not None
         if wish and decision.conclusion.retry_at_ms == task.next_action_time:
             return True
-    last: dict[str, Any] = msgspec.json.decode(moved) if moved is not None else {}
-    return last.get("change") == "reschedule" and last.get("at_ms") == task.next_action_time
+    return moved is not None and moved.get("at_ms") == task.next_action_time
 
 
 def _past(rows: Sequence[Row], *, asked: bool, now_ms: int) -> Past:

@@ -10,10 +10,13 @@ import msgspec
 
 from app.domain.webhook import Event, Kind
 from app.ids import new_id
-from app.store.db import Reader, SqlValue, Tx
+from app.store.db import SqlValue, Tx
 from app.store.rows import to_params, with_values
 
-_WHO = "SELECT id, kinds FROM webhook_endpoints WHERE tenant_id = :tenant_id AND state = 'active' ORDER BY id"
+_WHO = """
+    SELECT id, kinds FROM webhook_endpoints WHERE tenant_id = :tenant_id AND state = 'active' ORDER BY id
+    FOR KEY SHARE
+"""  # one that is deleted before its delivery is written would take the fact's transaction along
 _CALL = """
     SELECT c.id, c.task_id, t.campaign_id, c.agent_id, c.direction, c.attempt_number, c.number_requested, c.state,
         c.outcome, c.ended_by, c.hangup_cause, c.answered_by, c.created_ms, c.dialing_ms, c.ringing_ms,
@@ -52,9 +55,9 @@ _DELIVERY = """
 """
 
 
-async def wanted_by(sql: Reader, tenant_id: str, kind: Kind) -> list[str]:
-    """Endpoints that want to hear of it."""
-    rows = await sql.fetch(_WHO, {"tenant_id": tenant_id})
+async def wanted_by(tx: Tx, tenant_id: str, kind: Kind) -> list[str]:
+    """Endpoints that want to hear of it; they stay until the transaction ends."""
+    rows = await tx.fetch(_WHO, {"tenant_id": tenant_id})
     return [row[0] for row in rows if kind in msgspec.json.decode(row[1], type=tuple[str, ...])]
 
 

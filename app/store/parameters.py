@@ -1,9 +1,10 @@
 """SQL as the store writes it, made into what a driver takes: `:name` parameters and locking clauses. Pure.
 
 The store writes one text for both databases. PostgreSQL gets `$1, $2, ...` for `:name`, each name once; SQLite
-gets the text without `FOR UPDATE ...`, since its one writer locks everything. Quotes, comments, dollar quotes and
-casts (`::`) are left as they are. `:name IS NULL` says nothing about the type of `name`, so PostgreSQL gets a text
-parameter of its own for it; and as units are in our names, `:..._ms` is a bigint: two of them can be added.
+gets the text without `FOR UPDATE ...` or `FOR KEY SHARE`, since its one writer locks everything. Quotes, comments,
+dollar quotes and casts (`::`) are left as they are. `:name IS NULL` says nothing about the type of `name`, so
+PostgreSQL gets a text parameter of its own for it; and as units are in our names, `:..._ms` is a bigint: two of
+them can be added.
 """
 
 import re
@@ -17,7 +18,7 @@ _TOKEN = re.compile(
               | (?<![\w$])\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?\$(?P=tag)\$
               | :: )
     | :(?P<name>[A-Za-z_]\w*)(?P<null>(?=\s+IS\s+(?:NOT\s+)?NULL\b))?
-    | (?P<lock>\bFOR\s+UPDATE\b(?:\s+OF\s+\w+)?(?:\s+SKIP\s+LOCKED\b)?)
+    | (?P<lock>\bFOR\s+(?:UPDATE|KEY\s+SHARE)\b(?:\s+OF\s+\w+)?(?:\s+SKIP\s+LOCKED\b)?)
     | (?P<position>(?<![\w$])\$\d+)
     | (?P<open> ' | " | /\* )
     """,

@@ -127,6 +127,10 @@ _TOTALS = """
     JOIN result_values v ON v.tenant_id = :tenant_id AND v.agent_id = k.agent_id AND v.number = k.number
     GROUP BY v.field, v.value ORDER BY v.field, n DESC, v.value
 """
+_PUT_OUTCOME = """
+    UPDATE results SET outcome = :outcome
+    WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND number = :number
+"""
 _COUNT = (
     "SELECT count(*) FROM (SELECT 1 AS one FROM results r WHERE r.tenant_id = :tenant_id $which LIMIT :limit) k"
 )
@@ -145,9 +149,14 @@ async def note(
 ) -> None:
     """Take values of a call down. `replaces` False: those of the same call that are there stay."""
     row = await tx.one(_TASK, {"tenant_id": tenant_id, "task_id": task_id})
-    if row is None or not values:
+    if row is None:
         return
     agent_id, number, campaign_id = row
+    if not values:
+        if outcome:  # nothing new was found out, but what came of it is news
+            who = {"tenant_id": tenant_id, "agent_id": agent_id, "number": number, "outcome": outcome}
+            await tx.execute(_PUT_OUTCOME, who)
+        return
     result = Result(
         tenant_id=tenant_id,
         agent_id=agent_id,

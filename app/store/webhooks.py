@@ -156,7 +156,9 @@ async def hold(sql: Writer, now_ms: int, limit: int) -> list[Endpoint]:
 
 
 async def go_on(sql: Writer, endpoint: Endpoint, until_ms: int) -> bool:
-    """Hold it longer, or (0) let it go. False: another engine holds it now."""
+    """Hold it longer, or (a moment that is over) let it go; whoever was let go first is held first. False: another
+    engine holds it now.
+    """
     params = {"id": endpoint.id, "sender": endpoint.sender, "until_ms": until_ms}
     return await sql.execute(_GO_ON, params) == 1
 

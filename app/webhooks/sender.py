@@ -77,7 +77,8 @@ class Sender:
         """What is due of one endpoint, one after the other."""
         try:
             await self.send_due(endpoint)
-            await webhooks.go_on(self._db, endpoint, 0)
+            # When it was served orders the next round: slow ones that came first would else come first for ever.
+            await webhooks.go_on(self._db, endpoint, self._clock.unix_ms() - 1)
         except StoreError as error:
             log.warning("webhook waits", endpoint_id=endpoint.id, error=error.message)
         except Exception:  # one endpoint must not end the engine; its lease runs out by itself

@@ -30,4 +30,4 @@ def test_hostile_text_is_shown_as_text(browser: Browser, hostile_console: str, s
         visits = visit_all(page, urljoin(hostile_console, "/"), axe=False, narrow=False)
     showing = [one.path for one in visits if "<script>document.title='XSS'</script>" in one.text]
     print("hostile text is shown on", *showing)
-    assert showing
+    assert {"/", "/calls", "/calls/{id}", "/campaigns", "/campaigns/{id}", "/tasks", "/tasks/{id}"} <= set(showing)

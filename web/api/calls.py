@@ -23,7 +23,7 @@ from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in
 from web.call_page.audio import audio_response
 from web.call_page.facts import read_call, read_facts
-from web.call_page.listing import number_pattern
+from web.call_page.listing import may_search_words, number_pattern
 from web.call_page.recorded import Part, Recordings
 from web.view import ENDED_BY_WORDS, OUTCOME_WORDS
 
@@ -91,6 +91,7 @@ def call_api(db: Database, files: Recordings) -> list[HTTPRouteHandler]:
             until_ms=until_ms,
             text=text,
             number=number_pattern(text, full=person.may(Permission.SEE_NUMBERS)),
+            in_words=may_search_words(text, full=person.may(Permission.SEE_NUMBERS)),
         )
         after = None if at.after is None else Place(int(at.after[0]), str(at.after[1]))
         found = await call_lists.page(db, person.tenant_id, wanted, after=after, limit=at.limit)

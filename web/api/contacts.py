@@ -16,7 +16,7 @@ from web.api.once import Once
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in
 from web.contacts.page import ContactPages
-from web.contacts.view import ImportCard, import_card
+from web.contacts.view import ImportCard, import_card, variables
 from web.view import shown_number
 
 Asked = Request[object, object, State]
@@ -127,7 +127,7 @@ def view(person: Person, contact: Contact) -> ContactView:
         language=contact.language,
         kind=contact.kind,
         region=contact.region,
-        variables=msgspec.json.decode(contact.variables, type=dict[str, str]),
+        variables=variables(person, contact),
         import_id=contact.import_id,
         created_ms=contact.created_ms,
         updated_ms=contact.updated_ms,

@@ -1,6 +1,6 @@
 """`/api/v1/webhooks`: who is told of what, and what became of each message."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
@@ -26,7 +26,15 @@ class WebhookBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     url: Annotated[str, msgspec.Meta(max_length=2048)]
     kinds: list[str]
     show_numbers: bool = False
-    state: str = "active"
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to and of what; what is not said of numbers and of the state stays as it is."""
+
+    url: Annotated[str, msgspec.Meta(max_length=2048)]
+    kinds: list[str]
+    show_numbers: bool | None = None
+    state: Literal["active", "disabled"] | None = None
 
 
 class Queued(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,14 +94,13 @@ def _writing(deeds: WebhookDeeds, once: Once) -> list[HTTPRouteHandler]:
         return await once.do(request, deed)
 
     @patch("/webhooks/{webhook_id:str}", opt=may)
-    async def change_webhook(request: Asked, webhook_id: FromPath[str], data: JSONBody[WebhookBody]) -> Webhook:
-        """Change where to and of what; `state` is active or disabled."""
+    async def change_webhook(request: Asked, webhook_id: FromPath[str], data: JSONBody[WebhookChange]) -> Webhook:
+        """Change where to and of what; `state` and `show_numbers` stay as they are unless they are given."""
         async with deeds.db.tx() as tx:
-            await webhooks.get(tx, signed_in(request).tenant_id, checked(webhook_id))
-            endpoint = await deeds.change(
-                tx, request, webhook_id, data.url, data.kinds, show_numbers=data.show_numbers
-            )
-            if data.state != endpoint.state:
+            before = await webhooks.locked(tx, signed_in(request).tenant_id, checked(webhook_id))
+            show = before.show_numbers if data.show_numbers is None else data.show_numbers
+            endpoint = await deeds.change(tx, request, webhook_id, data.url, data.kinds, show_numbers=show)
+            if data.state is not None and data.state != endpoint.state:
                 endpoint = await deeds.switch(tx, request, webhook_id, on=data.state == "active")
         return webhook(endpoint, deeds.clock.unix_ms())
 

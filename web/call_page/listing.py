@@ -107,8 +107,14 @@ def read(query: Query, person: Person) -> Read:
         until_ms=max(0, until_ms),
         text=text,
         number=number_pattern(text, full=person.may(Permission.SEE_NUMBERS)),
+        in_words=may_search_words(text, full=person.may(Permission.SEE_NUMBERS)),
     )
     return Read(wanted=wanted, after=place(query.after), ignored=tuple(ignored))
+
+
+def may_search_words(text: str, *, full: bool) -> bool:
+    """Digits that are masked in what was said must not be found by trying, either."""
+    return full or sum(sign.isdigit() for sign in text) <= 2
 
 
 def number_pattern(text: str, *, full: bool) -> str:

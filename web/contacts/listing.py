@@ -30,7 +30,9 @@ class DoNotCallDesk:
         self._region = settings.default_region
 
     async def add(self, tx: Tx, request: Asked, number: str, reason: str) -> tuple[DoNotCall, list[str]]:
-        """List a number; with it the tasks that were taken off the queue. The first thing in its transaction."""
+        """List a number; answers its entry, which may be older, and the tasks that were taken off the queue. The
+        first thing in its transaction.
+        """
         person, now_ms = signed_in(request), self._clock.unix_ms()
         entry = DoNotCall(
             id=new_id(now_ms),
@@ -41,8 +43,10 @@ class DoNotCallDesk:
             created_ms=now_ms,
         )
         stopped = await dnd.add(tx, entry, now_ms)
-        await self._write(tx, request, "dnc_added", entry, entry.reason)
-        return entry, stopped
+        stored = await dnd.own_entry(tx, person.tenant_id, entry.number)
+        if stored.id == entry.id:
+            await self._write(tx, request, "dnc_added", entry, entry.reason)
+        return stored, stopped
 
     async def remove(self, tx: Tx, request: Asked, entry_id: str, reason: str) -> DoNotCall:
         """Take an entry off, with a reason that is written down beside what it said. Raises NotFoundError, for

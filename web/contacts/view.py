@@ -1,10 +1,13 @@
 """Pure: contacts, imports and do-not-call entries as pages show them; numbers masked for who may not see them."""
 
+import re
+
 import msgspec
 
 from app.domain.contacts.contact import Contact
 from app.domain.contacts.mapping import MEANINGS, Column
-from app.domain.people import Person
+from app.domain.number import mask_number
+from app.domain.people import Permission, Person
 from app.store.contact_imports import RUNNING, TOLD, ContactImport
 from app.store.contact_rows import ImportRow
 from app.store.dnd import DoNotCall
@@ -44,6 +47,7 @@ MEANING_WORDS = {
     "variable": "Keep as a variable",
     "leave_out": "Leave out",
 }
+_LIKE_NUMBER = re.compile(r"\+?\(?\d[\d \t\u00a0()./-]{5,}\d")
 SOURCE_WORDS = {"operator": "entered by hand", "callee": "said on a call", "import": "from a list"}
 
 
@@ -117,9 +121,23 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+def variables(person: Person, contact: Contact) -> dict[str, str]:
+    """What a list said besides; what looks like a telephone number is masked for who may not see numbers."""
+    told = msgspec.json.decode(contact.variables, type=dict[str, str])
+    if person.may(Permission.SEE_NUMBERS):
+        return told
+    return {name: _LIKE_NUMBER.sub(_masked, text) for name, text in told.items()}
+
+
+def _masked(match: re.Match[str]) -> str:
+    """A number however it is spelled, or several in a row; what has fewer digits is none."""
+    digits = re.sub(r"\D", "", match[0])
+    return mask_number(f"+{digits}" if match[0].startswith("+") else digits) if len(digits) >= 7 else match[0]
+
+
 def contact_line(person: Person, contact: Contact) -> ContactLine:
     """A contact."""
-    told = msgspec.json.decode(contact.variables, type=dict[str, str])
+    told = variables(person, contact)
     return ContactLine(
         id=contact.id,
         number=shown_number(person, contact.number),

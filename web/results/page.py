@@ -154,8 +154,10 @@ def key_of(row: ResultRow) -> Key:
     return row.result.updated_ms, row.result.task_id
 
 
-def read_filter(agent: str, campaign: str, number: str) -> Filter:
+def read_filter(agent: str, campaign: str, number: str, *, full_numbers: bool) -> Filter:
     """The filter of an address. Raises ValidationFailed."""
+    if number.strip() and not full_numbers:
+        raise ValidationFailed("Your role sees numbers masked, so it cannot filter by one.")
     for name, value in (("agent", agent), ("campaign", campaign)):
         if value and not is_id(value):
             raise ValidationFailed(f"There is no such {name}.")

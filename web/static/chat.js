@@ -93,6 +93,7 @@ function take(event) {
       adopt(event.conversation_id);
       break;
     case "taken":
+    case "reply": // the answer to a message that was sent twice has no "taken"
       sessionStorage.removeItem(storage("pending"));
       break;
     case "text":
@@ -164,7 +165,11 @@ function listFirst(words) {
 async function deliver(body) {
   say("");
   begin("The assistant is reading…");
-  sessionStorage.setItem(storage("pending"), JSON.stringify(body));
+  try {
+    sessionStorage.setItem(storage("pending"), JSON.stringify(body));
+  } catch {
+    sessionStorage.removeItem(storage("pending")); // too large to be kept over a reload; it is sent all the same
+  }
   for (let failures = 0; ; failures += 1) {
     let answer;
     try {
@@ -311,7 +316,10 @@ for (const button of document.querySelectorAll("[data-example]")) {
   });
 }
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && !busy && thread !== "") settle();
+  if (document.hidden || busy || thread === "") return;
+  sync().then((view) => {
+    if (!busy && view?.answering) settle();
+  });
 });
 
 // --- at the beginning -----------------------------------------------------------------------------------------

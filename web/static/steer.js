@@ -158,8 +158,9 @@ class Panel {
     this.spoken.textContent = "Asking for the microphone…";
     try {
       const hello = await mic.start();
+      if (callId !== this.callId || mic.over) return; // another call was chosen while the browser asked
       this.spoken.textContent = "Taking over…";
-      const done = await this.order("take_over", { mic: hello.mic });
+      const done = await this.order("take_over", { mic: hello.mic }, callId);
       if (done?.state !== "done") {
         mic.end(done?.result ?? "The call was not taken over.");
         return;
@@ -176,8 +177,9 @@ class Panel {
   }
 
   async handBack() {
+    const mic = this.mic;
     const done = await this.order("hand_back");
-    if (done?.state === "done") this.mic?.end("The agent has the call again.");
+    if (done?.state === "done") mic?.end("The agent has the call again.");
   }
 
   spoke(mic, state) {
@@ -194,8 +196,8 @@ class Panel {
   }
 
   // --- orders ---
-  async order(kind, payload = {}) {
-    const callId = this.callId;
+  // `callId`: the call that was shown when the operator decided; another one may be chosen before they confirm.
+  async order(kind, payload = {}, callId = this.callId) {
     this.trouble.hidden = true;
     const body = JSON.stringify({ id: fresh(), kind, payload });
     const path = `/calls/${encodeURIComponent(callId)}/commands`;
@@ -233,19 +235,22 @@ class Panel {
 
   async transfer(event) {
     event.preventDefault();
+    const callId = this.callId;
     const target = this.target.value;
-    if (target !== "" && (await sure(`Hand the callee over to ${target}?`, "Transfer"))) await this.order("transfer", { target });
+    if (target !== "" && (await sure(`Hand the callee over to ${target}?`, "Transfer"))) await this.order("transfer", { target }, callId);
   }
 
   async again(event) {
     event.preventDefault();
+    const callId = this.callId;
     const wished = this.wished.value === "" ? null : new Date(this.wished.value).getTime();
-    if (await sure("The agent says that it will call again, and hangs up.", "End and call again")) await this.order("reschedule_call_trigger_analysis", { wished_ms: wished });
+    if (await sure("The agent says that it will call again, and hangs up.", "End and call again")) await this.order("reschedule_call_trigger_analysis", { wished_ms: wished }, callId);
   }
 
   async end(polite) {
+    const callId = this.callId;
     const question = polite ? "The agent says goodbye and hangs up." : "The line is cut at once, without a goodbye.";
-    if (await sure(question, "Hang up")) await this.order("end_call", { polite });
+    if (await sure(question, "Hang up")) await this.order("end_call", { polite }, callId);
   }
 }
 

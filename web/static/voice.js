@@ -48,6 +48,13 @@ async function sound() {
   return context;
 }
 
+// Whoever has stopped while the browser was still opening something does not get it: it is closed again.
+function unlessOver(owner, release) {
+  if (!owner.over) return;
+  release();
+  throw new Error("It was stopped before it began.");
+}
+
 // --- listening ------------------------------------------------------------------------------------------------
 // `told(state)` hears { on, why, loudest: [callee, agent], lost }.
 export class Listener {
@@ -62,6 +69,7 @@ export class Listener {
 
   async start() {
     this.context = await sound();
+    unlessOver(this, () => this.context.close());
     const node = new AudioWorkletNode(this.context, "listener", { numberOfInputs: 0, outputChannelCount: [2] });
     node.connect(this.context.destination);
     node.port.onmessage = ({ data }) => this.told({ on: true, loudest: data.loudest, waiting: data.waiting, lost: this.lost });
@@ -120,8 +128,11 @@ export class Microphone {
     } catch (problem) {
       throw new Error(REFUSED[problem.name] ?? `The microphone cannot be used: ${problem.message}`);
     }
+    unlessOver(this, () => this.stream.getTracks().forEach((track) => track.stop()));
     this.context = await sound();
+    unlessOver(this, () => this.context.close());
     const hello = await this.connect();
+    unlessOver(this, () => this.socket.close());
     const node = new AudioWorkletNode(this.context, "microphone", { numberOfOutputs: 0 });
     this.context.createMediaStreamSource(this.stream).connect(node);
     node.port.onmessage = ({ data }) => {

@@ -19,8 +19,10 @@ from app.store.db import Database, Tx
 from web.steer.panel import Order, Panel, order_of, panel
 
 MAX_BODY = 16_384
-OPERATOR = ("operator_joined", "operator_left")
-"""What the media worker reports of an operator, see `media.report_types`."""
+OPERATOR = ("operator_joined", "operator_left", "adopted")
+"""What the media worker reports of an operator, see `media.report_types`; a control process that adopts a call
+gives it back to the agent, see `app.calls.conversation`.
+"""
 _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 

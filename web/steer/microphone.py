@@ -22,6 +22,8 @@ from web.steer.sockets import CallSockets, Socket
 MOST_AHEAD_MS = 2_000
 """A browser that sends faster than anybody speaks loses what is too much."""
 BYTES_PER_MS = FRAME_BYTES // 20
+LEAST_MS = 10
+"""A piece counts for at least this much: each one is a signed message to the engine, however short it is."""
 TOO_LONG = 4413
 
 
@@ -39,7 +41,7 @@ class Pace:
 
     def allows(self, size: int, now_ms: float) -> bool:
         """Count a piece, or refuse it."""
-        until_ms = max(self._spoken_until_ms, now_ms - MOST_AHEAD_MS) + size / BYTES_PER_MS
+        until_ms = max(self._spoken_until_ms, now_ms - MOST_AHEAD_MS) + max(size / BYTES_PER_MS, LEAST_MS)
         if until_ms > now_ms + MOST_AHEAD_MS:
             return False
         self._spoken_until_ms = until_ms

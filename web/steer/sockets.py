@@ -9,7 +9,7 @@ from litestar.datastructures import State
 from app.clock import Clock
 from app.domain.call import CallState
 from app.domain.people import Person
-from app.errors import NotFoundError
+from app.errors import NotFoundError, StoreError
 from app.ids import is_id
 from app.store import audit, calls
 from app.store.audit import Deed
@@ -48,12 +48,16 @@ class CallSockets:
         while True:
             await asyncio.sleep(LOOK_S)
             looks += 1
-            if looks * LOOK_S >= STILL_THERE_S:
-                looks = 0
-                if not await self._still_in(socket):
-                    await socket.close(code=SIGNED_OUT, reason="signed out")
-                    return
-            if await self._refusal(person, call_id) is not None:
+            try:
+                if looks * LOOK_S >= STILL_THERE_S:
+                    if not await self._still_in(socket):
+                        await socket.close(code=SIGNED_OUT, reason="signed out")
+                        return
+                    looks = 0
+                over = await self._refusal(person, call_id) is not None
+            except StoreError:  # a short trouble of the store must not cut a voice off: the next look tells
+                continue
+            if over:
                 await socket.close(code=NOT_ALIVE, reason="the call is over")
                 return
 

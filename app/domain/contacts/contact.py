@@ -41,6 +41,12 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     updated_ms: int
 
 
+NO_WORDS = frozenset(
+    {"no", "n", "not", "none", "false", "f", "0", "nein", "nicht", "kein", "keine", "non", "faux", "falsch"}
+)
+"""A cell that says nothing but this is no evidence of consent, as a column of yes and no has it."""
+
+
 class Made(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a row says of a contact, read. `consent` is the evidence that stands in the row."""
 
@@ -53,6 +59,11 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     preferences: str = ""
     consent: str = ""
     variables: dict[str, str] = {}
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the row's cell about consent says that there is none; then no other evidence counts either."""
+        return self.consent.strip(" .!").casefold() in NO_WORDS
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

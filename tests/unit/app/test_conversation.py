@@ -305,3 +305,22 @@ def test_a_function_called_before_the_answer_does_nothing(name: str, arguments: 
     assert "has not answered yet" in outputs(effects)[0].output
     assert not [effect for effect in effects if isinstance(effect, WantHangUp | PressKeys)]
     assert talk.state is TalkState.WAITING
+
+
+@pytest.mark.parametrize(
+    ("before", "during", "asks"),
+    [
+        ("wait", "wake", True),
+        ("listen_only", "respond", True),
+        ("wake", "wait", False),
+        ("respond", "listen_only", False),
+    ],
+)
+def test_who_is_there_while_a_person_has_the_call_counts_after_it(before: str, during: str, asks: bool) -> None:
+    talk = talking(no_input_s=5.0)
+    treated = {**WHO, "reason": "", "mark_number": None, "audio_ms": 1}
+    talk.handle(media.AnswerTreatment(**treated, action=before), 100.5)  # type: ignore[arg-type]
+    talk.operator.take("mic", 101.0)
+    assert talk.handle(media.AnswerTreatment(**treated, action=during), 102.0) == []  # type: ignore[arg-type]
+    talk.handle(media.OperatorLeft(**WHO, why="handed_back", spoke_ms=100), 103.0)
+    assert (said(talk.tick(109.0)) == [ASK_IF_PRESENT]) is asks

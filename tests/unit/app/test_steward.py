@@ -14,6 +14,7 @@ from app.clock import ManualClock
 from app.config import Settings
 from app.domain.lifecycle.model import Action
 from app.domain.task import CallTask, TaskState
+from app.domain.task_change import Reschedule, SetPriority
 from app.errors import ConflictError, NotFoundError
 from app.llm.connect import text_model
 from app.llm.steward import FIRST_LOOK_MS, LEASE_MS, Steward
@@ -24,6 +25,7 @@ from app.sim.text.steward import CarefulSteward, ObedientSteward
 from app.store import (
     attempts,
     budgets,
+    callbacks,
     feedback,
     leases,
     lifecycle,
@@ -39,7 +41,7 @@ from tests.unit.app.call_world import START, settings
 from tests.unit.app.conftest import Opener
 from tests.unit.app.lifecycle_world import HOUR_MS, NOON, wants
 from tests.unit.app.store_world import LEASE_MS as CALL_LEASE_MS
-from tests.unit.app.store_world import NOW, SITE, TENANT, add_agent, new_call, new_task
+from tests.unit.app.store_world import NOW, SITE, TENANT, add_agent, ended, new_call, new_task
 from tests.unit.app.test_analyst import no_pause
 
 pytestmark = pytest.mark.anyio
@@ -191,6 +193,41 @@ async def test_an_answered_question_lets_the_task_go_on_and_is_not_undone(world:
     ), "it goes on at its own time"
     with pytest.raises(ConflictError):
         await world.undo(one.id)
+
+
+async def test_an_answer_does_not_release_what_waits_for_another_reason_by_now(world: World) -> None:
+    """They called back and talked after the question was asked; what came of that waits for a person too."""
+    task = await world.add()
+    world.thinks(says(("T1", Action.ASK_USER, {})))
+    await world.round()
+    (one,) = await world.decided()
+    assert one.question_id is not None
+    async with world.db.tx() as tx:
+        waiting = await tasks.get(tx, TENANT, task.id)
+        later = world.now_ms + 1_000
+        back = await callbacks.begin(tx, waiting, new_call(waiting, caller_channel="c"), later + 9_000, later)
+        assert back is not None
+        over = ended(back.call, "completed", answered_ms=later, ended_ms=later + 10)
+        await attempts.finish_call(tx, TENANT, over, later + 10)
+    why = "Read the transcript and decide."
+    free = {"lease_owner": None, "lease_until": None}
+    await world.put(task, state=TaskState.WAITING_USER, overall_conclusion=why, **free)
+    async with world.db.tx() as tx:
+        await feedback.answer(tx, TENANT, one.question_id, "Yes", by=None, now_ms=later + 20)
+    now = await world.task(task)
+    assert (now.state, now.overall_conclusion) == (TaskState.WAITING_USER, why)
+
+
+async def test_a_time_that_a_person_named_is_kept_whatever_they_change_afterwards(world: World) -> None:
+    task = await world.add()
+    at_ms = task.next_action_time + HOUR_MS
+    for change in (Reschedule(at_ms=at_ms), SetPriority(priority=90)):
+        async with world.db.tx() as tx:
+            await task_changes.apply(tx, TENANT, task.id, change, by="user:a", now_ms=world.now_ms)
+    world.thinks(says(("T1", Action.MOVE, {})))
+    await world.round()
+    assert await world.decided() == []
+    assert (await world.task(task)).next_action_time == at_ms
 
 
 async def test_what_was_called_since_is_not_undone_and_says_why(world: World) -> None:

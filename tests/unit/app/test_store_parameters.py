@@ -82,4 +82,5 @@ def test_sqlite_reads_no_locking_clause() -> None:
     sql = "SELECT 'FOR UPDATE' FROM t JOIN u FOR UPDATE OF t SKIP LOCKED"
     assert without_locks(sql) == "SELECT 'FOR UPDATE' FROM t JOIN u "
     assert without_locks("SELECT 1 for update") == "SELECT 1 "
+    assert without_locks("SELECT 'FOR KEY SHARE' FROM t\nFOR key  SHARE") == "SELECT 'FOR KEY SHARE' FROM t\n"
     assert positional(sql).text == sql

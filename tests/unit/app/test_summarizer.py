@@ -153,9 +153,11 @@ async def test_one_that_goes_on_lying_is_not_printed(world: World, seed: int) ->
     await world.summarizer.look()
     (report,) = await world.reports(made)
     assert (report.written_by, report.asked) == ("code", 3)
-    for lie in ("97", "4,012", "delighted", "best call", "example.org", "invented"):
-        assert lie not in report.words
     assert report.read_words is not None
+    said = " ".join([report.read_words.headline, report.read_words.summary, *report.read_words.findings])
+    assert "97" not in said, "ids in links may have these digits"
+    for lie in ("4,012", "delighted", "best call", "example.org", "invented"):
+        assert lie not in report.words
     assert report.read_words.quotes, "what the analysis has proven may be quoted"
     assert report.cost_micro_usd, "answers that were no use were paid for"
 

@@ -29,6 +29,7 @@ from app.calls.talk_model import (
     TalkEffect,
     TalkLimits,
     TalkState,
+    Told,
     ToMedia,
     WantHangUp,
 )
@@ -221,6 +222,18 @@ def test_an_answer_of_the_last_moment_counts() -> None:
     assert talk.tick(131.0) == [GiveUpAsking()]
     assert told(talk.handle(PeopleAnswered("Yes"), 131.1))
     assert not talk.tools.question.is_open
+
+
+@pytest.mark.parametrize("rule", ["go_on", "close"])
+@pytest.mark.parametrize(("came", "words"), [(PeopleAnswered("Yes"), "Yes"), (NobodyAnswered(), GO_ON_WITHOUT)])
+def test_what_comes_while_a_person_has_the_call_is_told_and_not_spoken(rule: str, came: Told, words: str) -> None:
+    talk = asked(unanswered=rule)
+    talk.operator.take("mic", 101.0)
+    effects = talk.handle(came, 102.0)
+    (command,) = [one.command for one in effects if isinstance(one, ToMedia)]
+    assert isinstance(command, media.InjectText)
+    assert (words in command.text, command.respond) == (True, False)
+    assert talk.state is TalkState.TAKEN
 
 
 # --- another time, no more calls, errands ------------------------------------------------------------------------

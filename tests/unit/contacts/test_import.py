@@ -264,3 +264,24 @@ async def test_names_are_found_by_words_and_pages_follow(world: ImportWorld) -> 
     assert len(seen) == len(set(seen)) == 80
     assert len((await contacts.search(world.db, TENANT, "+1202555010")).contacts) == 10
     assert (await contacts.search(world.db, TENANT, "%_")).contacts == ()
+
+
+@pytest.mark.parametrize(
+    ("cell", "issue", "evidence"),
+    [(cell, "no_consent", None) for cell in ("No", "N", "no.", "false", "FALSE", "0", "nein", "Non")]
+    + [("", "", "the fair"), ("Yes", "", "Yes"), ("form 0", "", "form 0"), ("Nora's form", "", "Nora's form")],
+)
+async def test_a_row_that_says_no_gives_no_consent(
+    world: ImportWorld, cell: str, issue: str, evidence: str | None
+) -> None:
+    one = await world.checked(
+        f"Phone;Agreed\n+12025550123;{cell}\n",
+        purpose="marketing",
+        consent_level="written",
+        consent_evidence="the fair",
+        mapping=(("Agreed", "consent"),),
+    )
+    assert await issues(world, one) == [("ready", issue)]
+    await world.brought(one)
+    given = await consents.of_callee(world.db, TENANT, "+12025550123", "marketing")
+    assert (given and given.evidence.partition(" (list")[0]) == evidence

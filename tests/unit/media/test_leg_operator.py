@@ -137,6 +137,9 @@ async def test_without_a_second_session_the_operator_is_heard_and_the_transcript
         assert "the words were not written down" in turn.text
         assert turn.end_audio_ms > turn.start_audio_ms
         assert await told(agent) == f"back: {NOT_WRITTEN}"
+        made.engine.handle(CloseLeg(call_id=CALL))
+        await made.told(LegClosed)
+        assert [one.item_id for one in made.of(TurnSpoken) if one.speaker == "operator"] == [turn.item_id]
 
 
 async def test_a_leg_ends_with_an_operator_at_it() -> None:

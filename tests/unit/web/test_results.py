@@ -119,6 +119,12 @@ def test_filters_that_name_nothing_are_told_so(shown: Console, query: str) -> No
     assert shown.client.get(f"/results?{query}").status_code == 422
 
 
+def test_who_sees_numbers_masked_cannot_find_them_by_trying(shown: Console) -> None:
+    shown.become(Role.VIEWER)
+    for path in ("/results?number=%2B12025550123", "/results.csv?number=%2B12025550123"):
+        assert shown.client.get(path).status_code == 422
+
+
 def test_an_empty_table_teaches(shown: Console) -> None:
     assert "data_to_fill" in shown.page("/results")
     assert shown.client.get("/results.json").json() == {"results": []}
@@ -143,6 +149,21 @@ def test_what_the_agent_took_down_is_not_replaced_by_the_analysis_of_the_same_ca
     assert shown.do(twice, False, "Saturday", call.id) == "Friday"
     assert shown.do(twice, True, "Monday", call.id) == "Monday"
     assert shown.do(twice, False, "Tuesday", made.calls[-1].id) == "Tuesday"
+
+
+def test_the_last_outcome_is_shown_though_the_call_told_nothing_new(shown: Console, seed: int) -> None:
+    made = shown.do(make_campaign, shown.db, Random(seed), 3)
+    call = made.calls[0]
+
+    async def judged(values: list[ResultValue], outcome: str) -> str:
+        async with shown.db.tx() as tx:
+            await results.note(tx, TENANT, call.task_id, call.id, values, outcome=outcome, now_ms=NOW)
+        return " ".join(one.result.outcome for one in await results.page(shown.db, TENANT, Filter(), None, 5))
+
+    one = ResultValue(field="day", value='"x"', call_id=call.id, item_id="i", quote="q", audio_ms=0, at_ms=NOW)
+    assert shown.do(judged, [], "refused") == "", "without a value there is no row"
+    assert shown.do(judged, [one], "success") == "success"
+    assert shown.do(judged, [], "refused") == "refused"
 
 
 # --- reports ---------------------------------------------------------------------------------------------------

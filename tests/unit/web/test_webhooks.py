@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import pytest
+
 from app.domain.people import Role
 from app.store import audit, contacts, outbox, webhooks
 from tests.unit.app.store_world import NOW, TENANT
@@ -128,3 +130,58 @@ def test_programs_list_and_unlist_numbers(console: Console) -> None:
     assert by_program(console, "DELETE", f"/dnc/{entry['id']}?reason=mistake").status_code == 204
     assert by_program(console, "GET", f"/dnc/{entry['id']}").status_code == 404
     assert by_program(console, "POST", "/dnc", json={"number": "x", "reason": "y"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "numbers"),
+    [
+        ({}, "disabled", True),
+        ({"state": None, "show_numbers": None}, "disabled", True),
+        ({"show_numbers": False}, "disabled", False),
+        ({"state": "active"}, "active", True),
+    ],
+)
+def test_a_change_leaves_alone_what_it_does_not_name(
+    console: Console, change: dict[str, object], state: str, numbers: bool
+) -> None:
+    body = {"url": "https://hooks.example.org/z", "kinds": ["report.ready"]}
+    assert by_program(console, "POST", "/webhooks", json=body | {"state": "disabled"}).status_code == 400
+    made = by_program(console, "POST", "/webhooks", json=body | {"show_numbers": True}).json()
+    path = f"/webhooks/{made['webhook']['id']}"
+    try:
+        assert by_program(console, "PATCH", path, json=body | {"state": "off"}).status_code == 400
+        assert by_program(console, "PATCH", path, json=body | {"state": "disabled"}).json()["state"] == "disabled"
+        after = by_program(console, "PATCH", path, json=body | change).json()
+        assert (after["state"], after["show_numbers"]) == (state, numbers)
+    finally:
+        by_program(console, "DELETE", path)
+
+
+def test_a_number_that_is_listed_answers_the_entry_there_is(console: Console) -> None:
+    body = {"number": "+1 202 555 0178", "reason": "mail"}
+    entry = by_program(console, "POST", "/dnc", json=body).json()["entry"]
+    again = by_program(console, "POST", "/dnc", json=body | {"number": "+12025550178", "reason": "twice"}).json()
+    assert again["entry"] == entry
+    assert by_program(console, "GET", f"/dnc/{entry['id']}").json() == entry
+    told = [row for row in console.do(audit.newest, console.db, TENANT) if "+12025550178" in row.detail]
+    assert [row.object for row in told] == [f"dnc:{entry['id']}"]
+
+
+def test_numbers_in_variables_are_masked_for_viewers(console: Console) -> None:
+    path = console.send(
+        "Name;Phone;Mobile;Both;Size\n"
+        "Varda Mask;+12025550188;(202) 555-0189;+1 202 555 0190 / +1 202 555 0191, 202.555.0192;4711\n"
+    )
+    console.waited(path)
+    by_program(console, "POST", f"/imports/{path.rpartition('/')[2]}", json={"do": "bring"})
+    console.waited(path)
+    found = {
+        role: by_program(console, "GET", "/contacts?q=varda", role).json()["items"][0]["variables"]
+        for role in (Role.MANAGER, Role.VIEWER)
+    }
+    whole, masked = found[Role.MANAGER], found[Role.VIEWER]
+    assert (whole["Mobile"], whole["Size"]) == ("(202) 555-0189", "4711")
+    assert (masked["Mobile"], masked["Size"]) == ("202•••0189", "4711")
+    assert "555" not in masked["Both"]
+    assert "555-0189" in console.ask("GET", "/contacts?q=varda").text
+    assert "555-0189" not in console.ask("GET", "/contacts?q=varda", Role.VIEWER).text

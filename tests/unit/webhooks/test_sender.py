@@ -353,3 +353,36 @@ async def test_a_process_that_is_killed_loses_no_message(tmp_path: Path, other: 
         assert len(ids) == 1, "whoever gets it twice knows it by its id"
         (told,) = await webhooks.deliveries(db, TENANT)
         assert told.state == "delivered"
+
+
+async def test_an_endpoint_is_deleted_while_a_fact_is_told(hooks: Hooks, other: Receiver) -> None:
+    endpoint, now_ms = await hooks.add(other.url), hooks.clock.unix_ms()
+
+    async def delete() -> None:
+        async with hooks.db.tx() as tx:
+            await webhooks.delete(tx, TENANT, endpoint.id)
+
+    async with asyncio.TaskGroup() as group:  # noqa: SIM117 - the group waits for the deletion
+        async with hooks.db.tx() as tx:
+            who = await outbox.wanted_by(tx, TENANT, "report.ready")
+            group.create_task(delete())
+            await asyncio.sleep(0.2)  # time to delete it, if nothing holds it
+            await outbox.put(tx, TENANT, "report.ready", "s", {}, who=who, now_ms=now_ms)
+    assert await webhooks.listed(hooks.db, TENANT) == []
+
+
+async def test_the_endpoint_that_was_served_last_waits_for_the_others(
+    hooks: Hooks, other: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.webhooks.sender.BATCH", 1)
+    ids = [(await hooks.add(other.url)).id for _ in range(3)]
+    for n in range(4):
+        await hooks.fact(f"s{n}")
+    sender, served = hooks.sender(other), list[str]()
+    for _ in range(9):
+        hooks.clock.advance(1)
+        (endpoint,) = await webhooks.hold(hooks.db, hooks.clock.unix_ms(), 1)
+        await sender._serve(endpoint)  # pyright: ignore[reportPrivateUsage]
+        served.append(endpoint.id)
+    assert sorted(served[:3]) == sorted(ids)
+    assert served[3:6] == served[6:] == served[:3]

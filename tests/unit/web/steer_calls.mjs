@@ -1,0 +1,67 @@
+// The panel of a living call on as much of a page as it touches: another call is chosen while the browser asks for
+// the microphone, and while a question is open. stdout: which orders went to which call.
+import { readFileSync } from "node:fs";
+
+const stub = { mics: [], asks: [], orders: [], made: [] };
+const nothing = () => {};
+const node = () => ({ dataset: {}, classList: { add: nothing }, append: nothing, replaceChildren: nothing, setAttribute: nothing, focus: nothing, dispatchEvent: nothing });
+const slot = { ...node(), isConnected: true };
+let changed = nothing;
+Object.assign(globalThis, {
+  stub,
+  node,
+  document: { hidden: false, querySelectorAll: () => [slot], querySelector: node, body: {} },
+  CustomEvent: class {},
+  MutationObserver: class {
+    constructor(told) { changed = told; }
+    observe() {}
+  },
+});
+const dom = `
+export function el(tag, attributes, ...children) {
+  const one = { ...node(), ...attributes, tag, children };
+  stub.made.push(one);
+  return one;
+}
+export const fresh = () => "id";
+export const sure = () => new Promise((resolve) => stub.asks.push(resolve));
+export async function asked(path, options) {
+  if (!options) return { alive: true, talking: true, line: "open", transfer: ["desk"], orders: [] };
+  stub.orders.push([path.split("/")[2], JSON.parse(options.body).kind]);
+  return { id: "id", settled: true, state: "done" };
+}`;
+const voice = `
+export class Microphone {
+  constructor(path, told) { Object.assign(this, { told, over: false }); stub.mics.push(this); }
+  start() { return new Promise((resolve) => { this.allow = () => resolve({ mic: "m" }); }); }
+  stop() { this.end(""); }
+  end(why) { if (!this.over) { this.over = true; this.told({ on: false, why }); } }
+}
+export class Listener { async start() {} stop() {} end() {} }`;
+const module = (text) => `data:text/javascript,${encodeURIComponent(text)}`;
+const source = readFileSync(new URL("../../../web/static/steer.js", import.meta.url), "utf8");
+slot.dataset.call = "A";
+await import(module(source.replace("/static/steer_dom.js", module(dom)).replace("/static/voice.js", module(voice))));
+
+const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
+const press = (words) => stub.made.find((one) => one.tag === "button" && one.children[0] === words).onclick();
+async function choose(call) {
+  slot.dataset.call = call;
+  changed();
+  await settled();
+}
+
+await settled();
+press("Take over");
+await choose("B");
+stub.mics[0].allow();
+await settled();
+press("Take over");
+stub.mics[1].allow();
+await settled();
+press("Hang up at once");
+await choose("A");
+stub.asks[0](true);
+await settled();
+console.log(JSON.stringify({ orders: stub.orders, over: stub.mics.map((one) => one.over) }));
+process.exit(0);
