@@ -6,6 +6,7 @@ The only wiring of `app`. Used by the command line; tests use it as the program 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
@@ -17,12 +18,16 @@ from app.calls.estate import Estate
 from app.calls.inbound import Reception
 from app.calls.lights import Lights
 from app.calls.media_link import MediaLink
+from app.calls.meter import Meter, count_report
 from app.calls.pulse import Pulse
 from app.calls.settle import Settler
+from app.calls.tryout_desk import TryoutDesk
+from app.calls.tryout_plan import Bench
 from app.clock import Clock
 from app.config import Settings
 from app.config.site import written_packs
 from app.domain.task import CallTask
+from app.erasure.runner import Eraser
 from app.guarded_http import trusted_origins
 from app.llm.analyst import Analyst
 from app.llm.model import TextModel
@@ -79,6 +84,7 @@ class Engine:
             ari = AriLink(client, s.node_name, self.bus, event_stream(s, client))
             link = MediaLink(lambda: self._connect_media(group), self.db, self.bus, s.node_name)
             self.board = Switchboard(settings=s, clock=self.clock, db=self.db, bus=self.bus, ari=ari, media=link)
+            link.observe = partial(count_report, self.board.metrics)
             log.debug("functions of agents", private_hosts=len(trusted_origins(s.outside_tool_hosts)))
             client.channels.before_originate = self.board.guard.check
             self.scheduler = Scheduler(self.board)
@@ -98,13 +104,14 @@ class Engine:
                 group.create_task(ari.run(), name="ari link"),
                 group.create_task(pulse.run(self.scheduler.stop), name="pulse"),
                 group.create_task(Estate(self.board).run(), name="estate"),
+                group.create_task(Meter(self.board).run(), name="meter"),
                 group.create_task(self.reception.run(), name="reception"),
+                group.create_task(TryoutDesk(self._bench()).run(), name="test calls"),
                 group.create_task(self._analyst(text).run(), name="analyst"),
                 *self._steward(group, text),
-                group.create_task(
-                    Sender(self.db, self.clock, trusted_origins(s.webhook_hosts)).run(), name="webhooks"
-                ),
+                group.create_task(self._sender().run(), name="webhooks"),
                 group.create_task(self._summarizer(text).run(), name="summarizer"),
+                group.create_task(Eraser(s, self.db, self.clock).run(), name="eraser"),
             ]
             scheduling = group.create_task(self.scheduler.run(), name="scheduler")
             try:
@@ -127,6 +134,18 @@ class Engine:
         async with text_model(self.settings) as model:
             yield model
 
+    def _bench(self) -> Bench:
+        board = self.board
+        return Bench(
+            settings=board.settings,
+            clock=board.clock,
+            db=board.db,
+            bus=board.bus,
+            media=board.media,
+            library=board.library,
+            toolbox=board.toolbox,
+        )
+
     def _analyst(self, text: TextModel | None) -> Analyst:
         packs = written_packs(self.settings)
         return Analyst(self.settings, self.clock, self.db, self.bus, model=text, packs=packs)
@@ -138,6 +157,9 @@ class Engine:
         packs = written_packs(self.settings)
         steward = Steward(self.settings, self.clock, self.db, self.bus, model=text, packs=packs)
         return [group.create_task(steward.run(), name="steward")]
+
+    def _sender(self) -> Sender:
+        return Sender(self.db, self.clock, trusted_origins(self.settings.webhook_hosts))
 
     def _summarizer(self, text: TextModel | None) -> Summarizer:
         return Summarizer(self.settings, self.clock, self.db, self.bus, model=text)
@@ -156,8 +178,9 @@ class Engine:
         return len(self.board.calls)
 
     def drain(self) -> None:
-        """Claim nothing more; living calls go on to their ends."""
+        """Claim nothing more and answer nobody more; living calls go on to their ends."""
         self.scheduler.stop()
+        self.reception.stop()
 
     async def drained(self) -> None:
         """Wait until no call is in progress and every task of one is concluded."""
@@ -173,7 +196,7 @@ class Engine:
 
         Leave `running` after this. Calls that nobody was dialed for yet are put back.
         """
-        self.scheduler.stop()
+        self.drain()
         for call in list(self.board.calls.values()):
             call.let_go()
         try:

@@ -16,6 +16,7 @@ from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
 from app.calls.context import call_context
 from app.calls.outside import with_outside_tools
+from app.calls.plan import call_plan_limit_s
 from app.calls.supervise import supervise
 from app.crash_points import crash_here
 from app.domain.admission import Dial
@@ -41,9 +42,8 @@ class Scheduler:
         self.board = board
         self.running = board.held
         """Tasks being called now."""
-        self.idle = asyncio.Event()
+        self.idle = board.held.idle
         """Set while nothing is being called."""
-        self.idle.set()
         self._accepting = True
         self._nudged = asyncio.Event()
 
@@ -71,12 +71,20 @@ class Scheduler:
         """One round: recover, conclude, claim, call."""
         settings, now_ms = self.board.settings, self.board.clock.unix_ms()
         async with self.board.db.tx() as tx:
-            for task in await leases.recover_expired(tx, now_ms, held=self.running, owner=settings.node_name):
+            # What may be on the exchange still is settled by whoever asks it, and by us when nobody ever could.
+            for task in await leases.recover_expired(
+                tx,
+                now_ms,
+                held=self.running,
+                owner=settings.node_name,
+                longest_call_ms=call_plan_limit_s(settings) * 1000,
+            ):
                 log.warning("abandoned task recovered", task_id=task.id, state=str(task.state))
         await self._conclude_left()
-        over = await campaigns.complete_settled(self.board.db, now_ms)
-        if await campaign_ends.wind_up(self.board.db, now_ms) or over:  # there is a report to write, or more to do
-            await self.board.bus.publish("tasks", TaskChanged(task_id=""))
+        over = {tenant_id for tenant_id, _ in await campaigns.complete_settled(self.board.db, now_ms)}
+        over.update(await campaign_ends.wind_up(self.board.db, now_ms))
+        for tenant_id in sorted(over):  # there is a report to write, or more to do
+            await self.board.bus.publish("tasks", TaskChanged(tenant_id=tenant_id, task_id=""))
         while self._ready() and (free := settings.call_slots - len(self.running)) > 0:
             claimed = await leases.claim_due(
                 self.board.db,
@@ -87,14 +95,15 @@ class Scheduler:
                 most_alive=settings.call_slots,
             )
             for task in claimed:
-                self._hold(task)
+                self.board.metrics.claim_lag_s.observe(max(0, now_ms - task.next_action_time) / 1000)
+                self.running.add(task.id)
                 group.create_task(self._call(task))
             if not claimed:
                 return
 
     async def adopt(self, order: CallOrder, task: CallTask) -> None:
         """Follow a call that a former process dialed, to its end."""
-        self._hold(task)
+        self.running.add(task.id)
         try:
             await supervise(self.board, order, task)
         except AppError as error:  # the claim was lost: whoever took it over concludes the task
@@ -107,22 +116,16 @@ class Scheduler:
         connected = self.board.ari.gate.is_open and self.board.media.connected
         return self._accepting and connected and self.board.readiness.hold() is None
 
-    def _hold(self, task: CallTask) -> None:
-        self.running.add(task.id)
-        self.idle.clear()
-
     def _let_go(self, task: CallTask) -> None:
         self.running.discard(task.id)
         self._nudged.set()
-        if not self.running:
-            self.idle.set()
 
     async def _call(self, task: CallTask) -> None:
         crash_here("after_claim")
         try:
             order = await self._order(task)
             if order is None:
-                await self.board.bus.publish("tasks", TaskChanged(task_id=task.id))
+                await self.board.bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))
                 return
             crash_here("after_open")
             await self.board.announce(order)
@@ -158,6 +161,7 @@ class Scheduler:
             hold = self.board.readiness.hold()
             judged = await admission.judge(tx, current, self.board.site, now_ms, hold=hold, early=True)
             if not isinstance(judged.decision, Dial):
+                self.board.metrics.not_dialed.labels(judged.decision.rule).inc()
                 await settlement.settle(tx, current, judged.decision, now_ms)
                 return None
             new = NewCall(
@@ -197,7 +201,7 @@ class Scheduler:
             tasks.check_token(current, task.lease_token)
             failed = after(current, TaskEvent.FAIL, now_ms)
             await tasks.save(tx, msgspec.structs.replace(failed, overall_conclusion=sentence))
-        await self.board.bus.publish("tasks", TaskChanged(task_id=task.id))
+        await self.board.bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))
 
     async def _conclude_left(self) -> None:
         """Conclude tasks whose call ended but whose process died before it said what follows."""
@@ -207,7 +211,7 @@ class Scheduler:
         )
         for task in left:
             await conclude_task(self.board, task, task.lease_token)
-            await self.board.bus.publish("tasks", TaskChanged(task_id=task.id))
+            await self.board.bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))
 
     async def _listen(self) -> None:
         with self.board.bus.subscribe("tasks", "system") as messages:

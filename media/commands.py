@@ -53,6 +53,8 @@ class OpenLeg(msgspec.Struct, frozen=True, kw_only=True, tag="open_leg"):
     codec: LegCodec
     realtime: RealtimeSettings
     recording_path: str | None = None
+    record_from: Literal["answer", "command"] = "answer"
+    """`command`: nothing is recorded before a `Record`; somebody has to agree first."""
     max_duration_ms: int = 1_800_000
     resampler: Literal["polyphase", "soxr"] = "polyphase"
     comfort_noise: bool = True
@@ -86,7 +88,8 @@ class ToolOutput(msgspec.Struct, frozen=True, kw_only=True, tag="tool_output"):
 
 class Say(msgspec.Struct, frozen=True, kw_only=True, tag="say"):
     """Make the agent say something in its own words, e.g. a farewell (`tool_choice` none). With `instead` whatever
-    it is saying is cut: it was the answer to something that needs another one.
+    it is saying, or was told to say and has not begun, is cut: it was the answer to something that needs another
+    one.
     """
 
     call_id: str
@@ -111,6 +114,15 @@ class Mute(msgspec.Struct, frozen=True, kw_only=True, tag="mute"):
     call_id: str
     agent: bool
     callee: bool = False
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
+    """Record from now on, or no longer; of an answered leg with a `recording_path`. What was said while it was off
+    is silence in the file, so that positions stay those of the call.
+    """
+
+    call_id: str
+    on: bool
 
 
 class HoldPlayout(msgspec.Struct, frozen=True, kw_only=True, tag="hold_playout"):
@@ -182,6 +194,7 @@ Command = (
     | InjectText
     | Mute
     | HoldPlayout
+    | Record
     | Listen
     | TakeOver
     | OperatorAudio

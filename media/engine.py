@@ -33,6 +33,7 @@ from media.protocol import (
     NumberedReport,
     OpenLeg,
     OperatorAudio,
+    Record,
     Say,
     TakeOver,
     ToolOutput,
@@ -137,6 +138,8 @@ class MediaEngine:
                 leg.mute(agent=agent, callee=callee)
             case HoldPlayout(duration_ms=duration_ms):
                 leg.hold_playout(duration_ms)
+            case Record(on=on):
+                leg.recording.switch(on=on)
             case Listen() | TakeOver() | OperatorAudio() | HandBack():
                 _of_people(leg, command)
             case CloseLeg(drain_timeout_ms=drain_timeout_ms):

@@ -3,13 +3,12 @@
 Not a clocked buffer: `push` hands on at once what is in order, because the model buffers anyway. Only a gap is
 held, at most 40 ms, for packets that were overtaken; then its length is read from the timestamps and filled.
 When nothing arrives (silence suppression, hold) `poll` feeds silence by the wall clock, since the server's voice
-detection counts audio and not time; what turns out to be fed twice is dropped from late packets. The leg calls
-`push` per packet and `poll` per slot. RFC 3550 5.1 and A.1.
+detection counts audio and not time; late packets are handed on all the same, and `silence_debt` makes up for it.
+The leg calls `push` per packet and `poll` per slot. RFC 3550 5.1 and A.1.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator
-from enum import StrEnum
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import msgspec
@@ -24,6 +23,8 @@ from media.rtp import (
     RtpPacket,
     nearest,
 )
+from media.silence_debt import SilenceDebt
+from media.timeline import Frame, FrameKind
 
 HOLD_S: Final = 0.040
 """How long a missing packet is waited for."""
@@ -36,28 +37,6 @@ MAX_FILLS: Final = 3
 MAX_PENDING: Final = 64
 SILENT_PAYLOAD_TYPES: Final = COMFORT_NOISE_TYPES | TELEPHONE_EVENT_TYPES
 """They have sequence numbers but no audio."""
-
-
-class FrameKind(StrEnum):
-    """What a frame of the time line is made of."""
-
-    AUDIO = "audio"
-    FILL = "fill"
-    SILENCE = "silence"
-
-
-class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of the callee's time line; stretches follow each other without hole or overlap.
-
-    Positions and durations are RTP clock ticks. AUDIO carries the peer's payload. FILL carries the last good
-    payload, to be repeated at `-6 dB * attenuation_steps`. SILENCE has no payload and any length.
-    """
-
-    kind: FrameKind
-    position_samples: int
-    duration_samples: int
-    payload: bytes | None = None
-    attenuation_steps: int = 0
 
 
 class JitterStats(msgspec.Struct, kw_only=True):
@@ -75,6 +54,7 @@ class JitterStats(msgspec.Struct, kw_only=True):
     filled_samples: int = 0
     silence_samples: int = 0
     dropped_samples: int = 0
+    """Quiet packets left out of a long pause, for silence that was fed before late ones."""
 
 
 class JitterBuffer:
@@ -86,6 +66,7 @@ class JitterBuffer:
         payload_types: Collection[int],
         clock_rate_hz: int = CLOCK_RATE_HZ,
         silent_payload_types: Collection[int] = SILENT_PAYLOAD_TYPES,
+        is_quiet: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         self._audio_types = frozenset(payload_types)
         self._known_types = self._audio_types | frozenset(silent_payload_types)
@@ -104,6 +85,7 @@ class JitterBuffer:
         self._given_up: deque[int] = deque(maxlen=MAX_MISORDER)
         self._restart_at: int | None = None
         self._ahead = 0  # silence handed on that the peer's timestamps do not cover yet
+        self._debt = SilenceDebt(is_quiet, clock_rate_hz)
         self._covered_until: float | None = None  # wall time up to which audio was handed on
         self._transit_s: float | None = None  # smoothed arrival time minus position: where wall time puts a packet
         self._frame_samples = SAMPLES_PER_FRAME
@@ -154,8 +136,10 @@ class JitterBuffer:
         if self._pending:
             frames += self._expire(now)
         if packet.payload_type in self._audio_types:
+            if self._covered_until is not None:
+                self._debt.came(len(packet.payload), now - self._covered_until)
             self._covered_until = now
-            transit_s = now - self.position_samples / self._rate_hz
+            transit_s = now - (self.position_samples - self._debt.owed_samples) / self._rate_hz
             before_s = transit_s if self._transit_s is None else self._transit_s
             self._transit_s = before_s + (transit_s - before_s) / 16
         return frames
@@ -188,32 +172,34 @@ class JitterBuffer:
         yield from self._in_order()
 
     def _play(self, packet: RtpPacket, *, lost: int) -> Iterator[Frame]:
-        """Place one in-order packet on the time line: fill before it, or drop what silence already covered."""
+        """Place one in-order packet on the time line: fill before it, or owe what silence already covered."""
         gap = nearest(packet.timestamp - self._timestamp, 32)
         missing = gap - self._ahead
         stalled = packet.marker and gap <= 0  # a talk spurt whose clock stood still during the pause
-        if gap < 0 or stalled or abs(missing) > self._resync_samples:
-            if gap < 0 or abs(missing) > self._resync_samples:
+        if gap < 0 or stalled or missing > self._resync_samples:
+            if gap < 0 or missing > self._resync_samples:
                 self.stats.resyncs += 1
             self._ahead = missing = 0
+        elif -missing > self._resync_samples:
+            self._debt.suspect(-missing)
+            missing = 0
         if missing > 0:
             yield from self._fill(missing, lost)
-        self._ahead = max(0, -missing)
+        self._debt.owe(-missing)
+        self._ahead = 0
         self._timestamp = (packet.timestamp + len(packet.payload)) & 0xFFFFFFFF
         yield from self._audio(packet.payload)
 
     def _audio(self, payload: bytes) -> Iterator[Frame]:
-        if payload:
-            self._frame_samples = len(payload)
-        if self._ahead:
-            dropped = min(self._ahead, len(payload))
-            self._ahead -= dropped
-            self.stats.dropped_samples += dropped
-            payload = payload[dropped:]
-        if payload:
-            self._last_payload = payload
-            self.stats.audio_samples += len(payload)
-            yield self._frame(FrameKind.AUDIO, len(payload), payload)
+        if not payload:
+            return
+        self._frame_samples = len(payload)
+        if self._debt.leaves_out(payload):
+            self.stats.dropped_samples += len(payload)
+            return
+        self._last_payload = payload
+        self.stats.audio_samples += len(payload)
+        yield self._frame(FrameKind.AUDIO, len(payload), payload)
 
     def _fill(self, samples: int, lost: int) -> Iterator[Frame]:
         """Cover a gap: after a loss up to three fading repeats, else (silence suppression) silence."""
@@ -227,6 +213,7 @@ class JitterBuffer:
         yield from self._silence(samples)
 
     def _silence(self, samples: int) -> Iterator[Frame]:
+        samples = self._debt.settle(samples)
         if samples > 0:
             self._last_payload = None
             self.stats.silence_samples += samples
@@ -288,7 +275,8 @@ class JitterBuffer:
             frame_s = self._frame_samples / self._rate_hz
             handed_on_until = self._covered_until
             if self._transit_s is not None:
-                handed_on_until = self._transit_s + self.position_samples / self._rate_hz
+                settled_samples = self.position_samples - self._debt.owed_samples
+                handed_on_until = self._transit_s + settled_samples / self._rate_hz
             count = max(0, round((now - handed_on_until) / frame_s - 1))
             self._covered_until += count * frame_s
             frames += self._silence(count * self._frame_samples)

@@ -8,9 +8,10 @@ supervised by `media.engine`.
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from media.awaited import AwaitedTools
 from media.clock import Slot
 from media.dsp import FORMATS
 from media.dtmf import DtmfPress
@@ -59,11 +60,10 @@ class Leg:
         self._answered_at: float | None = None
         self._ended_at: float | None = None
         self._ending = asyncio.Event()
-        self._draining = False
-        self._deaf = False
+        self._draining = self._deaf = False
         self._broken: Exception | None = None
         self._timers: list[asyncio.TimerHandle] = []
-        self._slots = 0
+        self._slots, self._tools = 0, AwaitedTools()
         self._audio = LegAudio(
             opening,
             batches=(surroundings.uplink, surroundings.downlink),
@@ -80,7 +80,7 @@ class Leg:
             guard=self.guard,
             continued=opening.continued,
         )
-        self._recording = LegRecording(opening, surroundings.recordings, self._audio.tap)
+        self.recording = LegRecording(opening, surroundings.recordings, self._audio.tap)
         self.listener = LegListener(opening.call_id, self._audio.tap, surroundings.hear)
         self._offset_ms = 0 if opening.continued is None else opening.continued.audio_ms
         self.operator = LegOperator(
@@ -98,11 +98,10 @@ class Leg:
             opening,
             surroundings.ears,
             tell=self._tell,
-            listen_only=lambda on: self.operator.listen_only(on=on),
+            listen_only=lambda on, owed: self.operator.listen_only(on=on, owed=owed),
             to_model=self._session.append,
         )
 
-    # --- life -------------------------------------------------------------------------------------
     async def run(self) -> None:
         """Talk until the leg ends. Raises what broke it."""
         self._timers.append(self._loop.call_later(self._opening.max_duration_ms / 1000, self._outlived))
@@ -116,7 +115,7 @@ class Leg:
                 # The call is over now; that a server takes seconds to say goodbye belongs neither to its length
                 # nor into its recording.
                 self._ended_at = self._loop.time()
-                self._recording.stop()
+                self.recording.stop()
                 self.operator.close()
                 self._session.close()
         finally:
@@ -134,7 +133,7 @@ class Leg:
                 self._shared.socket.remove_peer(self._peer)
             self._audio.close()
             self._answer.close()
-            recorded = await self._recording.end(
+            recorded = await self.recording.end(
                 lambda problem: self._tell(Fault, code="recording_failed", message=problem)
             )
         finally:
@@ -160,11 +159,10 @@ class Leg:
         self._tell(LegFailed, code="leg_broke", message=f"{type(error).__name__} in the media leg", fatal=False)
 
     def _outlived(self) -> None:
-        message = f"the leg lived longer than {self._opening.max_duration_ms} ms"
-        self._tell(LegFailed, code="max_duration", message=message, fatal=False)
+        limit = f"the leg lived longer than {self._opening.max_duration_ms} ms"
+        self._tell(LegFailed, code="max_duration", message=limit, fatal=False)
         self._ending.set()
 
-    # --- commands ---------------------------------------------------------------------------------
     def report_opened(self) -> None:
         """Where this leg's RTP is expected."""
         self._tell(LegOpened, rtp_host=self._shared.advertised_host, rtp_port=self._shared.socket.port)
@@ -184,12 +182,13 @@ class Leg:
             return
         self._answered_at = self._loop.time()
         self._audio.begin_count()
-        self._recording.begin()
+        self.recording.begin()
         self._answer.answered(self.guard)
         self._session.answered()
 
     def tool_output(self, tool_call_id: str, output: str, *, respond: bool) -> None:
         """Hand the result of a tool call to the model."""
+        self._tools.answered(tool_call_id)
         self._session.tool_output(tool_call_id, output, respond=respond)
 
     def say(self, instructions: str, *, instead: bool = False) -> None:
@@ -217,7 +216,6 @@ class Leg:
             self._draining = True
             self._timers.append(self._loop.call_later(drain_timeout_ms / 1000, self._ending.set))
 
-    # --- audio ------------------------------------------------------------------------------------
     def serve(self, slot: Slot, now: float) -> None:
         """One 20 ms slot of this leg."""
         self.operator.serve(now)
@@ -247,19 +245,19 @@ class Leg:
         if self._peer is not None:
             self._shared.socket.send(datagram, self._peer)
 
-    def _measured(self, callee: Measured, agent: Measured) -> None:
+    def _measured(self, callee: Sequence[Measured], agent: Measured) -> None:
         """The levels of one slot: what the local gate makes of them goes to the session."""
         if self._answered_at is None or self._ended_at is not None:
             return
-        square = 0.0 if self._deaf else callee.square
-        for event in self._gate.slot(square, callee.ms, agent.square):
+        heard = [(0.0 if self._deaf else one.square, one.ms) for one in callee]
+        for event in self._gate.slot(heard, agent.square):
             self._session.gate(event)
+        self._audio.callee.quiet_square = self._gate.quiet_square
 
     def _dtmf(self, presses: list[DtmfPress]) -> None:
         for press in presses:
             self._tell(DtmfHeard, digit=press.digit, duration_ms=press.duration_ms)
 
-    # --- reports ----------------------------------------------------------------------------------
     @property
     def audio_ms(self) -> int:
         """Position on this leg's time line: since the answer, 0 before it, standing still after the end."""
@@ -280,10 +278,12 @@ class Leg:
             answered=self._answered_at is not None,
             audio_ms=self._offset_ms + self.audio_ms,
             agent_speaking=not self._audio.playout.drained,
+            tools_awaited=self._tools.ids,
         )
 
     def _report(self, report: NumberedReport) -> None:
         self._tell_control(report)
+        self._tools.reported(report)
         self._answer.overhear(report)
 
     def _tell(self, kind: Callable[..., NumberedReport], **fields: object) -> None:

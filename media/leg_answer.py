@@ -56,7 +56,7 @@ class LegAnswer:
         ears: EarBatch,
         *,
         tell: Tell,
-        listen_only: Callable[[bool], None],
+        listen_only: Callable[[bool, bool], None],
         to_model: Callable[[bytes], None],
     ) -> None:
         facts = FORMATS[opening.realtime.audio_format]
@@ -98,8 +98,8 @@ class LegAnswer:
 
     def _act(self, effect: Deafen | ListenOnly) -> None:
         match effect:
-            case ListenOnly(on=on):
-                self._listen_only(on)
+            case ListenOnly(on=on, owed=owed):
+                self._listen_only(on, owed)
             case Deafen(on=True):
                 self._gate.shut = True
             case Deafen():

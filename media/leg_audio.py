@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from media.callee_codec import CalleeCodec
 from media.clock import Slot
 from media.comfort import POOL_FRAMES, comfort_noise, noise
 from media.dsp import (
@@ -20,7 +21,6 @@ from media.dsp import (
     Lane,
     ResampleBatch,
     ResamplerKind,
-    attenuation,
     ducked_bytes,
     faded_bytes,
     recoding,
@@ -28,14 +28,15 @@ from media.dsp import (
 from media.dtmf import DtmfPress, DtmfTracker
 from media.errors import MalformedRtp
 from media.g711 import G711Law, Int16Array
-from media.g722 import G722Decoder, G722Encoder
+from media.g722 import G722Encoder
 from media.hold_tone import PERIOD_SLOTS, hold_tone
-from media.jitter import Frame, FrameKind, JitterBuffer
+from media.jitter import JitterBuffer
 from media.playout import OutFrame, Playout
 from media.protocol import OpenLeg
 from media.rtp import TELEPHONE_EVENT_TYPES, RtpSender, parse
 from media.stats import ReceiverStatistics
 from media.taps import Tap
+from media.timeline import Frame
 
 OPERATOR_HZ = 16_000
 
@@ -56,7 +57,8 @@ class LegAudio:
         self.malformed = 0
         self.slots_skipped = 0
         self.tap = Tap(facts.law, facts.sample_rate_hz)
-        self.jitter = JitterBuffer(payload_types={facts.payload_type})
+        self.callee = CalleeCodec(facts.law)
+        self.jitter = JitterBuffer(payload_types={facts.payload_type}, is_quiet=self.callee.is_quiet)
         self.received = ReceiverStatistics(payload_types={facts.payload_type})
         self.playout = Playout(
             frame_bytes=model.frame_bytes, bytes_per_ms=model.frame_bytes // 20, silence=model.silence
@@ -88,8 +90,7 @@ class LegAudio:
             self._recode_down = recoding(model.law.name, facts.law.name)
         else:
             self._open_lanes(opening.resampler, guard)
-        self._g722 = None if facts.law is not None else (G722Decoder(), G722Encoder())
-        self._last_pcm = b""
+        self._g722 = None if facts.law is not None else G722Encoder()
         self._made_up_before: int | None = None
 
     def begin_count(self) -> None:
@@ -119,27 +120,12 @@ class LegAudio:
 
     def _listen(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
-            law = self._facts.law
-            audio = self._g722_audio(frame) if law is None else _law_audio(frame, law)
+            audio = self.callee.audio(frame)
             self.tap.callee_passed.append(audio)
             if self._up is not None:
                 self._up.feed(audio)
             else:
                 self._to_model(audio if self._recode_up is None else audio.translate(self._recode_up))
-
-    def _g722_audio(self, frame: Frame) -> bytes:
-        """PCM16 at 16 kHz. Only real audio touches the decoder: its state must follow the far encoder's."""
-        assert self._g722 is not None
-        match frame.kind:
-            case FrameKind.AUDIO:
-                self._last_pcm = self._g722[0].decode(frame.payload or b"").tobytes()
-                return self._last_pcm
-            case FrameKind.FILL:
-                size = len(frame.payload or b"") * 4
-                repeated = np.frombuffer(self._last_pcm[:size].ljust(size, b"\x00"), np.int16)
-                return (repeated >> frame.attenuation_steps).tobytes()
-            case FrameKind.SILENCE:
-                return bytes(frame.duration_samples * 4)
 
     # --- model -> callee --------------------------------------------------------------------------
     def serve(self, slot: Slot, now: float) -> tuple[OutFrame, list[DtmfPress]]:
@@ -217,7 +203,7 @@ class LegAudio:
     def _send_pcm(self, pcm: bytes, *, marker: bool) -> None:
         assert self._g722 is not None
         self.tap.agent_passed.append(pcm)
-        self._to_peer(self.sender.packet(self._g722[1].encode(np.frombuffer(pcm, np.int16)), marker=marker))
+        self._to_peer(self.sender.packet(self._g722.encode(np.frombuffer(pcm, np.int16)), marker=marker))
 
     def _send(self, payload: bytes, *, marker: bool) -> None:
         self.tap.agent_passed.append(payload)
@@ -270,14 +256,3 @@ def _softened(out: OutFrame, payload: bytes, facts: FormatFacts) -> bytes:
     if out.fade:
         return faded_bytes(payload, facts)
     return ducked_bytes(payload, facts) if out.ducked else payload
-
-
-def _law_audio(frame: Frame, law: G711Law) -> bytes:
-    """One frame of the time line as law bytes."""
-    match frame.kind:
-        case FrameKind.AUDIO:
-            return frame.payload or b""
-        case FrameKind.FILL:
-            return (frame.payload or b"").translate(attenuation(law.name, frame.attenuation_steps))
-        case FrameKind.SILENCE:
-            return law.silence * frame.duration_samples

@@ -92,9 +92,9 @@ class LegOperator:
         """Some of the operator's voice."""
         self._seat.hear(audio, self._loop.time())
 
-    def listen_only(self, *, on: bool) -> None:
-        """Answer supervision wants the agent to listen only, or no more."""
-        self._be_quiet("supervision", on=on)
+    def listen_only(self, *, on: bool, owed: bool) -> None:
+        """Answer supervision wants the agent to listen only, or no more; `owed`: and answer what it let pass."""
+        self._be_quiet("supervision", on=on, owed=owed)
 
     def serve(self, now: float) -> None:
         """One slot: before the leg sends its frame."""
@@ -136,9 +136,9 @@ class LegOperator:
         if on:
             self._audio.operator_joins()
 
-    def _be_quiet(self, who: str, *, on: bool) -> None:
+    def _be_quiet(self, who: str, *, on: bool, owed: bool = False) -> None:
         self._quiet[who] = on
-        self._session.listen_only(on=any(self._quiet.values()))
+        self._session.listen_only(on=any(self._quiet.values()), owed=owed)
 
     # --- the words --------------------------------------------------------------------------------
     def _write_down(self, *, on: bool) -> None:

@@ -21,7 +21,7 @@ from media.protocol import NumberedReport
 from media.realtime import notifications as nt
 from media.realtime import session_model as sm
 from media.realtime.client_events import ClientEvent, encode
-from media.realtime.connection import ConnectError, RealtimeConnection
+from media.realtime.connection import ConnectError, RealtimeConnection, SocketLife
 from media.realtime.events import ServerEvent
 from media.realtime.session import RealtimeSession
 from media.realtime.settings import RealtimeSettings
@@ -71,7 +71,7 @@ class LegSession:
         self._machine = RealtimeSession(settings, None if continued is None else past_turns(continued))
         self._group: asyncio.TaskGroup | None = None
         self._ended = asyncio.Event()
-        self._life: _SocketLife | None = None
+        self._life: SocketLife | None = None
         self._inputs: deque[sm.Input] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
@@ -82,6 +82,8 @@ class LegSession:
         """Connect and talk until `close`, or until the session is lost for good."""
         try:
             async with asyncio.TaskGroup() as group:
+                if self._ended.is_set():  # closed before its first step
+                    return
                 self._group = group
                 self._execute(self._machine.start(self._loop.time()))
                 if self._continued is not None:
@@ -122,9 +124,9 @@ class LegSession:
         """Something only the model shall know."""
         self._input(sm.InjectText(text=text, respond=respond))
 
-    def listen_only(self, *, on: bool) -> None:
-        """The model makes no responses, or again."""
-        self._input(sm.ListenOnly(on=on))
+    def listen_only(self, *, on: bool, owed: bool = False) -> None:
+        """The model makes no responses, or again; then `owed`: it answers what it let pass."""
+        self._input(sm.ListenOnly(on=on, owed=owed))
 
     def mute(self, *, on: bool) -> None:
         """The agent is not heard, or again."""
@@ -149,6 +151,11 @@ class LegSession:
     def ready(self) -> bool:
         """A session was configured at least once."""
         return self._machine.ready
+
+    @property
+    def live(self) -> bool:
+        """A session is connected and configured now."""
+        return self._machine.state in sm.LIVE_STATES
 
     @property
     def counters(self) -> sm.Counters:
@@ -261,10 +268,10 @@ class LegSession:
             audio_format=settings.audio_format,
             open_timeout_s=settings.connect_timeout_ms / 1000,
         )
-        self._life = life = _SocketLife(connection)
+        self._life = life = SocketLife(connection)
         life.task = self._group.create_task(self._live(life, delay_ms), name=f"model socket {self._call_id}")
 
-    async def _live(self, life: "_SocketLife", delay_ms: int) -> None:
+    async def _live(self, life: SocketLife, delay_ms: int) -> None:
         """One connection from its start to its end. After `CloseSocket` nothing of it reaches the machine."""
         await asyncio.sleep(delay_ms / 1000)
         try:
@@ -279,7 +286,7 @@ class LegSession:
             self._life = None
             self._input(ended)
 
-    def _event(self, life: "_SocketLife", event: ServerEvent) -> None:
+    def _event(self, life: SocketLife, event: ServerEvent) -> None:
         if self._life is life:
             self._input(sm.ServerFrame(event=event))
 
@@ -288,13 +295,3 @@ class LegSession:
         if life is not None and life.task is not None:
             life.close_code, life.close_reason = code, reason
             life.task.cancel()
-
-
-class _SocketLife:
-    """One connection, the task that lives it, and how it is to be closed."""
-
-    def __init__(self, connection: RealtimeConnection) -> None:
-        self.connection = connection
-        self.task: asyncio.Task[None] | None = None
-        self.close_code = 1000
-        self.close_reason = ""

@@ -27,6 +27,7 @@ from media.commands import (
     OpenLeg,
     OperatorAudio,
     PastTurn,
+    Record,
     Say,
     Shutdown,
     TakeOver,
@@ -97,6 +98,7 @@ __all__ = [  # one name space: the commands live in media.commands
     "OperatorLeft",
     "PastTurn",
     "PlayoutDrained",
+    "Record",
     "Refused",
     "Report",
     "ResponseUsed",
@@ -133,6 +135,8 @@ class LegSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     audio_ms: int
     agent_speaking: bool = False
     """Speech of the agent is queued or being sent: `PlayoutDrained` will follow."""
+    tools_awaited: tuple[str, ...] = ()
+    """`tool_call_id` of each function call that was reported and not answered yet."""
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):

@@ -27,8 +27,12 @@ Encoding = Literal["ulaw", "alaw", "pcm16"]
 SLOT_MS: Final = 20
 BATCH_SLOTS: Final = 50
 MAX_QUEUED_BATCHES: Final = 600
-MAX_SKEW_MS: Final = 1000
-"""A channel that is this much shorter than the other is filled up with silence."""
+SILENT_PIECE_SLOTS: Final = 500
+"""Silence is written so many slots at a time: minutes of it never stand in memory as a whole."""
+MAX_SKEW_MS: Final = 2500
+"""A channel that is this much shorter than the other is filled up with silence. A network that stalls for two
+seconds makes the callee's longer until the next pause makes up for it.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -43,10 +47,13 @@ class RecordingResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """About a second of one call; None is one slot of silence. `lost_slots` were dropped before it."""
+    """About a second of one call; None is one slot of silence. Before it come `silent_slots` in which nothing was
+    recorded, and `lost_slots` that were dropped.
+    """
 
     file: "_RecordingFile"
     lost_slots: int
+    silent_slots: int
     callee: list[Audio | None]
     agent: list[Audio | None]
     closed: Future[RecordingResult] | None = None
@@ -121,7 +128,7 @@ class Recorder:
     ) -> None:
         self._file = _RecordingFile(Path(path), rate_hz, encoding)
         self._writer = writer
-        self._lost_slots = 0
+        self._lost_slots = self._silent_slots = 0
         self._closing: Future[RecordingResult] | None = None
         self._callee: list[Audio | None] = []
         self._agent: list[Audio | None] = []
@@ -136,6 +143,14 @@ class Recorder:
         if len(self._callee) >= BATCH_SLOTS:
             self._post()
 
+    def skip(self, slots: int) -> None:
+        """Nothing of these slots is recorded; they are silence in the file. Costs the same for any number."""
+        if self._closing is not None:
+            raise MediaUsageError("the recording is closed")
+        if self._callee:
+            self._post()
+        self._silent_slots += max(0, slots)
+
     def close(self) -> Future[RecordingResult]:
         """End the recording; the future has the result once the file is complete. A second call gives the same."""
         if self._closing is None:
@@ -145,10 +160,15 @@ class Recorder:
 
     def _post(self, closed: Future[RecordingResult] | None = None) -> None:
         batch = _Batch(
-            file=self._file, lost_slots=self._lost_slots, callee=self._callee, agent=self._agent, closed=closed
+            file=self._file,
+            lost_slots=self._lost_slots,
+            silent_slots=self._silent_slots,
+            callee=self._callee,
+            agent=self._agent,
+            closed=closed,
         )
         if self._writer.post(batch):
-            self._lost_slots = 0
+            self._lost_slots = self._silent_slots = 0
         else:
             self._lost_slots += len(self._callee)
             self.dropped_ms += len(self._callee) * SLOT_MS
@@ -175,7 +195,10 @@ class _RecordingFile:
         if self._error is not None:
             return
         try:
-            self._append(self._mixed(batch))
+            for begin in range(0, silent := batch.lost_slots + batch.silent_slots, SILENT_PIECE_SLOTS):
+                piece: list[Audio | None] = [None] * min(SILENT_PIECE_SLOTS, silent - begin)
+                self._append(self._mixed(piece, piece, last=False))
+            self._append(self._mixed(batch.callee, batch.agent, last=batch.closed is not None))
         except (OSError, ValueError) as error:
             self._error = str(error)
             _log.warning("recording stopped: %s", type(error).__name__)
@@ -195,13 +218,12 @@ class _RecordingFile:
             error=self._error,
         )
 
-    def _mixed(self, batch: _Batch) -> bytes:
+    def _mixed(self, callee: list[Audio | None], agent: list[Audio | None], *, last: bool) -> bytes:
         """What both channels have; at the end, or when one is far behind, the shorter is filled up."""
-        lost: list[Audio | None] = [None] * batch.lost_slots
-        self._left = self._joined(self._left, lost + batch.callee)
-        self._right = self._joined(self._right, lost + batch.agent)
+        self._left = self._joined(self._left, callee)
+        self._right = self._joined(self._right, agent)
         length, longest = sorted((len(self._left), len(self._right)))
-        if batch.closed is not None or longest - length > MAX_SKEW_MS * self._rate_hz // 1000:
+        if last or longest - length > MAX_SKEW_MS * self._rate_hz // 1000:
             length = longest
         left, self._left = _split(self._left, length)
         right, self._right = _split(self._right, length)

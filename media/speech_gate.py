@@ -8,6 +8,7 @@ are mean squares of 20 ms slots, as `media.taps` measures them for all legs at o
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -32,6 +33,8 @@ ECHO_REACH_MS: Final = 460
 """400 ms of way, one slot each for packing, reordering and measuring."""
 LEARN_MS: Final = 1_500
 """The echo gain is the loudest seen in so much speech of ours; until then the worst case."""
+LATE_MS: Final = 1_000
+"""What a network held back may hold echo that is older by as much."""
 AUDIBLE_SQUARE: Final = square_of(-50.0)
 """What we send below this makes no echo that matters: comfort noise."""
 
@@ -72,14 +75,21 @@ class EchoReference:
 
     def __init__(self) -> None:
         self._sent: deque[tuple[float, float]] = deque()
+        self._older: deque[tuple[float, float]] = deque()  # looked at after a stall only
         self._ratios: deque[tuple[float, float]] = deque()
         self._ms = 0.0
         self._learned_ms = 0.0
+        self.late_ms = 0.0
+        """How much older than usual the echo may be in what is heard now."""
 
     @property
     def sent_square(self) -> float:
         """The loudest slot of ours whose echo can be in what is heard now."""
-        return max((square for _, square in self._sent), default=0.0)
+        loudest = max((square for _, square in self._sent), default=0.0)
+        if not self.late_ms:
+            return loudest
+        oldest_ms = self._ms - ECHO_REACH_MS - self.late_ms
+        return max(loudest, *(square for at_ms, square in self._older if at_ms > oldest_ms), 0.0)
 
     @property
     def gain(self) -> float:
@@ -94,7 +104,9 @@ class EchoReference:
         self._ms += slot_ms
         self._sent.append((self._ms, square))
         while self._sent[0][0] <= self._ms - ECHO_REACH_MS:
-            self._sent.popleft()
+            self._older.append(self._sent.popleft())
+        while self._older and self._older[0][0] <= self._ms - ECHO_REACH_MS - LATE_MS:
+            self._older.popleft()
 
     def learn(self, square: float, slot_ms: float) -> None:
         """A slot of the callee's line that is not speech, while we are audible."""
@@ -128,23 +140,36 @@ class SpeechGate:
         return max(FLOOR_SQUARE, self._noise * NOISE_MARGIN, echo)
 
     @property
+    def quiet_square(self) -> float:
+        """Mean square below which nobody speaks: this line's noise, with half of the gate's margin in dB."""
+        return max(AUDIBLE_SQUARE, self._noise * NOISE_MARGIN**0.5)
+
+    @property
     def open(self) -> bool:
         """A burst is going on."""
         return self._burst_at is not None
 
     def slot(
-        self, callee_square: float, callee_ms: float, sent_square: float, slot_ms: float = 20
+        self, heard: Sequence[tuple[float, float]], sent_square: float, slot_ms: float = 20
     ) -> list[GateEvent]:
-        """`callee_ms` of the callee's audio came in this slot (0: none), and we sent a slot of this level."""
+        """The callee's audio that came in this slot, and the level of what we sent in it.
+
+        `heard`: mean square and length in ms, of 20 ms at most each: none, one, or many when a network gives out
+        what it held back.
+        """
         self.echo.sent(sent_square, slot_ms)
-        if not callee_ms:
+        if not heard:
             self._absent_ms += slot_ms
             return self._pass(slot_ms, loud=False) if self._absent_ms > ABSENT_MS else []
+        self.echo.late_ms = min(max(0.0, sum(length for _, length in heard) - slot_ms), LATE_MS)
         self._absent_ms = 0.0
-        loud = callee_square > self.threshold
+        return [event for square, length_ms in heard for event in self._hear(square, length_ms)]
+
+    def _hear(self, square: float, length_ms: float) -> list[GateEvent]:
+        loud = square > self.threshold
         if not loud:
-            self._learn(callee_square, callee_ms)
-        return self._pass(callee_ms, loud=loud)
+            self._learn(square, length_ms)
+        return self._pass(length_ms, loud=loud)
 
     def _learn(self, square: float, heard_ms: float) -> None:
         if self.echo.sent_square >= AUDIBLE_SQUARE:

@@ -5,7 +5,7 @@ served are measured together, law bytes straight from a table. Recordings take t
 the writer's thread. Pure; run by `media.engine`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,16 +14,20 @@ from media.g711 import G711Law
 from media.levels import Meter, mean_square
 from media.recording import Recorder
 
+PIECE_MS = 20
+
 
 class Measured(NamedTuple):
-    """What one side said in one slot: mean square and length."""
+    """What one side said in one slot, or in 20 ms of a burst: mean square and length."""
 
     square: float = 0.0
     ms: float = 0.0
 
 
-OnLevels = Callable[[Measured, Measured], None]
-"""Callee and agent, once per slot."""
+OnLevels = Callable[[Sequence[Measured], Measured], None]
+"""Callee and agent, once per slot. The callee's audio comes in bursts when the network stalls: in pieces of 20 ms,
+so that what was short stays short.
+"""
 
 
 class Tap:
@@ -34,8 +38,8 @@ class Tap:
         self.callee = Meter()
         self.agent = Meter()
         self.on_levels: OnLevels | None = None
-        self.measured = [Measured(), Measured()]
-        self._bytes_per_ms = rate_hz / 1000 * (2 if law is None else 1)
+        self._measured: tuple[list[Measured], list[Measured]] = ([], [])
+        self._bytes_per_ms = rate_hz // 1000 * (2 if law is None else 1)
         self._recorder: Recorder | None = None
         self.listener: Callable[[bytes, bytes], None] | None = None
         """Somebody who listens in."""
@@ -65,17 +69,22 @@ class Tap:
             for _ in range(slots):
                 self._recorder.write(b"", None)
 
+    @property
+    def piece_bytes(self) -> int:
+        """What is measured at once."""
+        return PIECE_MS * self._bytes_per_ms
+
     def meter(self, side: int, square: float, size: int) -> None:
-        """Count what one side (0 the callee, 1 the agent) said in this slot."""
+        """Count what one side (0 the callee, 1 the agent) said, piece by piece in their order."""
         (self.agent if side else self.callee).add(square, size)
-        self.measured[side] = Measured(square, size / self._bytes_per_ms)
+        self._measured[side].append(Measured(square, size / self._bytes_per_ms))
 
     def tell(self) -> None:
         """Hand the levels of this slot on."""
-        callee, agent = self.measured
-        self.measured = [Measured(), Measured()]
+        callee, agent = self._measured
+        self._measured = ([], [])
         if self.on_levels is not None:
-            self.on_levels(callee, agent)
+            self.on_levels(callee, max(agent, default=Measured()))
 
 
 class TapBatch:
@@ -89,13 +98,14 @@ class TapBatch:
         """Collect what has passed this tap."""
         self._taps.append(tap)
         for side, audio in enumerate(tap.take()):
-            if audio:
-                self._groups.setdefault((id(tap.law), len(audio)), []).append((tap, side, audio))
+            for start in range(0, len(audio), tap.piece_bytes):
+                piece = audio[start : start + tap.piece_bytes]
+                self._groups.setdefault((id(tap.law), len(piece)), []).append((tap, side, piece))
 
     def run(self) -> None:
         """Measure all of it, then tell each tap's leg."""
         groups, self._groups = self._groups, {}
-        for (_, size), entries in groups.items():
+        for (_, size), entries in sorted(groups.items(), key=lambda group: -group[0][1]):  # a rest comes last
             law = entries[0][0].law
             joined = b"".join(audio for _, _, audio in entries)
             if law is None:

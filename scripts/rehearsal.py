@@ -18,7 +18,8 @@ import numpy as np
 from pydantic import SecretStr
 
 from app.bus import MemoryBus
-from app.cli.sim_run import LIMIT_S, OPTIONS, rehearsal_folder, rehearsal_settings
+from app.cli.memory_folder import memory_folder
+from app.cli.sim_run import LIMIT_S, OPTIONS, rehearsal_settings
 from app.clock import SystemClock
 from app.engine import Engine
 from app.sim import tonevoice
@@ -30,6 +31,7 @@ from app.sim.asterisk.call_signals import (
     Gone,
     Input,
     Invited,
+    Joined,
     PressKeys,
     Speak,
     Spoken,
@@ -91,6 +93,7 @@ class Actor:
         self._over_at: float | None = None
         self._packets = len(self._phone.packets)
         self._feed(Invited())
+        self._feed(Joined(there=True))  # a telephone does not see the bridge
         while len(self._phones.seen("BYE-IN", self._number)) < self._calls:
             self._step(script)
             await asyncio.sleep(STEP_S)
@@ -228,7 +231,7 @@ async def on_asterisk(cast: Sequence[Persona], media_mode: str) -> list[Judged]:
     )
     try:
         asterisk = RealAsterisk(**json.loads(up.stdout))
-        with rehearsal_folder() as folder:
+        with memory_folder() as folder:
             phones = telephones(asterisk.trunk_port, cast, folder / "phones")
             phones.start()
             try:

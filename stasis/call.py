@@ -10,7 +10,7 @@ possible; hence any order and any repetition of events is harmless. Four rules i
 
 from stasis import call_model as m
 from stasis import deadlines, events
-from stasis.call_model import CallState, Effect, Input
+from stasis.call_model import CallInput, CallState, Effect
 from stasis.callee_line import CalleeLine
 from stasis.errors import AriError, Conflict, NotFound, Unprocessable
 from stasis.model import Channel
@@ -65,7 +65,7 @@ class CallMachine:
         self._outage.inherit(talking=conversing)
         return [*self._advance(now), *self._inquiry.ask()]
 
-    def handle(self, given: Input, now: float) -> list[Effect]:
+    def handle(self, given: CallInput, now: float) -> list[Effect]:
         """Take in one fact; returns what to do now, in this order."""
         match given:
             case m.Completed(effect=effect, channel=channel):

@@ -16,7 +16,7 @@ from stasis.ids import CallIds
 from stasis.model import Channel
 from stasis.outcome import CallResult, EndedBy
 from stasis.requests import CreateExternalMedia, Originate
-from stasis.transfer_model import BeginTransfer, HandOver, HoldCallee, RetrieveCallee, TransferChanged
+from stasis.transfer_model import BeginTransfer, EndTransfer, HandOver, HoldCallee, RetrieveCallee, TransferChanged
 
 LEDGER_MARK = "GLOBAL(OD_CALL_{call_id})"
 """Set with every originate; `stasis.ledger` says what for."""
@@ -275,6 +275,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MediaInput = MediaOpened | MediaReady | MediaLost | WorkerGone
-Input = (
+CallInput = (
     Event | Completed | Failed | MediaInput | HangUp | BeginTransfer | HandOver | StreamLost | Reconciled | Tick
 )
+"""What concerns the call alone."""
+Input = CallInput | EndTransfer

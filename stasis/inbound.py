@@ -12,7 +12,7 @@ import msgspec
 
 from stasis import call_model as m
 from stasis.call import CallMachine
-from stasis.call_model import PREPARE_S, CallState, Effect, Input
+from stasis.call_model import PREPARE_S, CallInput, CallState, Effect
 from stasis.events import ChannelDestroyed, Event, StasisEnd, StasisStart
 from stasis.outcome import CallResult, EndedBy, Outcome
 from stasis.record import CallRecord, Milestone
@@ -84,7 +84,7 @@ class InboundMachine(CallMachine):
         self._record.dialed_at = None
         return effects
 
-    def handle(self, given: Input, now: float) -> list[Effect]:
+    def handle(self, given: CallInput, now: float) -> list[Effect]:
         """As `CallMachine.handle`."""
         if self.state is CallState.RINGING:
             if isinstance(given, m.StreamLost):

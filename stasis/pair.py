@@ -7,12 +7,13 @@ when their channels are removed too. `app.calls.run` drives it as it would drive
 from stasis import call_model as m
 from stasis import events
 from stasis.call import CallMachine
-from stasis.call_model import CallState, Effect, Input
+from stasis.call_model import CallInput, CallState, Effect, Input
 from stasis.ids import CallIds, parse
 from stasis.transfer import TransferMachine
 from stasis.transfer_model import (
     BeginTransfer,
     EarlierTransfer,
+    EndTransfer,
     HandOver,
     TransferChanged,
     TransferOutcome,
@@ -62,6 +63,8 @@ class CallPair:
         match given:
             case BeginTransfer(plan=plan):
                 effects = self._begin(plan, now)
+            case EndTransfer(reason=reason):
+                effects = [effect for one in self._transfers for effect in one.abort(reason, now)]
             case m.Completed(effect=effect) | m.Failed(effect=effect):
                 owner = self._owner(effect)
                 effects = self._call.handle(given, now) if owner is None else owner.handle(given, now)
@@ -87,7 +90,7 @@ class CallPair:
         self._transfers = [*(one for one in self._transfers if not one.settled), machine]
         return machine.start(now)
 
-    def _event(self, given: Input, now: float) -> list[Effect]:
+    def _event(self, given: CallInput, now: float) -> list[Effect]:
         if isinstance(given, events.AriEvent):
             concerned = given.channel_ids()
             machine = next((one for one in self._transfers if one.channel_id in concerned), None)

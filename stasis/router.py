@@ -42,6 +42,7 @@ class Router:
         self._on_caller = on_caller
         self._mailboxes: dict[str, Mailbox] = {}
         self._callers: dict[str, str] = {}  # call by the channel of whoever called
+        self._left: set[str] = set()
 
     @contextmanager
     def open(self, call_id: str, caller_channel: str = "") -> Generator[Mailbox, None, None]:
@@ -57,12 +58,17 @@ class Router:
             yield mailbox
         finally:
             del self._mailboxes[call_id]
-            self._callers.pop(caller_channel, None)
+            if call_id not in self._left:
+                self._callers.pop(caller_channel, None)
+
+    def leave(self, call_id: str) -> None:
+        """The next process goes on with this call: nothing of it is a stray here, and nobody here follows it."""
+        self._left.add(call_id)
 
     @property
     def call_ids(self) -> frozenset[str]:
-        """The calls somebody runs now."""
-        return frozenset(self._mailboxes)
+        """The calls somebody runs now, and those that were left to the next process."""
+        return frozenset(self._mailboxes) | self._left
 
     @property
     def caller_channels(self) -> dict[str, str]:
@@ -108,7 +114,7 @@ class Router:
                 self.counters["delivered"] += 1
             else:
                 self.counters["stray"] += 1
-                if isinstance(event, StasisStart) and self._on_stray is not None:
+                if isinstance(event, StasisStart) and self._on_stray is not None and call_id not in self._left:
                     self._on_stray(event.channel.id)
 
     def _call_of(self, channel_id: str) -> str | None:

@@ -134,6 +134,12 @@ class BeginTransfer(msgspec.Struct, frozen=True, kw_only=True):
     plan: TransferPlan
 
 
+class EndTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Take back whatever is not connected yet; the callee comes back to the agent."""
+
+    reason: str
+
+
 class HandOver(msgspec.Struct, frozen=True, kw_only=True):
     """For the call machine: the callee goes on with somebody else; the media channel is removed."""
 

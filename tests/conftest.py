@@ -1,5 +1,6 @@
 """Shared test setup: asyncio for anyio tests, a derandomized hypothesis profile, printed seeds."""
 
+import gc
 import os
 import zoneinfo
 
@@ -16,6 +17,12 @@ settings.register_profile(
 )
 settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+def pytest_collection_finish() -> None:
+    """The collector need not walk again and again through modules and tests that stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ Reads the store and the bus, never the engine. Exactly one process of it per bus
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.static_files import (
     create_static_files_router,  # pyright: ignore[reportUnknownVariableType] - unparametrised generics of theirs
 )
@@ -50,15 +50,22 @@ from web.people import People, people_routes
 from web.planning import planning_routes
 from web.problems import HANDLERS
 from web.questions import Questions, question_routes
+from web.rates import STORE, RateStore, rates
 from web.reach import Reach
+from web.rehearsals.page import Rehearsals
+from web.rehearsals.routes import rehearsal_routes
 from web.render import Templates
 from web.search import search_routes
 from web.sign_in import sign_in_routes
+from web.spoken.desk import SpokenDesk
+from web.spoken.routes import spoken_routes
 from web.steer.desk import SteerDesk
 from web.steer.routes import steer_routes, voices
-from web.steer.sockets import CallSockets
+from web.steer.sockets import CallSockets, StillIn
 from web.task_pages.page import TaskPages
 from web.task_pages.routes import task_page_routes
+from web.tryouts.page import TryoutPages
+from web.tryouts.routes import tryout_routes
 
 STATIC = Path(__file__).parent / "static"
 Asked = Request[object, object, State]
@@ -72,8 +79,7 @@ def create_app(
     templates, site = Templates(settings), load_site(settings)
     door, once = Door(db, clock, passwords), Once(db, clock)
     desk = Desk(settings, db, bus, clock, site)
-    questions = Questions(db, bus, clock, templates)
-    steer = SteerDesk(settings, db, bus, clock)
+    questions, steer = Questions(db, bus, clock, templates), SteerDesk(settings, db, bus, clock)
     reach = Reach(settings, db, bus, clock, templates=templates, site=site)
     batches = batches_over(db, bus, clock, site, steer)
     parts = Parts(
@@ -87,11 +93,8 @@ def create_app(
         once=once,
         reach=reach,
     )
-
-    async def still_in(socket: Socket) -> bool:
-        person = person_of(socket)
-        return person is not None and await door.still_in(person)
-
+    still_in = _still_in(door)
+    spoken = SpokenDesk(desk, still_in)
     return Litestar(
         route_handlers=[
             *call_routes(Pages(db, clock, templates, settings.call_slots), hubs, still_in),
@@ -105,18 +108,20 @@ def create_app(
             *decision_routes(Decisions(db, bus, clock, templates, on=lifecycle_on(settings))),
             *calendar_routes(Calendar(db, clock, site, templates)),
             *audit_routes(AuditPage(db, templates)),
-            *agent_page_routes(AgentPages(db, clock, templates)),
+            *_agent_routes(TryoutPages(settings, db, bus, clock, templates), still_in),
             *doctor_routes(Doctor(settings), templates),
             *batches.routes(templates),
             *planning_routes(desk),
             *search_routes(db),
             *chat_routes(desk, templates),
+            *spoken_routes(spoken),
             _health_route(settings, db),
             api_router(templates, resources(parts, batches)),
             create_static_files_router(path="/static", directories=[STATIC], opt=dict(PUBLIC)),
         ],
-        lifespan=[_life(hubs, desk, reach)],
-        middleware=[guard(settings.allowed_hosts), identify(door)],
+        lifespan=[_life(hubs, desk, reach, spoken, once)],
+        middleware=[guard(settings.allowed_hosts), identify(door), *rates(settings)],
+        stores={STORE: RateStore(settings.redis_url)},
         guards=[require],
         before_send=[add_headers],
         exception_handlers=HANDLERS,
@@ -126,21 +131,44 @@ def create_app(
     )
 
 
-def _life(hubs: Hubs, desk: Desk, reach: Reach) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _still_in(door: Door) -> Callable[[Socket], Awaitable[bool]]:
+    """Whether whoever opened a websocket is still signed in."""
+
+    async def still_in(socket: Socket) -> bool:
+        person = person_of(socket)
+        return person is not None and await door.still_in(person)
+
+    return still_in
+
+
+def _life(
+    hubs: Hubs, desk: Desk, reach: Reach, spoken: SpokenDesk, once: Once
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """What runs beside the requests."""
 
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncGenerator[None]:
         try:
             async with asyncio.TaskGroup() as group:
-                with hubs.running(group), desk.replies.running(group):
-                    importing = group.create_task(reach.contacts.importer.run(), name="imports")
+                with hubs.running(group), desk.replies.running(group), spoken.running(group):
+                    beside = [
+                        group.create_task(reach.contacts.importer.run(), name="imports"),
+                        group.create_task(once.sweep(), name="old answers"),
+                    ]
                     yield
-                    importing.cancel()
+                    for task in beside:
+                        task.cancel()
         finally:
             await desk.close()
 
     return life
+
+
+def _agent_routes(tryouts: TryoutPages, still_in: StillIn) -> list[BaseRouteHandler]:
+    """Agents, and what is tried with them: test calls, rehearsals."""
+    rehearsals = Rehearsals(tryouts.db, tryouts.bus, tryouts.clock, tryouts.templates)
+    pages = AgentPages(tryouts, rehearsals)
+    return [*agent_page_routes(pages), *tryout_routes(tryouts, still_in), *rehearsal_routes(rehearsals)]
 
 
 def _health_route(settings: Settings, db: Database) -> HTTPRouteHandler:

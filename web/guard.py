@@ -34,8 +34,8 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 WITH_MICROPHONE = (b"permissions-policy", b"camera=(), geolocation=(), microphone=(self)")
-SPOKEN_AT = re.compile(r"/|/(calls|wall|agents|planner)(/.*)?")
-"""Pages whose people may speak: into a call, or with an agent."""
+SPOKEN_AT = re.compile(r"/|/(calls|wall|agents|chat|test-calls)(/.*)?")
+"""Pages whose people may speak: into a call, with an agent, or with the planner."""
 
 
 async def add_headers(message: Message, scope: Scope) -> None:

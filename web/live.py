@@ -1,7 +1,8 @@
 """From bus and store to the browsers: one hub, one coalesced frame at most four times a second for all of them.
 
 The bus only says what to look at; the store is read again. A message that never came is made good by a look at
-the whole wall every few seconds while somebody watches.
+the whole wall every few seconds while somebody watches. What concerns another tenant, or nobody who watches, is
+dropped before any work.
 """
 
 import asyncio
@@ -108,7 +109,9 @@ class Hub:
 
     @contextmanager
     def watch(self) -> Generator[Viewer]:
-        """Register a browser."""
+        """Register a browser; `reload` follows, since nothing was kept while nobody watched."""
+        if not self._viewers:
+            self._wall.forget_words()
         viewer = Viewer()
         self._viewers.add(viewer)
         try:
@@ -135,8 +138,19 @@ class Hub:
     async def _follow(self) -> None:
         with self._bus.subscribe("calls", "tasks", "feedback", "lists", "system") as messages:
             async for message in messages:
-                self._take(message)
-                self._wake.set()
+                if self._concerns(message):
+                    self._take(message)
+                    self._wake.set()
+
+    def _concerns(self, message: Message | Resync) -> bool:
+        """Whether anybody who watches here may see anything of it. How connections stand is kept in any case: a
+        browser that comes later must know.
+        """
+        if isinstance(message, ConnectionChanged):
+            return True
+        if not self._viewers:
+            return False
+        return isinstance(message, Resync) or getattr(message, "tenant_id", None) == self._tenant_id
 
     def _take(self, message: Message | Resync) -> None:
         match message:
@@ -156,9 +170,8 @@ class Hub:
                 self._wall.note("questions")
             case TaskChanged():
                 self._wall.note("tasks", "campaigns")
-            case ListChanged(tenant_id=tenant_id, kind=kind):
-                if tenant_id == self._tenant_id:
-                    self._wall.note(kind)
+            case ListChanged(kind=kind):
+                self._wall.note(kind)
             case CallLevels():
                 self._wall.measure(message)
             case _:
@@ -172,7 +185,9 @@ class Hub:
             except TimeoutError:
                 pass
             self._wake.clear()
-            if self._viewers and self._clock.monotonic() >= self._reloaded_s + RELOAD_S:
+            if not self._viewers:
+                continue
+            if self._clock.monotonic() >= self._reloaded_s + RELOAD_S:
                 self._stale = True
             try:
                 await self._refresh()

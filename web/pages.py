@@ -10,6 +10,7 @@ from app.store import calls, feedback, transcripts
 from app.store.db import Database
 from web.figures import Day
 from web.live import ENDED_SHOWN, RELOAD_S, header
+from web.masks import mask_of
 from web.render import Templates
 from web.view import Card, Line, asked, card, line
 from web.wall import Wall, arranged
@@ -37,7 +38,7 @@ class Pages:
         selected, status, now_ms = None, 200, self._clock.unix_ms()
         if call_id:
             try:
-                selected = await self.call(person.tenant_id, call_id)
+                selected = await self.call(person, call_id)
             except NotFoundError:
                 status = 404
         wall = Wall()
@@ -66,12 +67,15 @@ class Pages:
             self._days[tenant_id] = (self._clock.monotonic(), known)
         return known
 
-    async def call(self, tenant_id: str, call_id: str) -> CallPage:
-        """One call with its transcript. Raises NotFoundError, for a call of another tenant too."""
+    async def call(self, person: Person, call_id: str) -> CallPage:
+        """One call with its transcript, numbers as this person may see them. Raises NotFoundError, for a call of
+        another tenant too.
+        """
+        tenant_id, mask = person.tenant_id, mask_of(person)
         if not is_id(call_id):
             raise NotFoundError("There is no such call.")
         found = await calls.wall_some(self._db, tenant_id, [call_id])
         if not found:
             raise NotFoundError("There is no such call.")
         turns = await transcripts.list_turns(self._db, tenant_id, call_id)
-        return CallPage(call=card(found[0]), lines=[line(turn) for turn in turns])
+        return CallPage(call=card(found[0]), lines=[line(turn, mask) for turn in turns])

@@ -100,22 +100,28 @@ class People:
         try:
             async with self._db.tx() as tx:
                 await users.set_role(tx, person.tenant_id, user_id, role)
-                await self._write(tx, asked, "role_set", f"user:{user_id}", {"role": str(role)})
+                now_ms = self._clock.unix_ms()
+                keys = await sessions.revoke_tokens_of(tx, person.tenant_id, user_id, now_ms, role)
+                await self._write(tx, asked, "role_set", f"user:{user_id}", {"role": str(role)} | _revoked(keys))
         except ConflictError as refused:
             return await self.page(person, 409, refusal=refused.message)
-        return await self.page(person, said="The role is changed.")
+        return await self.page(person, said=_done("The role is changed.", keys))
 
     async def disable(self, asked: Asked, user_id: str, *, undo: bool) -> Response[str]:
-        """Shut somebody out at once, or let in again."""
+        """Shut somebody out at once, with the keys they have made, or let in again."""
         person, now_ms = signed_in(asked), self._clock.unix_ms()
+        keys: list[str] = []
         try:
             async with self._db.tx() as tx:
                 await users.disable(tx, person.tenant_id, user_id, None if undo else now_ms)
                 await sessions.end_all(tx, person.tenant_id, user_id, now_ms)
-                await self._write(tx, asked, "user_enabled" if undo else "user_disabled", f"user:{user_id}")
+                if not undo:
+                    keys = await sessions.revoke_tokens_of(tx, person.tenant_id, user_id, now_ms)
+                action = "user_enabled" if undo else "user_disabled"
+                await self._write(tx, asked, action, f"user:{user_id}", _revoked(keys))
         except ConflictError as refused:
             return await self.page(person, 409, refusal=refused.message)
-        return await self.page(person, said="Done.")
+        return await self.page(person, said=_done("Done.", keys))
 
     async def token(self, asked: Asked, form: TokenForm) -> Response[str]:
         """A key for a program; shown once."""
@@ -146,6 +152,14 @@ class People:
         address = caller_of(asked).address
         deed = Deed(actor=person.actor, action=action, object=about, detail=detail or {}, address=address)
         await audit.add(tx, person.tenant_id, deed, self._clock.unix_ms())
+
+
+def _revoked(keys: list[str]) -> dict[str, str]:
+    return {"keys_revoked": ", ".join(keys)} if keys else {}
+
+
+def _done(said: str, keys: list[str]) -> str:
+    return f"{said} The keys they had made are revoked: {', '.join(keys)}." if keys else said
 
 
 def people_routes(people: People) -> list[HTTPRouteHandler]:

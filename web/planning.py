@@ -16,11 +16,13 @@ from app.domain.planning import PlannerTurn
 from app.errors import AppError, NotFoundError, ValidationFailed
 from app.ids import is_id
 from app.llm.agent_prompt import AgentPrompt, agent_prompt
+from app.llm.model import known_cost
 from app.llm.orchestrator import Confirmer
 from app.llm.planner import Event, LookingUp, Replied, Taken
 from app.llm.planner_answer import TextPiece, TextWithdrawn
 from app.llm.planner_message import Said
 from app.llm.single_task import SingleTask, schedule
+from app.store import budgets
 from web.auth import caller_of, needs, signed_in
 from web.desk import Desk
 from web.problems import problem_of
@@ -113,9 +115,14 @@ def _single_routes(desk: Desk) -> list[HTTPRouteHandler]:
     may = needs(Permission.PLAN)
 
     @post("/api/generate_agent_prompt", opt=may, status_code=200)
-    async def generate_agent_prompt(data: JSONBody[DetailsBody]) -> AgentPrompt:
+    async def generate_agent_prompt(request: Asked, data: JSONBody[DetailsBody]) -> AgentPrompt:
         """Questions or instructions, marked as in the earlier system."""
-        return await agent_prompt(await desk.model(), desk.settings.text_model, data.details, data.answers)
+        tenant_id, model, name = signed_in(request).tenant_id, await desk.model(), desk.settings.text_model
+        costs: list[int | None] = []
+        try:
+            return await agent_prompt(model, name, data.details, data.answers, costs=costs)
+        finally:
+            await budgets.charge_month(desk.db, tenant_id, known_cost(costs), desk.clock.unix_ms())
 
     @post("/api/schedule_task", opt=may)
     async def schedule_task(request: Asked, data: JSONBody[SingleTask]) -> Response[dict[str, object]]:

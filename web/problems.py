@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.exceptions.responses import (
@@ -17,6 +17,7 @@ from litestar.exceptions.responses import (
 )
 from litestar.response import Redirect
 
+from app.domain.agent_file import AgentFileInvalid
 from app.domain.plan_form import AnswersRefused
 from app.errors import AppError, ConflictError, NotFoundError, StoreError, ValidationFailed
 from app.llm.errors import TextModelError
@@ -42,6 +43,7 @@ SENTENCES: dict[int, str] = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     413: "The body is too large.",
+    429: "Too many requests; the header Retry-After says in how many seconds the next one is welcome.",
     415: "This route takes JSON; say so in the Content-Type.",
 }
 OUR_FAULT = "Something failed on our side; it is in the log. Nothing was answered, so look before you repeat it."
@@ -64,6 +66,8 @@ def problem_of(error: AppError) -> dict[str, object]:
     }
     if isinstance(error, AnswersRefused):
         body["fields"] = error.fields
+    if isinstance(error, AgentFileInvalid) and error.key:
+        body["errors"] = [{"field": error.key, "in": "body", "detail": error.message}]
     return body
 
 
@@ -87,17 +91,24 @@ def app_error(request: Asked, error: AppError) -> Response[Any]:
 
 def http_error(request: Asked, error: HTTPException) -> Response[Any]:
     """Exception handler for what the framework refuses: a body that does not fit, an address, a method."""
-    if not for_programs(request):
-        return create_exception_response(request, error)  # pyright: ignore[reportUnknownVariableType]
     status = error.status_code
-    body: dict[str, object] = {"type": "about:blank", "status": status, "code": "request"}
+    headers = dict(error.headers or {})
+    if status == 429 and "RateLimit-Reset" in headers:
+        headers["retry-after"] = headers["RateLimit-Reset"]
+    if not for_programs(request):
+        if status == 429:
+            told = f"Too many tries. Wait {headers.get('retry-after', 'some')} s and try again."
+            return Response(told, status_code=status, media_type=MediaType.TEXT, headers=headers)
+        return create_exception_response(request, error)  # pyright: ignore[reportUnknownVariableType]
+    code = "too_many_requests" if status == 429 else "request"
+    body: dict[str, object] = {"type": "about:blank", "status": status, "code": code}
     body["detail"] = SENTENCES.get(status, error.detail if status < 500 else OUR_FAULT)
     if status == 400 and (wrong := _wrong_fields(error)):
         body["errors"] = wrong
         if all(one["in"] != "body" for one in wrong):
             which = "; ".join(f"{one['field']}: {one['detail']}" for one in wrong)
             body["detail"] = f"A parameter of the address does not fit: {which}."
-    return _problem(body, error.headers or {})
+    return _problem(body, headers)
 
 
 def unexpected(request: Asked, error: Exception) -> Response[Any]:

@@ -81,7 +81,7 @@ class Questions:
             actor=person.actor,
             action="question_answered",
             object=f"question:{question_id}",
-            detail={"answer": done.answer or ""},
+            detail={"characters": len(done.answer or "")},
             address=caller_of(request).address,
         )
         await audit.add(tx, person.tenant_id, deed, now_ms)
@@ -89,8 +89,9 @@ class Questions:
 
     async def tell(self, done: FeedbackRequest) -> None:
         """Wake who waits for the answer."""
-        await self._bus.publish("feedback", FeedbackChanged(request_id=done.id))
-        await self._bus.publish("tasks", TaskChanged(task_id=done.task_id))
+        whose = done.tenant_id
+        await self._bus.publish("feedback", FeedbackChanged(tenant_id=whose, request_id=done.id))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=whose, task_id=done.task_id))
 
 
 def question_routes(questions: Questions) -> list[HTTPRouteHandler]:

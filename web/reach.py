@@ -1,4 +1,4 @@
-"""Who is called, who must not be, and who else hears of it: contacts, do-not-call lists, webhooks as one part."""
+"""Who is called, who must not be, and who else hears of it: contacts, do-not-call lists, webhooks, kept words."""
 
 from litestar.handlers import HTTPRouteHandler
 
@@ -11,6 +11,9 @@ from web.contacts.do_not_call import DoNotCallPage, do_not_call_routes
 from web.contacts.listing import DoNotCallDesk
 from web.contacts.page import ContactPages
 from web.contacts.routes import contact_routes
+from web.keeping.desk import KeepingDesk
+from web.keeping.page import KeepingPage
+from web.keeping.routes import keeping_routes
 from web.render import Templates
 from web.webhooks.deeds import WebhookDeeds
 from web.webhooks.page import WebhookPage, webhook_routes
@@ -26,6 +29,7 @@ class Reach:
         self.contacts = ContactPages(settings, db, clock, templates, site)
         self.do_not_call = DoNotCallDesk(settings, db, bus, clock)
         self.webhooks = WebhookDeeds(settings, db, clock)
+        self.keeping = KeepingDesk(settings, db, clock)
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The pages."""
@@ -33,4 +37,5 @@ class Reach:
             *contact_routes(self.contacts),
             *do_not_call_routes(DoNotCallPage(self.do_not_call, self._templates)),
             *webhook_routes(WebhookPage(self.webhooks, self._templates)),
+            *keeping_routes(KeepingPage(self.keeping, self._templates)),
         ]

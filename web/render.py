@@ -1,5 +1,6 @@
 """Templates with autoescape, and what every page shows: ribbons, who is signed in, where else to go."""
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -28,6 +29,7 @@ PLACES: tuple[tuple[str, str, Permission, str], ...] = (
     ("/agents", "Agents", Permission.SEE, "Set up"),
     ("/people", "People", Permission.PEOPLE, "House"),
     ("/audit", "Audit", Permission.AUDIT, "House"),
+    ("/data", "Data", Permission.AUDIT, "House"),
     ("/doctor", "Doctor", Permission.AUDIT, "House"),
     ("/api/v1/docs", "API", Permission.SEE, "House"),
 )
@@ -48,30 +50,40 @@ def places_of(person: Person | None) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(group, entries) for group, entries in found if entries]
 
 
+@cache
+def _environment() -> Environment:
+    """One per process: nothing in it depends on settings, and it keeps the templates that it has compiled."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clock_face"] = clock_face
+    environment.filters["moment"] = moment
+    return environment
+
+
 class Templates:
     """One per application."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["clock_face"] = clock_face
-        self._environment.filters["moment"] = moment
 
     def render(self, name: str, person: Person | None = None, here: str = "", **values: object) -> str:
         """The page as text; without a person it has no navigation. `here` is the place it belongs to."""
-        return self._environment.get_template(name).render(
-            **values,
-            person=person,
-            places=places_of(person),
-            here=here,
-            lights=dark(),
-            test_mode=self._settings.app_test_mode,
-            redirect_number=self._settings.app_test_mode_redirect_number,
-            simulate=self._settings.simulate,
+        return (
+            _environment()
+            .get_template(name)
+            .render(
+                **values,
+                person=person,
+                places=places_of(person),
+                here=here,
+                lights=dark(),
+                test_mode=self._settings.app_test_mode,
+                redirect_number=self._settings.app_test_mode_redirect_number,
+                simulate=self._settings.simulate,
+            )
         )

@@ -8,7 +8,7 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromQuery
 
-from app.domain.number import mask_number
+from app.domain.number import mask_number, mask_numbers
 from app.domain.people import Permission, Person
 from app.store import search
 from app.store.db import Database
@@ -56,7 +56,8 @@ def hit(found: Found) -> Hit | None:
         href = f"/?call={found.id}"
     else:
         return None
-    who = " ".join(part for part in (mask_number(found.number) if found.number else "", found.name) if part)
+    number = mask_number(found.number) if found.number else ""
+    who = " ".join(part for part in (number, mask_numbers(found.name)) if part)
     state = found.state.replace("_", " ")
     return Hit(href=href, title=who, note=f"{found.kind}, {state}, {moment(found.created_ms)[:16]}")
 

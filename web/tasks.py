@@ -14,6 +14,7 @@ from app.ids import is_id
 from app.store import why as why_store
 from app.store.db import Database
 from web.auth import needs, signed_in
+from web.masks import shown
 
 
 def task_routes(db: Database, clock: Clock, site: Site) -> list[BaseRouteHandler]:
@@ -24,6 +25,8 @@ def task_routes(db: Database, clock: Clock, site: Site) -> list[BaseRouteHandler
         """Why the task is, or is not, being called now, in one sentence and with what stands behind it."""
         if not is_id(task_id):
             raise NotFoundError("There is no such task.")
-        return await why_store.why(db, signed_in(request).tenant_id, task_id, site, clock.unix_ms())
+        person = signed_in(request)
+        found = await why_store.why(db, person.tenant_id, task_id, site, clock.unix_ms())
+        return shown(person, found, Why)
 
     return [why]

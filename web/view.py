@@ -3,12 +3,13 @@
 The words for states and outcomes live in this file only; templates and script show strings as they come.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
 from app.domain.call import CallState, Turn
-from app.domain.number import mask_number
+from app.domain.number import mask_number, mask_numbers
 from app.domain.people import Permission, Person
 from app.store.calls import WallCall
 from app.store.feedback import Inbox
@@ -48,6 +49,13 @@ ENDED_BY_WORDS: dict[str, str] = {
 }
 
 
+VOICES: dict[str, str] = {"agent": "Agent", "operator": "Person"}
+"""Who speaks on our side."""
+QUICK_MS, SLOW_MS = 800, 1_500
+"""An answer that begins sooner than the first feels like talking; later than the second, people ask "hello?"."""
+DOTS: dict[str, str] = {"quick": "●", "slow": "◐", "late": "○"}
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table, as the template and the script show it. Timer: from..to, `to` None while it runs."""
 
@@ -70,6 +78,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     campaign: str = ""
     campaign_id: str = ""
     badges: tuple[Badge, ...] = ()
+    voice: str = "Agent"
+    """Whose `agent_words` are."""
+    delay: str = ""
+    """How long the callee waited for the last answer, in words; `delay_grade`: quick, slow or late."""
+    delay_grade: str = ""
 
     @property
     def need(self) -> int:
@@ -118,6 +131,7 @@ def asked(row: Inbox) -> Asked:
 
 def card(call: WallCall) -> Card:
     """The row of a call."""
+    grade = "" if call.delay_ms is None else delay_grade(call.delay_ms)
     redirected = call.number_dialed != call.number_requested
     number = mask_number(call.number_requested)
     return Card(
@@ -126,12 +140,12 @@ def card(call: WallCall) -> Card:
         state_label=STATE_WORDS[call.state],
         alive=call.state is not CallState.ENDED,
         number=f"{number} → {mask_number(call.number_dialed)}" if redirected else number,
-        callee=call.callee_name,
+        callee=mask_numbers(call.callee_name),
         agent=call.agent_name,
-        callee_words=tail(call.callee_words or ""),
-        agent_words=tail(call.agent_words or ""),
+        callee_words=words_on_a_wall(call.callee_words or ""),
+        agent_words=words_on_a_wall(call.agent_words or ""),
         outcome=_outcome(call),
-        detail=call.detail,
+        detail=mask_numbers(call.detail),
         cost=money(call.cost_micro_usd),
         created_ms=call.created_ms,
         timer_from_ms=call.answered_ms or call.created_ms,
@@ -140,23 +154,36 @@ def card(call: WallCall) -> Card:
         campaign=call.campaign_name,
         campaign_id=call.campaign_id,
         badges=badges(call),
+        voice=VOICES[call.speaker],
+        delay=f"{DOTS[grade]} {grade}: answers after {(call.delay_ms or 0) / 1000:.1f} s" if grade else "",
+        delay_grade=grade,
     )
 
 
-def line(turn: Turn) -> Line:
-    """A turn of a transcript."""
+def line(turn: Turn, mask: Callable[[str], str]) -> Line:
+    """A turn of a transcript; `mask` makes its words fit to be shown."""
     return Line(
         item_id=turn.item_id,
         speaker=turn.speaker,
-        text=turn.text,
+        text=mask(turn.text),
         at=clock_face(turn.start_audio_ms),
         interrupted=turn.interrupted,
     )
 
 
+def delay_grade(delay_ms: int) -> str:
+    """How an answer that begins after so long feels: quick, slow or late."""
+    return "quick" if delay_ms <= QUICK_MS else "slow" if delay_ms <= SLOW_MS else "late"
+
+
 def shown_number(person: Person, number: str) -> str:
     """A number as this person may see it: in full, or masked."""
     return number if person.may(Permission.SEE_NUMBERS) else mask_number(number)
+
+
+def words_on_a_wall(text: str) -> str:
+    """The last words, with telephone numbers masked: a wall is seen by everybody in the room."""
+    return tail(mask_numbers(text))
 
 
 def tail(text: str) -> str:

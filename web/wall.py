@@ -9,13 +9,16 @@ from collections.abc import Iterable
 import msgspec
 
 from app.domain.messages import CallLevels, CallWords, ConnectionChanged
+from app.domain.number import mask_numbers
 from web.badges import ASKS, WAITING
 from web.figures import Day, Figures, figures
 from web.lights import Light, lights
-from web.view import Asked, Card, tail
+from web.view import VOICES, Asked, Card, tail
 
 SILENT_MS = 20_000
 """An engine says again every 5 s how its connections stand (`app.calls.lights`)."""
+CHANGED_MS = 2_000
+"""How long a change counts more than what is only said again, which may have been on its way."""
 EVERYTHING = "*"
 """Stands for all kinds of things in `changed`: messages were lost, nobody knows which."""
 
@@ -73,6 +76,13 @@ def arranged(cards: Iterable[Card]) -> list[Card]:
     return sorted(alive, key=lambda card: (-card.need, card.created_ms, card.id))
 
 
+def _saying(card: Card, speaker: str, words: str) -> Card:
+    """The card with words that are being spoken; on our side it also shows whose they are."""
+    if speaker == "callee":
+        return msgspec.structs.replace(card, callee_words=words)
+    return msgspec.structs.replace(card, agent_words=words, voice=VOICES.get(speaker, VOICES["agent"]))
+
+
 class Wall:
     """Cards by call id, newest first, and what changed since the last frame."""
 
@@ -83,7 +93,7 @@ class Wall:
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self._words: dict[tuple[str, str, str], Words] = {}
-        self._partial: dict[tuple[str, str], str] = {}
+        self._partial: dict[tuple[str, str], tuple[str, str]] = {}  # by call and side: speaker and words
         self._questions: tuple[Asked, ...] = ()
         self._questions_told: tuple[Asked, ...] = ()
         self._lights_told: tuple[Light, ...] = ()
@@ -104,15 +114,11 @@ class Wall:
 
     def put(self, card: Card) -> None:
         """One call as it is in the store; words that are being spoken and not stored yet stay on it."""
-        self._show(
-            msgspec.structs.replace(
-                card,
-                callee_words=self._partial.get((card.id, "callee"), card.callee_words),
-                agent_words=self._partial.get((card.id, "agent"), card.agent_words),
-            )
-            if card.alive
-            else card
-        )
+        if card.alive:
+            for side in ("callee", "agent"):
+                if (partial := self._partial.get((card.id, side))) is not None:
+                    card = _saying(card, *partial)
+        self._show(card)
 
     def _show(self, card: Card) -> None:
         card = self._marked(card)
@@ -131,19 +137,22 @@ class Wall:
         card = self._cards.get(said.call_id)
         if card is None:
             return False
+        text = mask_numbers(said.text)  # one frame goes to everybody, whatever they may see
         self._words[said.call_id, said.item_id, said.speaker] = Words(
-            call_id=said.call_id, item_id=said.item_id, speaker=said.speaker, text=said.text, final=said.final
+            call_id=said.call_id, item_id=said.item_id, speaker=said.speaker, text=text, final=said.final
         )
-        words = tail(said.text)
-        if said.final:
-            self._partial.pop((said.call_id, said.speaker), None)
-        else:
-            self._partial[said.call_id, said.speaker] = words
-        if said.speaker == "callee":
-            self._cards[card.id] = msgspec.structs.replace(card, callee_words=words)
-        elif said.speaker == "agent":
-            self._cards[card.id] = msgspec.structs.replace(card, agent_words=words)
+        side = said.call_id, "callee" if said.speaker == "callee" else "agent"
+        words = tail(text)
+        if not said.final:
+            self._partial[side] = said.speaker, words
+        elif self._partial.get(side, (said.speaker, ""))[0] == said.speaker:
+            self._partial.pop(side, None)
+        self._cards[card.id] = _saying(card, said.speaker, words)
         return True
+
+    def forget_words(self) -> None:
+        """Nobody followed what was spoken meanwhile: what the store has is newer."""
+        self._partial, self._words, self._levels = {}, {}, {}
 
     def measure(self, loud: CallLevels) -> None:
         """How loud a call is; only the newest before a frame is told."""
@@ -156,6 +165,11 @@ class Wall:
 
     def connection(self, change: ConnectionChanged, now_ms: int = 0) -> None:
         """A connection of an engine, or the console's own to the store, changed or stands as before."""
+        if change.again:
+            change = msgspec.structs.replace(change, again=False)
+            known, at_ms = self._connections.get((change.name, change.node), (change, 0))
+            if known != change and now_ms < at_ms + CHANGED_MS:
+                return  # it was on its way when the change happened
         self._connections[change.name, change.node] = (change, now_ms)
 
     def note(self, *kinds: str) -> None:

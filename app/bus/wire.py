@@ -21,6 +21,7 @@ from app.domain.messages import (
     OperatorVoice,
     Resync,
     Topic,
+    TryoutNews,
     VoiceTopic,
     command_topic,
 )
@@ -87,7 +88,7 @@ def _belongs(topic: Topic, message: Message | Resync) -> bool:
             return topic.startswith(COMMANDS_PREFIX)
         case ListenWanted() | OperatorVoice():
             return topic.startswith(VOICE_PREFIX)
-        case CallAudio():
+        case CallAudio() | TryoutNews():
             return topic.startswith(AUDIO_PREFIX)
         case _:
             return topic in SHARED_TOPICS

@@ -113,7 +113,11 @@ class AriLink:
                 self.router.send(call_id, given)
 
     async def _reconcile(self) -> None:
-        done = await self._reconciler()
+        try:
+            done = await self._reconciler()
+        finally:
+            if self._undecided:
+                asyncio.get_running_loop().call_later(UNDECIDED_S, self.look_for_strays)
         if done.asterisk_restarted:
             log.warning("Asterisk was restarted; its calls are gone")
         if done.stray_channels or done.stray_bridges:
@@ -144,7 +148,7 @@ class AriLink:
     async def _sweep(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(UNDECIDED_S if self._undecided else SWEEP_S):
+                async with asyncio.timeout(SWEEP_S):
                     await self._sweep_now.wait()
             except TimeoutError:
                 pass

@@ -9,7 +9,9 @@ import msgspec
 
 from app.bus import Bus
 from app.calls.ari_link import AriLink
+from app.calls.closing import Inherited
 from app.calls.dial_guard import DialGuard
+from app.calls.held import Held
 from app.calls.instructions import CallContext
 from app.calls.media_link import MediaLink
 from app.calls.readiness import Readiness
@@ -27,6 +29,7 @@ from app.domain.messages import CallChanged, TaskChanged
 from app.domain.outside_tool import OutsideTool, environment_of
 from app.domain.transfer import JOINED, CallTransfer
 from app.guarded_http import trusted_origins
+from app.metrics import Metrics
 from app.outside_tools import Toolbox, Way
 from app.store.db import Database
 from stasis.outcome import EndedBy
@@ -37,14 +40,15 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to make. `lease_token` fences every write; `new.number_dialed` has passed test mode's redirect.
 
     `adopted`: a former process dialed it and it is still alive; `conversing`: its talk had begun;
-    `agent_speaking`: the agent is in the middle of a sentence; `media_gone`: its media worker died too.
+    `left`: what is known of that talk; `media_gone`: its media worker died too.
     `dialed_ms`: wall clock when the intent of an adopted call was committed.
 
     A call-back has a `new.caller_channel`. `leased` False: its task is settled and stays so, no claim is held;
     `opted_out`: they are not to be persuaded; `earlier`: what was said before, for the model; `context`: what else
     it is told, loaded once; `outside`: functions of the agent's own that can be called now. Of an adopted call:
-    `said` the callee's turns so far, `collected` what they proved, `open_question` what people were asked,
-    `transfer_row` the transfer that was under way or is still in force.
+    `said` the callee's turns so far, `collected` what they proved, `open_question` which the agent waits for,
+    `transfer_row` the transfer that was under way or is still in force, `disclosed` whether what the calling rules
+    demand had been heard, `recorded` whether the recording had begun or was stopped (None: neither).
     """
 
     new: NewCall
@@ -55,7 +59,7 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     agent: Agent
     adopted: bool = False
     conversing: bool = False
-    agent_speaking: bool = False
+    left: Inherited = Inherited()
     media_gone: bool = False
     dialed_ms: int | None = None
     leased: bool = True
@@ -67,6 +71,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     collected: tuple[Collected, ...] = ()
     open_question: FeedbackRequest | None = None
     transfer_row: CallTransfer | None = None
+    disclosed: bool = False
+    recorded: bool | None = None
 
     @property
     def transfer(self) -> EarlierTransfer | None:
@@ -123,10 +129,12 @@ class Switchboard:
     media: MediaLink
     calls: dict[str, LivingCall] = field(default_factory=dict[str, LivingCall])
     """Calls of this process by id, while they live."""
-    held: set[str] = field(default_factory=set[str])
+    held: Held = field(default_factory=Held)
     """Tasks this process is working on, from the claim to the conclusion."""
     wakes: Counter[Verdict] = field(default_factory=Counter[Verdict])
     """Wake-ups on the bus about commands, and what they were worth."""
+    metrics: Metrics = field(default_factory=Metrics)
+    """What this engine counts."""
     _toolboxes: dict[str, Toolbox] = field(default_factory=dict[str, Toolbox])
 
     @property
@@ -168,7 +176,13 @@ class Switchboard:
         """Why this process dials nobody just now."""
         return Readiness(self.clock, self.media, self.settings.media_late_limit_ms)
 
+    def leave(self, order: CallOrder) -> None:
+        """The next process goes on with this call: nobody here touches it or takes it up again."""
+        self.ari.router.leave(order.call_id)
+        self.held.leave(order.new.task_id)
+
     async def announce(self, order: CallOrder) -> None:
         """Tell screens that a call (and so its task) changed."""
-        await self.bus.publish("calls", CallChanged(call_id=order.call_id))
-        await self.bus.publish("tasks", TaskChanged(task_id=order.new.task_id))
+        whose = order.tenant_id
+        await self.bus.publish("calls", CallChanged(tenant_id=whose, call_id=order.call_id))
+        await self.bus.publish("tasks", TaskChanged(tenant_id=whose, task_id=order.new.task_id))

@@ -15,7 +15,6 @@ from app.calls.frames import quoted
 from app.calls.instructions import Matter, greeting_of, session_instructions
 from app.domain.agent import Opening
 from app.domain.call import Call, Turn
-from media.realtime.notifications import Turn as SpokenTurn
 from media.realtime.priming import heard_text
 
 CALLS_BACK = """\
@@ -28,7 +27,7 @@ you have. Never say whom else we called, and never confirm or deny anything abou
 settled, go on with the matter."""
 OPTED_OUT = """\
 They do not want to be called, and nobody will call them. Do not bring up the matter, do not persuade, do not sell
-and offer no further call. Say who you are, that their number is on our do-not-call list and that we will not call
+and offer no further call. Say who you are, that we have noted that they want no calls from us and will not call
 again; answer what they ask, within the rules above, and say goodbye."""
 NO_OBJECTIVE = "Nothing but to answer politely why we had called: they asked not to be called again."
 TURNS_TOLD = 12
@@ -110,18 +109,7 @@ WHO = {"agent": "You", "operator": "A person of your own side"}
 
 
 def _line(turn: Turn) -> str:
-    heard = heard_text(
-        SpokenTurn(
-            speaker="agent" if turn.speaker == "agent" else "callee",  # only an agent's words are cut
-            item_id=turn.item_id,
-            text=turn.text,
-            start_audio_ms=turn.start_audio_ms,
-            end_audio_ms=turn.end_audio_ms,
-            interrupted=turn.interrupted,
-            heard_ms=turn.heard_ms,
-            generated_ms=turn.generated_ms,
-        )
-    )
+    heard = heard_text(turn)  # only an agent's words are cut
     return f"  {WHO.get(turn.speaker, 'They')}: {quoted(heard, TURN_CHARACTERS)}"
 
 

@@ -7,6 +7,7 @@ import msgspec
 from app.calls import wished_time
 from app.calls.board import Switchboard
 from app.calls.errands import opt_out_proof
+from app.calls.second_thought import TAKEN_BACK
 from app.domain import callback, retry
 from app.domain.analysis.opt_out import opt_out
 from app.domain.analysis.reach import reach_of
@@ -58,7 +59,8 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
                 now_ms=now_ms,
                 fictional=board.site.fictional,
             )
-            noted = await events.newest(tx, task.tenant_id, last.id, wished_time.KIND)
+            wished, undone = wished_time.KIND, TAKEN_BACK  # whoever went on talking wished something else then
+            noted = await events.standing(tx, task.tenant_id, last.id, wished, undone_by=undone)
             conclusion = wished_time.wished(noted, attempt, reach) or _by_rule(task, last, attempt, now_ms)
             if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
                 conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)

@@ -10,7 +10,7 @@ from app.calls.board import Switchboard
 from app.calls.instructions import CallContext, Document, Note
 from app.domain.agent import Agent
 from app.domain.local_time import told
-from app.domain.policy.disclosure import CallingParty, disclosure, may_record
+from app.domain.policy.disclosure import CallingParty, disclosure, may_ask, may_record
 from app.domain.policy.pack import Rules
 from app.domain.policy.zones import Zones, zones_of
 from app.domain.task import CallTask
@@ -33,10 +33,13 @@ async def call_context(
     policy = await admission.policy_of(board.db, task, board.site)
     rules = policy.rules if policy is not None else None
     recorded = settings.recording and may_record(rules)
+    asks = settings.recording and may_ask(rules)
     limit_s = RINGING_S if inbound else min(DOCUMENTS_S, settings.lease_s / 3)
     loaded = await board.library.load(task.tenant_id, agent.s3_file_paths, limit_s, ask=ask)
     notes = [Note(kind="document_missing", detail=sentence) for sentence in loaded.missing]
-    if settings.recording and not recorded:
+    if asks:
+        notes.append(Note(kind="recording_asked", detail="The callee is asked; recorded only after a clear yes."))
+    elif settings.recording and not recorded:
         asked = rules.recording if rules is not None and rules.recording else "unknown"
         notes.append(Note(kind="recording_off", detail=f"The calling rules say about recording: {asked}."))
     party = CallingParty(
@@ -46,10 +49,11 @@ async def call_context(
     )
     return CallContext(
         documents=tuple(Document(name=one.name, text=one.text) for one in loaded.texts),
-        disclosure=disclosure(rules or Rules(), agent.language, party, recorded=recorded, inbound=inbound),
+        disclosure=disclosure(rules or Rules(), agent.language, party, recorded=recorded or asks, inbound=inbound),
         recipient=None if inbound else await recipients.get(board.db, task.tenant_id, task.number),
         now=_now(board, task),
         may_record=may_record(rules),
+        asks_to_record=asks,
         notes=tuple(notes),
     )
 

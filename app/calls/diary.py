@@ -6,16 +6,21 @@ get to write before it died are found out again by reconciliation. Run and fed b
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
 from app.calls.board import CallOrder, Switchboard
+from app.calls.storing import until_stored
+from app.domain.feedback import TOLD
 from app.errors import StoreError
 from app.store import calls, events
 from stasis.call_model import CallState
 
 log = structlog.get_logger()
 
+DECIDING = frozenset({TOLD})
+"""Notes that decide whether somebody is called again: they wait for a store that is away."""
 Line = Callable[[], Awaitable[None]]
 
 
@@ -65,8 +70,10 @@ class Diary:
 
     async def _store_note(self, kind: str, detail: str, at_ms: int) -> None:
         order = self._order
+        add = partial(
+            events.add, self._board.db, order.tenant_id, order.call_id, kind, {"detail": detail}, at_ms=at_ms
+        )
         try:
-            data = {"detail": detail}
-            await events.add(self._board.db, order.tenant_id, order.call_id, kind, data, at_ms=at_ms)
+            await (until_stored(add, order.call_id) if kind in DECIDING else add())
         except StoreError as error:
             log.warning("call event not stored", call_id=order.call_id, kind=kind, error=error.message)

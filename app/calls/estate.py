@@ -10,12 +10,13 @@ from contextlib import suppress
 import structlog
 
 from app.calls.board import Switchboard
+from app.calls.plan import ids_of
 from app.domain import retry
 from app.domain.call import Call, CallEnd
 from app.domain.estate import Limits, Seen, Verdict, judge
 from app.domain.messages import TaskChanged
 from app.domain.pulse import PulseWatch
-from app.domain.task import CallTask, TaskEvent
+from app.domain.task import CallTask, TaskEvent, TaskState
 from app.errors import AppError, StoreError
 from app.store import attempts, leases, nodes, tasks
 from app.store.db import Tx
@@ -98,7 +99,7 @@ class Estate:
         self, node: Node, token: int, left: Left, client: AriClient, channels: Channels | None
     ) -> None:
         board, task, call = self._board, left.task, left.call
-        ids = CallIds(node=call.node, call_id=call.id) if call is not None else None
+        ids = ids_of(call) if call is not None else None
         channel = channels.get(ids.callee) if ids is not None and channels is not None else None
         seen = Seen.UNREACHABLE if channels is None else await self._seen(client, call, channel)
         limits = Limits(ring_ms=board.settings.ring_timeout_s * 1000, longest_call_ms=_longest_ms(board, node))
@@ -106,14 +107,13 @@ class Estate:
         if verdict is Verdict.WAIT:
             return
         async with board.db.tx() as tx:  # before anything is touched: the fence, and that it is still as it was
-            await nodes.check_settler(tx, node.name, token)
-            tasks.check_token(await tasks.get(tx, task.tenant_id, task.id), task.lease_token)
+            await _as_it_was(tx, node, token, left)
         if ids is not None and channels is not None and not await _clear_away(client, ids, channels):
             return  # the next round tries again
         await self._write(node, token, left, verdict, seen=seen, channel=channel)
         self._packets.pop(call.id if call is not None else "", None)
         log.warning("task of a dead engine settled", node=node.name, task_id=task.id, verdict=str(verdict))
-        await board.bus.publish("tasks", TaskChanged(task_id=task.id))
+        await board.bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))
 
     async def _seen(self, client: AriClient, call: Call | None, channel: Channel | None) -> Seen:
         """Whether the callee is there and hears anything: then its media worker lives and the talk goes on."""
@@ -136,16 +136,28 @@ class Estate:
     ) -> None:
         now_ms = self._board.clock.unix_ms()
         async with self._board.db.tx() as tx:
-            await nodes.check_settler(tx, node.name, token)
-            task = await tasks.get(tx, left.task.tenant_id, left.task.id)
-            tasks.check_token(task, left.task.lease_token)
+            task = await _as_it_was(tx, node, token, left)
             if verdict is Verdict.RELEASE or left.call is None:
                 await leases.recover(tx, task, f"engine {node.name} died before anybody was dialed", now_ms)
                 return
             end = end_of(left.call, verdict, node.name, channel, now_ms)
+            if task.state is not TaskState.IN_CALL:  # settled before: only the call-back to it ends
+                await attempts.close_row(tx, left.call, end, now_ms)
+                self._board.metrics.ended(end)
+                return
             task = await attempts.finish_call(tx, task.tenant_id, end, now_ms, token=task.lease_token)
             if seen is Seen.UNREACHABLE:
                 await _fail_unwitnessed(tx, task, node.name, now_ms)
+        self._board.metrics.ended(end)
+
+
+async def _as_it_was(tx: Tx, node: Node, token: int, left: Left) -> CallTask:
+    """The task now. Raises LeaseLost when somebody else speaks for the engine or for its task."""
+    await nodes.check_settler(tx, node.name, token)
+    task = await tasks.get(tx, left.task.tenant_id, left.task.id)
+    if left.task.lease_owner is not None:  # a settled task is nobody's; its call-back is the engine's
+        tasks.check_token(task, left.task.lease_token)
+    return task
 
 
 def end_of(call: Call, verdict: Verdict, node: str, channel: Channel | None, now_ms: int) -> CallEnd:
@@ -163,7 +175,7 @@ def end_of(call: Call, verdict: Verdict, node: str, channel: Channel | None, now
         call_id=call.id,
         outcome=str(outcome),
         ended_by=str(EndedBy.SYSTEM_FAILURE),
-        dialed=True,
+        dialed=call.direction != "inbound",
         answered_ms=answered_ms,
         ended_ms=now_ms,
         detail=detail,

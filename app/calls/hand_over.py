@@ -8,15 +8,29 @@ from typing import Protocol
 
 import msgspec
 
-from app.calls.talk_model import Errand, Note, TalkEffect, TalkState, ToMedia, TransferMoved
+from app.calls.talk_model import (
+    Errand,
+    Note,
+    TakeTransferBack,
+    TalkEffect,
+    TalkState,
+    ToMedia,
+    TransferDropped,
+    TransferMoved,
+    WantHangUp,
+)
 from app.calls.tools import TransferCall
 from media import protocol as media
 from stasis.transfer_model import TransferOutcome, TransferState
 
 ORDERED = "ordered"
 """Stands for the id of a function call when an operator wants the transfer."""
+ENDING = "The call is ending; nobody was called."
+TAKEN = "A person has the call now; nobody was called."
 WORDS_LIMIT_S = 8.0
 """Words before a transfer that have not been heard by then are cut off."""
+BEGINS_S = 30.0
+"""A callee is taken to wait for its first ringing so long at most."""
 WHY: dict[TransferOutcome, str] = {
     TransferOutcome.CONNECTED: "was on the line and is gone",
     TransferOutcome.BUSY: "is busy",
@@ -34,6 +48,10 @@ WHY: dict[TransferOutcome, str] = {
 BACK = (
     "{name} {why}. Nobody was connected: the person you called is back with you and has heard a ringing tone "
     "meanwhile. Tell them so in one short sentence and go on with the call."
+)
+BACK_FOR_GOODBYE = (
+    "{name} {why}. Nobody was connected: the person you called is back with you and has heard a ringing tone "
+    "meanwhile. The call ends now."
 )
 ANNOUNCE = (
     "You are speaking with somebody else now: {name}, whom you called to hand the conversation over. The person "
@@ -54,6 +72,10 @@ class Talk(Protocol):
         """Words of the agent are on their way to the callee."""
         ...
 
+    def close_with(self, end: WantHangUp, farewell: str, now: float) -> list[TalkEffect]:
+        """Say the farewell, hang up when it has been heard."""
+        ...
+
     def turn_to(self, state: TalkState, now: float) -> None:
         """The callee was put aside, came back, or talks with somebody else now."""
         ...
@@ -68,8 +90,15 @@ class HandOver:
         self.due: float | None = None
         """When words that are still to be heard are waited for no longer."""
         self._talk = talk
+        self._begins_by = float("-inf")
         self._waiting: Errand | None = None
         self._under_way: Errand | None = None
+        self._goodbye: tuple[WantHangUp, str] | None = None
+        self._by_note = False  # the session that asked is gone: its successor is told by a note
+
+    def waited_for(self, now: float) -> bool:
+        """The callee has been told that somebody else will be called, and waits for it."""
+        return self.is_wanted and now < self._begins_by
 
     @property
     def is_wanted(self) -> bool:
@@ -81,17 +110,37 @@ class HandOver:
         if self.is_wanted:
             return [self._output(tool_call_id, {"error": "A transfer is under way already. Nothing was done."})]
         self._waiting, self.due = Errand(tool_call_id, request), now + WORDS_LIMIT_S
+        self._begins_by, self._by_note = now + BEGINS_S, tool_call_id == ORDERED
         return self.words_out(now)
 
     def words_out(self, now: float) -> list[TalkEffect]:
         """Begin, once nothing is left to be heard."""
         if self._waiting is None or self.due is None or (self._talk.unheard and now < self.due):
             return []
-        errand, self._waiting, self.due = self._waiting, None, None
         if self._talk.state is not TalkState.TALKING:
-            return []
+            return self.drop()
+        errand, self._waiting, self.due = self._waiting, None, None
         self._under_way = errand
         return [errand]
+
+    def drop(self) -> list[TalkEffect]:
+        """The talk is closing, or a person has it: what waits for words will not begin, and that is told now."""
+        errand, self._waiting, self.due = self._waiting, None, None
+        if errand is None:
+            return []
+        why = TAKEN if self._talk.state is TalkState.TAKEN else ENDING
+        if errand.tool_call_id == ORDERED:
+            return [TransferDropped(why)]
+        return [self._output(errand.tool_call_id, {"error": why}, respond=False)]
+
+    def end_after(self, end: WantHangUp, farewell: str) -> list[TalkEffect]:
+        """The call is to end while the callee waits for somebody: they come back and hear the agent's farewell."""
+        self._goodbye = (end, farewell)
+        return [Note("goodbye_waits", end.reason), TakeTransferBack(end.reason)]
+
+    def session_lost(self) -> None:
+        """The media worker died, and with it the session that asked."""
+        self._by_note = True
 
     def refused(self, tool_call_id: str) -> None:
         """Nobody was called for this function call; one of another function changes nothing."""
@@ -138,17 +187,22 @@ class HandOver:
             self._talk.turn_to(TalkState.TALKING, now)
             # Closed once more before it is opened: what was meant for somebody else is thrown away.
             line = [self._mute(agent=True, callee=True), self._mute(agent=False)]
-        told = BACK.format(name=_name(errand.request if errand is not None else None), why=WHY[outcome])
-        if errand is None or errand.tool_call_id == ORDERED:
-            return [*line, ToMedia(media.InjectText(call_id=self._talk.call_id, text=told, respond=True))]
-        return [*line, self._output(errand.tool_call_id, {"error": told})]
+        goodbye, self._goodbye = self._goodbye, None
+        last = [] if goodbye is None else self._talk.close_with(*goodbye, now)
+        words = BACK if goodbye is None else BACK_FOR_GOODBYE
+        told = words.format(name=_name(errand.request if errand is not None else None), why=WHY[outcome])
+        if errand is None or self._by_note:
+            note = media.InjectText(call_id=self._talk.call_id, text=told, respond=goodbye is None)
+            return [*line, ToMedia(note), *last]
+        return [*line, self._output(errand.tool_call_id, {"error": told}, respond=goodbye is None), *last]
 
     def _mute(self, *, agent: bool, callee: bool = False) -> ToMedia:
         return ToMedia(media.Mute(call_id=self._talk.call_id, agent=agent, callee=callee))
 
-    def _output(self, tool_call_id: str, result: dict[str, object]) -> ToMedia:
-        text = msgspec.json.encode(result).decode()
-        return ToMedia(media.ToolOutput(call_id=self._talk.call_id, tool_call_id=tool_call_id, output=text))
+    def _output(self, tool_call_id: str, result: dict[str, object], *, respond: bool = True) -> ToMedia:
+        text, call_id = msgspec.json.encode(result).decode(), self._talk.call_id
+        command = media.ToolOutput(call_id=call_id, tool_call_id=tool_call_id, output=text, respond=respond)
+        return ToMedia(command)
 
 
 def _name(request: object) -> str:

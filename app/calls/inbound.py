@@ -1,8 +1,9 @@
 """Whoever calls us: refused without any cost, or brought to the task we had called them about.
 
 The channel rings in our Stasis application (`opendeep-callback` of the bundled dialplan). It is refused at once
-when nobody of ours knows the number, when it calls too often, when we are full or busy with the same task, or when
-an answer would not be heard. Otherwise the call is stored, its task taken over, and the call lives like any other.
+when nobody of ours knows the number, when it calls too often, when we are full or busy with the same task, when an
+answer would not be heard, or when there is no money for the talk. Otherwise the call is stored, its task taken
+over, and the call lives like any other.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import structlog
 from app.calls.ari_link import CallerWaits
 from app.calls.board import CallOrder, Switchboard
 from app.calls.context import call_context
+from app.calls.held import Held
 from app.calls.memory import remembered
 from app.calls.outside import with_outside_tools
 from app.domain.call import NewCall
@@ -24,7 +26,7 @@ from app.domain.task import CallTask
 from app.errors import AppError, ConflictError, StoreError
 from app.ids import new_id
 from app.store import agents, callbacks, events
-from app.store.callbacks import CallBack
+from app.store.callbacks import CallBack, CallBackRefusal
 from stasis.errors import AriError, NotFound
 from stasis.inbound import Caller
 
@@ -50,6 +52,7 @@ class Turned(StrEnum):
     FULL = "no room for another call"
     AT_WORK = "their task is being worked on"
     LEFT = "talked with a process that is gone"
+    NO_MEANS = "no money is left, or the organisation or its account is suspended"
     FAULT = "a fault of ours"
 
 
@@ -58,7 +61,7 @@ class Reception:
     being called, those of callers among them.
     """
 
-    def __init__(self, board: Switchboard, follow: Follow, running: set[str]) -> None:
+    def __init__(self, board: Switchboard, follow: Follow, running: Held) -> None:
         self.board = board
         self.taken = 0
         self.turned: Counter[Turned] = Counter()
@@ -137,8 +140,8 @@ class Reception:
         self._running.add(found.id)  # at once: the scheduler claims no more than what is left
         try:
             begun = await self._begin(found, caller, number)
-            if begun is None:
-                return Turned.AT_WORK
+            if isinstance(begun, Turned):
+                return begun
             await self._talk(*begun)
         finally:
             self._running.discard(found.id)
@@ -165,7 +168,7 @@ class Reception:
                 return task, number
         return None, ""
 
-    async def _begin(self, found: CallTask, caller: Caller, number: str) -> tuple[CallOrder, CallTask] | None:
+    async def _begin(self, found: CallTask, caller: Caller, number: str) -> tuple[CallOrder, CallTask] | Turned:
         board, settings = self.board, self.board.settings
         agent = await agents.get(board.db, found.tenant_id, found.agent_id)
         context = await call_context(board, found, agent, inbound=True)
@@ -181,13 +184,16 @@ class Reception:
         lease_until = now_ms + settings.lease_s * 1000
         try:
             async with board.db.tx() as tx:
-                begun = await callbacks.begin(tx, found, new, lease_until, now_ms)
-                if begun is not None:
+                begun = await callbacks.begin(tx, found, new, lease_until, now_ms, site=board.site)
+                if isinstance(begun, CallBack):
                     await events.add_notes(tx, found.tenant_id, new.id, context.notes, at_ms=now_ms)
         except ConflictError:
-            return None
+            return Turned.AT_WORK
         if begun is None:
-            return None
+            return Turned.AT_WORK
+        if isinstance(begun, CallBackRefusal):
+            log.warning("call-back refused", task_id=found.id, why=begun.sentence)
+            return Turned.NO_MEANS
         task = begun.task
         order = CallOrder(
             new=new,
@@ -211,7 +217,7 @@ class Reception:
     async def _turn_away(self, caller: Caller, turned: Turned) -> None:
         """Busy, or the apology: when we are the ones who cannot, and for strangers where the site wants it."""
         channels = self.board.ari.client.channels
-        apologize = turned in {Turned.UNHEARD, Turned.FAULT} or (
+        apologize = turned in {Turned.UNHEARD, Turned.FAULT, Turned.NO_MEANS} or (
             turned is Turned.UNKNOWN and self.board.settings.callback_unknown == "apology"
         )
         try:

@@ -51,7 +51,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a call is told beside its agent and its task: loaded once, before the ring, kept for its whole length.
 
     `now` is the wall clock at the callee's place, in words. `recipient` None: nothing is known, or a call-back, in
-    which anybody may speak. `may_record`: the rules allow it.
+    which anybody may speak. `may_record`: the rules allow it; `asks_to_record`: they do after a yes.
     """
 
     documents: tuple[Document, ...] = ()
@@ -59,6 +59,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     recipient: Recipient | None = None
     now: str = ""
     may_record: bool = True
+    asks_to_record: bool = False
     notes: tuple[Note, ...] = ()
 
 
@@ -91,7 +92,7 @@ def agent_parts(agent: Agent, context: CallContext) -> list[str]:
     if agent.data_to_fill:
         parts.append("\n".join([FIELD_RULES, *(_field(one) for one in agent.data_to_fill)]))
     if context.disclosure.words:
-        parts.append(_opening(context.disclosure, agent))
+        parts.append(_opening(context, agent))
     return parts
 
 
@@ -123,12 +124,15 @@ def greeting_of(agent: Agent, disclosure: Disclosure) -> str:
     return f"{disclosure.words} {own}".rstrip() if disclosure.ready else ""
 
 
-def _opening(disclosure: Disclosure, agent: Agent) -> str:
+def _opening(context: CallContext, agent: Agent) -> str:
+    disclosure = context.disclosure
     how = "word for word" if disclosure.ready else "in their meaning and leaving nothing out"
     lines = [
         f"The first thing you say, {how}, before anything else, also to a machine. If you are interrupted, finish",
         f"it as soon as you can: {quoted(disclosure.words, 2_000)}",
     ]
+    if context.asks_to_record:
+        lines.append("When they have answered whether they may be recorded, call recording_consent; then go on.")
     if disclosure.translate:
         lines.append(f"Say it in the language of the call ({agent.language}).")
     if disclosure.blanks:

@@ -27,6 +27,8 @@ async def commit_intent(board: Switchboard, order: CallOrder, channel_id: str) -
                 tx, order.tenant_id, order.new, order.lease_token, now_ms, site=board.site, hold=hold
             )
         if isinstance(committed, DialRefusal):
+            if committed.again_ms is None:  # else it waits a moment for the trunk, and is asked again
+                board.metrics.not_dialed.labels(committed.code).inc()
             return committed
         board.guard.permit(channel_id, committed)
     except StoreError as error:

@@ -50,6 +50,13 @@ class KeysToPress:
         self._due = None
         return taken
 
+    def drop(self) -> list[media.ToolCalled]:
+        """None of them is pressed any more; their calls."""
+        dropped = [report for _, report in self._waiting]
+        self._waiting.clear()
+        self._due = None
+        return dropped
+
     def sound(self, digits: str, now: float) -> int:
         """These keys are pressed now: how long from now on nothing may be said (ms), former keys included."""
         self._sounding_until = max(self._sounding_until, now) + sounding_ms(digits) / 1000

@@ -52,6 +52,9 @@ class MediaLink:
         self._client: MediaClient | None = None
         self._found = asyncio.Event()
         self._mailboxes: dict[str, Mailbox] = {}
+        self.observe: Callable[[media.NumberedReport], None] = lambda _report: None
+        """Sees every report as it comes."""
+        self._tenants: dict[str, str] = {}
         self.load: media.WorkerLoad | None = None
         """What the worker last said about its own lateness."""
         self._unstored: asyncio.Queue[tuple[MediaClient, media.NumberedReport]] = asyncio.Queue()
@@ -62,14 +65,15 @@ class MediaLink:
         return self._client is not None
 
     @contextmanager
-    def open(self, call_id: str) -> Generator[Mailbox]:
+    def open(self, call_id: str, tenant_id: str) -> Generator[Mailbox]:
         """The mailbox of one call; unbounded, as a call sees at most some tens of reports a second."""
         mailbox: Mailbox = asyncio.Queue()
         self._mailboxes[call_id] = mailbox
+        self._tenants[call_id] = tenant_id
         try:
             yield mailbox
         finally:
-            del self._mailboxes[call_id]
+            del self._mailboxes[call_id], self._tenants[call_id]
 
     async def send(self, command: media.Command) -> None:
         """Pass a command to the worker. Raises `WorkerLost` when there is none."""
@@ -116,7 +120,8 @@ class MediaLink:
 
     async def _reconnect(self, lost: MediaClient) -> None:
         while self._client is None:
-            with suppress(WorkerLost, WorkerUnavailable):
+            # The store says where the reports went on, the system makes the process: both may fail for a while.
+            with suppress(WorkerLost, WorkerUnavailable, StoreError, OSError):
                 legs = await self.start()
                 for leg in legs:
                     if leg.call_id not in self._mailboxes:
@@ -137,6 +142,7 @@ class MediaLink:
     async def _take(self, client: MediaClient, report: media.NumberedReport) -> None:
         if isinstance(report, media.WorkerLoad):
             self.load = report
+        self.observe(report)
         if not isinstance(report, OF_THE_MOMENT):
             self._unstored.put_nowait((client, report))
         if not isinstance(report, media.LegClosed):  # the last one; who waits for it waits for the rows before it
@@ -176,17 +182,20 @@ class MediaLink:
         await self._bus.publish(audio_topic(audio.call_id), heard)
 
     async def _publish(self, report: media.NumberedReport) -> None:
+        """What screens are told. Of a call that nobody here runs they read the stored rows."""
+        tenant_id = self._tenants.get(report.call_id)
         match report:
-            case media.TurnPartial() | media.TurnSpoken():
+            case media.TurnPartial() | media.TurnSpoken() if tenant_id is not None:
                 message = CallWords(
+                    tenant_id=tenant_id,
                     call_id=report.call_id,
                     speaker=report.speaker,
                     item_id=report.item_id,
                     text=report.text,
                     final=isinstance(report, media.TurnSpoken),
                 )
-            case media.Levels(call_id=call_id, callee_dbov=callee, agent_dbov=agent):
-                message = CallLevels(call_id=call_id, callee_dbov=callee, agent_dbov=agent)
+            case media.Levels(call_id=call_id, callee_dbov=callee, agent_dbov=agent) if tenant_id:
+                message = CallLevels(tenant_id=tenant_id, call_id=call_id, callee_dbov=callee, agent_dbov=agent)
             case media.LegFailed(fatal=True):
                 why = f"{report.code}: {report.message} Dialing is held for this account until somebody lifts it."
                 await self._bus.publish("system", ConnectionChanged(name="realtime", state="off", detail=why))

@@ -1,7 +1,7 @@
 """The media leg of one call as its shell sees it: opened, lost with its worker, opened again, closed.
 
 Owned by `app.calls.run`. A command that finds no worker is dropped: the link tells every call that its worker is
-gone, once, and the call machine decides.
+gone, once, and the call machine decides. What the model is to say or to know waits for the next leg.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ class MediaSide:
         self._tell = tell
         self._second = SecondLeg(board, order)
         self._reopening: asyncio.Task[None] | None = None
+        self._kept: list[media.Say | media.InjectText] | None = [] if order.media_gone else None
 
     def observe(self, report: media.NumberedReport) -> None:
         """Every report of this call, before anything is done about it."""
@@ -44,12 +45,22 @@ class MediaSide:
             self._tell(lost)
 
     async def send(self, command: media.Command) -> None:
+        if self._kept is not None and isinstance(command, media.Say | media.InjectText):
+            self._kept.append(command)
+            return
         with suppress(WorkerLost):
             await self._board.media.send(command)
 
     def lost(self) -> None:
         """The worker is gone, and the leg with it."""
         self.is_open = False
+        self._kept = self._kept or []
+
+    async def restored(self) -> None:
+        """Another leg goes on with the talk: its model hears what was told to nobody meanwhile."""
+        kept, self._kept = self._kept or [], None
+        for command in kept:
+            await self.send(command)
 
     def reopen(self, group: asyncio.TaskGroup) -> None:
         """Ask the next worker for a leg that goes on with the talk, as soon as there is one."""

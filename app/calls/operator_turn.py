@@ -21,11 +21,30 @@ CONNECTION_LOST = (
 )
 
 
+class Tools(Protocol):
+    """The agent's functions."""
+
+    def taken(self, now: float) -> list[TalkEffect]:
+        """A person has the call: what the agent wanted to press is not pressed, what it asked is in their hand."""
+        ...
+
+
 class Talk(Protocol):
     """The talk it happens in."""
 
     call_id: str
     state: TalkState
+    talk_until: float
+    """When it has lasted as long as it may, monotonic seconds; a person's time does not count."""
+
+    @property
+    def tools(self) -> Tools:
+        """The agent's functions."""
+        ...
+
+    def close_with(self, end: WantHangUp, farewell: str, now: float) -> list[TalkEffect]:
+        """The agent says goodbye, then the call ends."""
+        ...
 
     def turn_to(self, state: TalkState, now: float) -> None:
         """A person has taken over, or the agent goes on."""
@@ -39,12 +58,14 @@ class OperatorTurn:
         self.mic = ""
         self._talk = talk
         self._over: WantHangUp | None = None
+        self._goodbye: tuple[WantHangUp, str] | None = None
+        self._since = 0.0
 
     def take(self, mic: str, now: float) -> list[TalkEffect]:
         """A person takes over a talk that goes on."""
         self._talk.turn_to(TalkState.TAKEN, now)
-        self.mic, self._over = mic, None
-        return [self._seat()]
+        self.mic, self._over, self._since = mic, None, now
+        return [*self._talk.tools.taken(now), self._seat()]
 
     def hand_back(self) -> list[TalkEffect]:
         """They are done; `left` follows as soon as their last words are written down."""
@@ -64,13 +85,21 @@ class OperatorTurn:
         self._over = end
         return [Note("model_gone", "the operator goes on without an agent")]
 
+    def end_after(self, end: WantHangUp, farewell: str) -> list[TalkEffect]:
+        """The call is to end, but not in a person's words: the agent says goodbye when they hand back."""
+        self._goodbye = (end, farewell)
+        return [Note("goodbye_waits", end.reason)]
+
     def left(self, now: float) -> list[TalkEffect]:
         """The agent goes on."""
         if self._talk.state is not TalkState.TAKEN:
             return []
         self.mic = ""
         self._talk.turn_to(TalkState.TALKING, now)
-        return [] if self._over is None else [self._over]
+        self._talk.talk_until += now - self._since
+        if self._over is not None:
+            return [self._over]
+        return [] if self._goodbye is None else self._talk.close_with(*self._goodbye, now)
 
     def _seat(self) -> TalkEffect:
         command = media.TakeOver(call_id=self._talk.call_id, told_back=HANDED_BACK, told_lost=CONNECTION_LOST)

@@ -23,6 +23,11 @@ NOT_ANSWERED = "The callee has not answered yet; nothing was done."
 ENDING = "The call is ending; nothing was done."
 BEING_TRANSFERRED = "The callee waits for somebody else who is being called; only ending the call is possible."
 TAKEN = "A person has taken the call over; hand it back first. Nothing was done."
+TAKEN_BACK = "The call was taken back before it was answered."
+_CLOSING = {
+    TalkState.TALKING: "The agent says goodbye.",
+    TalkState.ASIDE: "Nobody else is called any more; the callee comes back and the agent says goodbye.",
+}
 HANDED_OVER = "The callee talks with somebody else now; only ending the call is possible."
 
 
@@ -108,11 +113,10 @@ def _hand_back(talk: Conversation) -> Carried:
 def _closing(talk: Conversation, reason: str, farewell: str, now: float) -> Carried:
     if talk.state is TalkState.TAKEN:
         return _refused(TAKEN)
-    talking = talk.state is TalkState.TALKING
+    sentence = _CLOSING.get(talk.state, TAKEN_BACK)
     effects = talk.close(EndedBy.OPERATOR, reason, now, farewell=farewell)
     if not effects:
         return _refused(_not_talking(talk))
-    sentence = "The agent says goodbye." if talking else "The call was taken back before it was answered."
     return Carried(sentence=sentence, effects=tuple(effects))
 
 

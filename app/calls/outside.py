@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from app.calls.board import CallOrder, Switchboard
-from app.calls.tools import NAMES, OutsideCall
+from app.calls.tools import RESERVED, OutsideCall
 from app.domain.outside_tool import OutsideTool
 from app.errors import StoreError
 from app.outside_tools import Resolved, ToolAnswer
@@ -53,7 +53,7 @@ async def with_outside_tools(board: Switchboard, order: CallOrder) -> CallOrder:
     if not agent.http_tools and not agent.mcp:
         return order
     try:
-        resolved = await board.toolbox(order.tenant_id).resolve(agent.http_tools, agent.mcp, NAMES)
+        resolved = await board.toolbox(order.tenant_id).resolve(agent.http_tools, agent.mcp, RESERVED)
     except Exception:  # supervision: the call is worth more than its functions
         log.exception("functions not resolved by a fault of ours", call_id=order.call_id)
         return order

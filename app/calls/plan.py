@@ -2,11 +2,16 @@
 
 from app.calls.board import CallOrder
 from app.calls.briefing import briefing
+from app.calls.conversation import Conversation
+from app.calls.field_desk import FieldDesk
 from app.calls.filler import FALLING_HZ, RISING_HZ, sound
+from app.calls.opening import Opening
+from app.calls.recording import Mode, Recording
 from app.calls.talk_model import TalkLimits
 from app.calls.tool_specs import tool_specs
 from app.calls.tools import Offer
 from app.config import Settings
+from app.domain.call import Call
 from app.domain.transfer import CallTransfer
 from media import protocol as media
 from media.answer.model import AnswerSettings
@@ -29,6 +34,11 @@ TRANSFER_DIAL_S = 10
 """After that the last gate of the bundled dialplan dials nobody for a transfer any more."""
 FAREWELL_MARGIN_S = 60
 """How much longer than the talk a channel may live, so that the goodbye is heard; then Asterisk cuts."""
+
+
+def ids_of(call: Call) -> CallIds:
+    """The ids of a stored call at its node's Asterisk; the callee's is the caller's own when they called us."""
+    return CallIds(node=call.node, call_id=call.id, caller_channel=call.caller_channel)
 
 
 def call_machine(settings: Settings, order: CallOrder) -> CallPair:
@@ -89,6 +99,7 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
 
     `leg` counts the legs of a call whose media worker died; each records into a file of its own.
     """
+    mode, first = recording_mode(settings, order), leg == 1
     folder = settings.recordings_dir.resolve()
     recording = folder / f"{order.call_id}.wav"
     while leg > 1 and recording.exists():
@@ -98,20 +109,38 @@ def open_leg(settings: Settings, order: CallOrder, leg: int = 1) -> media.OpenLe
         call_id=order.call_id,
         codec=settings.leg_codec,
         realtime=realtime_settings(settings, order),
-        recording_path=str(recording) if settings.recording and order.context.may_record else None,
+        recording_path=None if mode == "off" else str(recording),
+        record_from="answer" if mode == "on" and first else "command",
         max_duration_ms=limit_s * 1000,
         resampler=settings.resampler,
         answer=AnswerSettings(voicemail=order.agent.voicemail) if settings.answer_supervision else None,
     )
 
 
-def offer(order: CallOrder) -> Offer:
+def offer(settings: Settings, order: CallOrder) -> Offer:
     """The functions the agent of this call may call."""
     agent = order.agent
     names = tuple(one.name for one in agent.transfer_targets)
     # Whoever calls back about a settled task is not called again, so nobody is asked what could come of it.
     may = agent.tools if order.leased else tuple(one for one in agent.tools if one != "request_user_feedback")
-    return Offer(tools=may, fields=agent.data_to_fill, targets=names, outside=order.outside)
+    recording = recording_mode(settings, order) != "off"
+    return Offer(tools=may, fields=agent.data_to_fill, targets=names, outside=order.outside, recording=recording)
+
+
+def recording_mode(settings: Settings, order: CallOrder) -> Mode:
+    """Whether this call is recorded from its answer, after a yes, or not at all."""
+    if not settings.recording:
+        return "off"
+    return "on" if order.context.may_record else "ask" if order.context.asks_to_record else "off"
+
+
+def conversation(settings: Settings, order: CallOrder, fields: FieldDesk) -> Conversation:
+    """The rules of this talk."""
+    opening = Opening(order.call_id, order.context.disclosure, said=order.disclosed)
+    mode = recording_mode(settings, order)
+    recording = Recording(order.call_id, mode, opening, running=order.recorded)
+    limits, offered = talk_limits(settings, order), offer(settings, order)
+    return Conversation(order.call_id, limits, offered, fields, opening=opening, recording=recording)
 
 
 def talk_limits(settings: Settings, order: CallOrder) -> TalkLimits:
@@ -152,5 +181,5 @@ def realtime_settings(settings: Settings, order: CallOrder) -> RealtimeSettings:
         language=agent.language,
         audio_format=audio_format,
         transcription_model=settings.transcription_model,
-        tools=tool_specs(offer(order)),
+        tools=tool_specs(offer(settings, order)),
     )

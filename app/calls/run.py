@@ -14,12 +14,11 @@ from app.calls import orders
 from app.calls.away import ASTERISK_GONE_S, Away
 from app.calls.board import CallOrder, Switchboard
 from app.calls.commands import CommandDesk, Ordered
-from app.calls.conversation import Conversation
 from app.calls.dial import Dialing, crash_at_state
 from app.calls.diary import Diary
 from app.calls.field_desk import FieldDesk
 from app.calls.media_side import MediaSide
-from app.calls.plan import call_machine, offer, talk_limits
+from app.calls.plan import call_machine, conversation
 from app.calls.talk_model import (
     SAY_GOODBYE_STOPPING,
     ErrandDone,
@@ -55,7 +54,7 @@ class PhoneCall:
         self.call_id = order.call_id
         self.machine = call_machine(board.settings, order)
         fields = FieldDesk(FieldBook(order.agent.data_to_fill, order.collected), order.said)
-        self.talk = Conversation(order.call_id, talk_limits(board.settings, order), offer(order), fields)
+        self.talk = conversation(board.settings, order, fields)
         self.result: CallResult | None = None
         self.let_gone = False
         """Left alive for the next control process; its row and task stay as they are."""
@@ -77,13 +76,12 @@ class PhoneCall:
         self._log = log.bind(call_id=order.call_id)
 
     async def run(self) -> CallResult | None:
-        """Make the call. Returns its result, None when it was let go.
-
-        A cancelled run raises and leaves the rest to reconciliation.
+        """Make the call. Returns its result, None when it was let go. A cancelled run raises and leaves the rest
+        to reconciliation.
         """
         with (
             self.board.ari.router.open(self.call_id, self.order.new.caller_channel) as ari_events,
-            self.board.media.open(self.call_id) as reports,
+            self.board.media.open(self.call_id, self.order.tenant_id) as reports,
         ):
             self.board.calls[self.call_id] = self
             try:
@@ -122,12 +120,12 @@ class PhoneCall:
         now = self.board.clock.monotonic()
         if not self.board.ari.gate.is_open:  # adopted, or the stream broke after the claim
             self._away.lost(now)
-        if self.order.adopted:
-            resuming = self.machine.resume(now, conversing=self.order.conversing, transfer=self.order.transfer)
+        if (order := self.order).adopted:
+            resuming = self.machine.resume(now, conversing=order.conversing, transfer=order.transfer)
             await self._channel_effects(resuming, group)
-            if self.order.conversing and not self.order.handed_over:
-                resumed = self.talk.resumed(now, agent_speaking=self.order.agent_speaking)
-                self._adopt_question(now)
+            if order.conversing and not order.handed_over:
+                resumed = self.talk.resumed(now, order.left)
+                self._side.adopt_question(self.talk, now)
                 await self._talk_effects(resumed, group)
         else:
             await self._media.open()
@@ -135,15 +133,11 @@ class PhoneCall:
         while self.result is None and not self.let_gone:
             await self._step(group)
         self._media.give_up()
-        if not self.let_gone:
+        if self.let_gone:
+            self.board.leave(self.order)
+        else:
             await self._close_leg(group)
         return self.result
-
-    def _adopt_question(self, now: float) -> None:
-        asked = self.order.open_question
-        if asked is not None:
-            self.talk.tools.question.adopt(now + (asked.deadline_ms - self.board.clock.unix_ms()) / 1000)
-            self._side.people.adopt(asked)
 
     async def _pump(self, mailbox: "asyncio.Queue[Any]") -> None:
         while True:
@@ -239,6 +233,7 @@ class PhoneCall:
                     self._media.reopen(group)
                 case channel.MediaRestored():
                     await self._talk_effects(self.talk.media_back(self.board.clock.monotonic()), group)
+                    await self._media.restored()
                 case channel.StartConversation():
                     await self._talk_effects(self.talk.answered(self.board.clock.monotonic()), group)
                 case channel.DtmfReceived(digit=digit):
@@ -284,9 +279,8 @@ class PhoneCall:
             self._inbox.put_nowait(WorkerLost("it died together with the control process"))
 
     async def _close_leg(self, group: asyncio.TaskGroup) -> None:
-        """End the media leg and wait until its last report (statistics, recording) is stored.
-
-        A callee channel that turns up only now is still taken down.
+        """End the media leg and wait until its last report (statistics, recording) is stored. A callee channel
+        that turns up only now is still taken down.
         """
         await self._media.send(media.CloseLeg(call_id=self.call_id))
         try:

@@ -37,7 +37,7 @@ class SecondLeg:
         self._board = board
         self._order = order
         self._partial: dict[str, media.TurnPartial] = {}
-        self._began_ms: dict[str, int] = {}
+        self._began: dict[str, tuple[int, float]] = {}
         self._known_ms, self._known_at = 0, board.clock.monotonic()
         self._legs = 1
 
@@ -47,12 +47,12 @@ class SecondLeg:
             case media.Levels(audio_ms=at_ms) | media.SpeechStarted(audio_ms=at_ms):
                 self._known_ms, self._known_at = at_ms, self._board.clock.monotonic()
             case media.AgentSpeaking(item_id=item_id):
-                self._began_ms[item_id] = self.position_ms
+                self._began[item_id] = self.position_ms, self._board.clock.monotonic()
             case media.TurnPartial():
                 self._partial[report.item_id] = report
             case media.TurnSpoken(item_id=item_id):
                 self._partial.pop(item_id, None)
-                self._began_ms.pop(item_id, None)
+                self._began.pop(item_id, None)
             case _:
                 pass
 
@@ -62,14 +62,19 @@ class SecondLeg:
         return self._known_ms + round((self._board.clock.monotonic() - self._known_at) * 1000)
 
     def cut_off(self) -> list[Turn]:
-        """The turns the dead worker was in the middle of; answered once."""
-        at_ms, partial, began = self.position_ms, self._partial, self._began_ms
-        self._partial, self._began_ms = {}, {}
-        return [
-            _cut(one, began.get(one.item_id), at_ms)
-            for one in partial.values()
-            if one.text.strip() and (one.speaker != "agent" or one.item_id in began)
-        ]
+        """The turns the dead worker was in the middle of; answered once.
+
+        How long one was heard is told by our clock since it began: the call's time line is set back by a report of
+        a worker that had fallen behind, and a sentence half heard would count as not heard at all.
+        """
+        at_ms, now_s, partial, began = self.position_ms, self._board.clock.monotonic(), self._partial, self._began
+        self._partial, self._began = {}, {}
+        cut: list[Turn] = []
+        for one in partial.values():
+            start_ms, began_s = began.get(one.item_id, (at_ms, now_s))
+            if one.text.strip() and (one.speaker != "agent" or one.item_id in began):
+                cut.append(_cut(one, start_ms, round((now_s - began_s) * 1000)))
+        return cut
 
     async def opening(self, cut: list[Turn]) -> media.OpenLeg:
         """What the next worker is asked for. Waits until the former one's reports are stored."""
@@ -100,15 +105,13 @@ class SecondLeg:
         return stored or cut
 
 
-def _cut(partial: media.TurnPartial, began_ms: int | None, at_ms: int) -> Turn:
-    began_ms = at_ms if began_ms is None else began_ms
-    heard_ms = max(0, at_ms - began_ms)
+def _cut(partial: media.TurnPartial, began_ms: int, heard_ms: int) -> Turn:
     return Turn(
         speaker=partial.speaker,
         item_id=partial.item_id,
         text=partial.text,
         start_audio_ms=began_ms,
-        end_audio_ms=at_ms,
+        end_audio_ms=began_ms + heard_ms,
         interrupted=True,
         heard_ms=heard_ms,
         generated_ms=max(heard_ms, len(partial.text) * SPEECH_MS_PER_CHARACTER),

@@ -12,17 +12,16 @@ import structlog
 from app.calls.adopt import adopted_order
 from app.calls.board import CallOrder, Switchboard
 from app.calls.conclude import conclude_task
-from app.calls.plan import call_plan_limit_s
+from app.calls.plan import ids_of
 from app.crash_points import crash_here
 from app.domain.call import Call, CallEnd
 from app.domain.messages import TaskChanged
 from app.domain.settlement import Action, Shown, action, row_says
 from app.domain.task import CallTask, TaskState
-from app.errors import AppError, NotFoundError
+from app.errors import AppError, NotFoundError, StoreError
 from app.store import attempts, calls, leases
 from stasis.deadlines import RING_GRACE_S
 from stasis.errors import AriError, NeverMade, NotFound, Passed
-from stasis.ids import CallIds
 from stasis.ledger import testimony
 from stasis.outcome import EndedBy, Outcome
 from stasis.reconcile import Snapshot
@@ -54,9 +53,13 @@ class Settler:
                 continue  # somebody here is at it, or is just about to be
             try:
                 waiting += await self._settle(task, snapshot)
+            except StoreError:
+                raise  # nobody knows now which calls are ours: none may be taken for a stray
             except (AriError, AppError) as error:
                 log.warning("call not settled yet", task_id=task.id, error=str(error))
                 waiting += 1
+            except Exception:  # supervision: one row that cannot be read must not end the calls of others
+                log.exception("call not settled by a fault of ours", task_id=task.id)
         await asyncio.sleep(0)  # adopted calls open their mailboxes
         return waiting
 
@@ -68,8 +71,7 @@ class Settler:
         except NotFoundError:
             return await self._without_call(task)
         shown = await self._shown(call, snapshot)
-        outlived = self._board.clock.unix_ms() > call.created_ms + call_plan_limit_s(self._board.settings) * 1000
-        todo = action(row_says(call), shown, leg_lives=False, outlived=outlived)
+        todo = action(row_says(call), shown, leg_lives=False, outlived=self._outlived(call))
         log.info("call left behind", call_id=call.id, row=str(call.state), shown=str(shown), action=str(todo))
         match todo:
             case Action.WAIT:
@@ -84,19 +86,22 @@ class Settler:
         return False
 
     async def _shown(self, call: Call, snapshot: Snapshot) -> Shown:
-        channel_id = CallIds(node=call.node, call_id=call.id, caller_channel=call.caller_channel).callee
+        channel_id = ids_of(call).callee
         if channel_id in snapshot.channels:
             return Shown.HERE
         missing = NotFound(404, "not listed", "GET", f"/channels/{channel_id}")
         said = await testimony(self._board.ari.client, channel_id, missing, call.dialing_ms)
         if isinstance(said, Passed):
             return Shown.PASSED
+        return Shown.NEVER if isinstance(said, NeverMade) and self._outlived(call) else Shown.UNCLEAR
+
+    def _outlived(self, call: Call) -> bool:
+        """Whether a call that Asterisk does not list cannot turn up there any more."""
         under_way_ms = (self._board.settings.ring_timeout_s + RING_GRACE_S) * 1000
-        settled = self._board.clock.unix_ms() >= (call.dialing_ms or 0) + under_way_ms
-        return Shown.NEVER if isinstance(said, NeverMade) and settled else Shown.UNCLEAR
+        return self._board.clock.unix_ms() >= (call.dialing_ms or 0) + under_way_ms
 
     async def _without_call(self, task: CallTask) -> bool:
-        """Claimed, and the attempt has no row yet: due again. In a call without a row: its lease decides."""
+        """Claimed, and the attempt has no row yet: due again. In a call without a row: the scheduler ends it."""
         if task.state is TaskState.CLAIMED:
             await self._release(task)
         return False
@@ -106,7 +111,7 @@ class Settler:
         async with self._board.db.tx() as tx:
             due_ms, token = task.next_action_time, task.lease_token
             await leases.release(tx, task.tenant_id, task.id, token, due_ms, now_ms=now_ms)
-        await self._board.bus.publish("tasks", TaskChanged(task_id=task.id))
+        await self._board.bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))
 
     async def _end(self, task: CallTask, call: Call, todo: Action) -> None:
         """Close the row and conclude its task."""
@@ -122,5 +127,6 @@ class Settler:
         )
         async with self._board.db.tx() as tx:
             task = await attempts.finish_call(tx, task.tenant_id, end, now_ms)
+        self._board.metrics.ended(end)
         await conclude_task(self._board, task, task.lease_token)
-        await self._board.bus.publish("tasks", TaskChanged(task_id=task.id))
+        await self._board.bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))

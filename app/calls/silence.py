@@ -1,9 +1,14 @@
 """How long nobody has spoken, and how often the callee was asked whether they are still there. Pure.
 
-Used by `app.calls.conversation`.
+Used by `app.calls.floor` and `app.calls.no_input`.
 """
 
 from typing import Literal
+
+OWED_S = 30.0
+"""An answer that is being made is no silence of the callee's. A rate limit is waited out for 20 s, and between
+those pauses the requests take their time; a model that says nothing for longer is not waited for any more.
+"""
 
 
 class Silence:
@@ -14,12 +19,15 @@ class Silence:
         self._limit_s = limit_s
         self._prompts = prompts
         self._since: float | None = None
+        self._owed_until = float("-inf")
         self._asked = 0
 
     @property
     def due(self) -> float | None:
         """When it has lasted long enough."""
-        return None if self.asleep or self._since is None else self._since + self._limit_s
+        if self.asleep or self._since is None:
+            return None
+        return max(self._since + self._limit_s, self._owed_until)
 
     @property
     def asked(self) -> int:
@@ -33,13 +41,24 @@ class Silence:
     def end(self, *, forgive: bool = False) -> None:
         """Somebody speaks. `forgive`: it is the callee."""
         self._since = None
+        self.settle()
         if forgive:
             self._asked = 0
+
+    def owe(self, now: float) -> None:
+        """It is the agent's turn: an answer was asked for. Who only listens owes nothing."""
+        if not self.asleep:
+            self._owed_until = now + OWED_S
+
+    def settle(self) -> None:
+        """The agent has answered, or nobody will."""
+        self._owed_until = float("-inf")
 
     def sleep(self, now: float, *, on: bool) -> None:
         """Somebody is there who will not answer (music, a recording), or no more."""
         self.asleep = on
         self._since = now
+        self.settle()
 
     def passed(self, now: float) -> Literal["ask", "give_up"] | None:
         """What is to be done, once for each silence."""

@@ -72,16 +72,18 @@ async def _clear_away(board: Switchboard, order: CallOrder) -> None:
 async def _finish(board: Switchboard, order: CallOrder, result: CallResult | None, fault: str) -> None:
     crash_here("before_end_stored")
 
-    async def close() -> CallTask:
+    async def close() -> tuple[CallTask, CallEnd]:
         async with board.db.tx() as tx:
             row = await calls.get(tx, order.tenant_id, order.call_id)
             end = fault_end(row, fault) if result is None else call_end(board, order, result)
             log.info("call ended", call_id=row.id, outcome=end.outcome, ended_by=end.ended_by)
-            return await attempts.finish_call(
+            task = await attempts.finish_call(
                 tx, order.tenant_id, end, board.clock.unix_ms(), token=order.lease_token
             )
+            return task, end
 
-    task = await until_stored(close, order.call_id)
+    task, end = await until_stored(close, order.call_id)
+    board.metrics.ended(end)
     crash_here("after_end_stored")
     await board.announce(order)
     await _forget(board, order)

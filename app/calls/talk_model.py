@@ -16,6 +16,10 @@ from stasis.transfer_model import TransferOutcome, TransferState
 
 FAREWELL_LIMIT_S = 12.0
 """A farewell that has not been heard by then is given up: the line must not stay open for it."""
+HEARD_OUT_S = 0.3
+"""From the last packet of a farewell to the hang-up. Networks and the telephone's own jitter buffer still hold the
+last words then, and a BYE empties that buffer.
+"""
 APOLOGY_S = 2.5
 """A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
 
@@ -24,7 +28,10 @@ SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anythin
 SAY_GOODBYE_SILENT = "Nobody is answering. Say in one sentence that you will end the call now, and goodbye."
 SAY_GOODBYE_TIME = "The time for this call is over. Apologize briefly, say goodbye in one sentence."
 SAY_AGAIN_LATER = "Say in one or two short sentences that you will call again at another time, and goodbye."
-KEEP_COMPANY = "You still wait for an answer of your own side. Tell the callee so in one short, friendly sentence."
+KEEP_COMPANY = (
+    "You still wait for an answer of your own side, a person or a system you asked. Tell the callee so in one "
+    "short, friendly sentence. Do not guess the answer."
+)
 SAY_CALL_BACK_LATER = (
     "Nobody on your own side can answer now. Say in one or two short sentences that you will clear it up and call "
     "again, thank them and say goodbye."
@@ -68,7 +75,7 @@ TRANSITIONS: dict[TalkState, frozenset[TalkState]] = {
     TalkState.TALKING: frozenset({TalkState.ASIDE, TalkState.TAKEN, TalkState.CLOSING, TalkState.DONE}),
     TalkState.ASIDE: frozenset({TalkState.TALKING, TalkState.DONE}),
     TalkState.TAKEN: frozenset({TalkState.TALKING, TalkState.DONE}),
-    TalkState.CLOSING: frozenset({TalkState.DONE}),
+    TalkState.CLOSING: frozenset({TalkState.TALKING, TalkState.DONE}),
     TalkState.DONE: frozenset(),
 }
 
@@ -133,13 +140,52 @@ class AskPeople(msgspec.Struct, frozen=True):
     question: str
     suggestions: tuple[str, ...]
     wait_s: float
+    number: int = 1
+    """Of the talk's questions, from 1: a late answer to an earlier one must not close this one."""
 
 
 class GiveUpAsking(msgspec.Struct, frozen=True):
     """The question has been open long enough; answered by `PeopleAnswered` (just in time) or `NobodyAnswered`."""
 
+    number: int = 1
 
-TalkEffect = ToMedia | PressKeys | WantHangUp | Note | StoreField | Errand | AskPeople | GiveUpAsking
+
+class WaitLonger(msgspec.Struct, frozen=True):
+    """Patience with the open question did not run for a while; this much of it is left from now on."""
+
+    left_s: float
+
+
+class WithdrawQuestion(msgspec.Struct, frozen=True):
+    """Nobody needs to answer the open question; an answer that was quicker still comes as `PeopleAnswered`."""
+
+
+class TakeTransferBack(msgspec.Struct, frozen=True):
+    """The phone that rings for the callee is let go, unless somebody has just taken the call."""
+
+    reason: str
+
+
+class TransferDropped(msgspec.Struct, frozen=True):
+    """A transfer that an operator ordered will not begin: whoever ordered it is told so now."""
+
+    sentence: str
+
+
+TalkEffect = (
+    ToMedia
+    | PressKeys
+    | WantHangUp
+    | Note
+    | StoreField
+    | Errand
+    | AskPeople
+    | GiveUpAsking
+    | WaitLonger
+    | WithdrawQuestion
+    | TakeTransferBack
+    | TransferDropped
+)
 
 
 # --- what the shell answers ------------------------------------------------------------------------------------
@@ -152,13 +198,17 @@ class ErrandDone(msgspec.Struct, frozen=True):
 
 
 class PeopleAnswered(msgspec.Struct, frozen=True):
-    """A person answered the open question."""
+    """A person answered a question. `request_id`: of its row, for the note that the talk has heard of it."""
 
     answer: str
+    number: int = 1
+    request_id: str = ""
 
 
 class NobodyAnswered(msgspec.Struct, frozen=True):
-    """The open question was given up; nobody had answered."""
+    """A question was given up; nobody had answered."""
+
+    number: int = 1
 
 
 class TransferMoved(msgspec.Struct, frozen=True):

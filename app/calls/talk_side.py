@@ -24,11 +24,15 @@ from app.calls.talk_model import (
     Note,
     PressKeys,
     StoreField,
+    TakeTransferBack,
     TalkAnswer,
     TalkEffect,
     ToMedia,
+    TransferDropped,
     TransferMoved,
+    WaitLonger,
     WantHangUp,
+    WithdrawQuestion,
 )
 from app.calls.transfer import TransferDesk
 from app.domain.fields import Collected
@@ -36,7 +40,7 @@ from app.errors import StoreError, ValidationFailed
 from app.store import collected
 from media.commands import CloseLeg
 from stasis.call_model import HangUp
-from stasis.transfer_model import CONNECTING, BeginTransfer, TransferChanged
+from stasis.transfer_model import CONNECTING, BeginTransfer, EndTransfer, TransferChanged
 
 log = structlog.get_logger()
 
@@ -51,7 +55,7 @@ class TalkSide:
         board: Switchboard,
         order: CallOrder,
         *,
-        put: Callable[[TalkAnswer | HangUp | BeginTransfer], None],
+        put: Callable[[TalkAnswer | HangUp | BeginTransfer | EndTransfer], None],
         media: MediaSide,
         diary: Diary,
         callee_channel: str,
@@ -83,12 +87,22 @@ class TalkSide:
                     group.create_task(self._store(value))
                 case Errand():
                     group.create_task(self._errands.run(effect))
-                case AskPeople():
-                    self.people.ask(effect, group)
-                case GiveUpAsking():
-                    self.people.give_up(group)
+                case AskPeople() | GiveUpAsking() | WaitLonger() | WithdrawQuestion():
+                    self.people.carry_out(effect, group)
+                case TakeTransferBack(reason):
+                    self._put(EndTransfer(reason=reason))
+                case TransferDropped(sentence):
+                    self.transfers.dropped(sentence)
                 case _:
                     assert_never(effect)
+
+    def adopt_question(self, talk: Conversation, now: float) -> None:
+        """What a former process asked people, or did not get to tell the agent, goes on."""
+        asked = self._order.open_question
+        if asked is not None:
+            left_ms = asked.deadline_ms - self._board.clock.unix_ms()
+            talk.tools.asking.adopt(now + left_ms / 1000, asked.question, now)
+            self.people.adopt(asked, talk.tools.question.number)
 
     async def close(self) -> None:
         """The talk is over: other people's systems are not waited for any more."""

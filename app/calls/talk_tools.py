@@ -4,20 +4,24 @@ Authority is here: what was not offered, does not fit or comes at the wrong time
 nothing happens. Part of `app.calls.conversation`, which owns the state of the talk.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, assert_never
 
 import msgspec
 
+from app.calls import asking
 from app.calls.field_desk import FieldDesk, Outcome
 from app.calls.hand_over import HandOver
 from app.calls.keys import KeysToPress
+from app.calls.opening import Opening
+from app.calls.outstanding import WAITED_S, Outstanding
 from app.calls.question import OpenQuestion
+from app.calls.recording import Outcome as Consent
+from app.calls.recording import Recording
 from app.calls.talk_model import (
-    GO_ON_WITHOUT,
     SAY_AGAIN_LATER,
     Errand,
     ErrandDone,
-    GiveUpAsking,
     NobodyAnswered,
     Note,
     PeopleAnswered,
@@ -34,6 +38,7 @@ from app.calls.tools import (
     EndCall,
     Offer,
     OutsideCall,
+    RecordingConsent,
     RecordOptOut,
     RefusedTool,
     ReportVoicemail,
@@ -63,11 +68,10 @@ NOT_NOW = {
 }
 
 
-class Talk(Protocol):
+class Talk(asking.Talk, Protocol):
     """The talk these functions belong to."""
 
     call_id: str
-    state: TalkState
 
     @property
     def unheard(self) -> bool:
@@ -78,8 +82,10 @@ class Talk(Protocol):
         """The callee was put aside, came back, or talks with somebody else now."""
         ...
 
-    def close_with(self, end: WantHangUp, farewell: str, now: float) -> list[TalkEffect]:
-        """Say the farewell, hang up when it has been heard."""
+    def close_with(
+        self, end: WantHangUp, farewell: str, now: float, *, revocable: bool = False
+    ) -> list[TalkEffect]:
+        """Say the farewell, hang up when it has been heard. `revocable`: unless the callee asks for more."""
         ...
 
     def close_after_words(self, end: WantHangUp, now: float) -> list[TalkEffect]:
@@ -90,25 +96,38 @@ class Talk(Protocol):
 class TalkTools:
     """The functions of one talk: keys, fields, questions, errands, its end."""
 
-    def __init__(self, talk: Talk, offer: Offer, limits: TalkLimits, fields: FieldDesk | None = None) -> None:
+    def __init__(
+        self, talk: Talk, offer: Offer, limits: TalkLimits, fields: FieldDesk | None, recording: Recording | None
+    ) -> None:
         self.fields = fields or FieldDesk(FieldBook(offer.fields))
+        self.recording = recording or Recording(talk.call_id, "off", Opening(talk.call_id))
         self.question = OpenQuestion(limits)
         self.transfer = HandOver(talk)
         self._talk = talk
         self._book = ToolBook(offer)
         self._keys = KeysToPress()
-        self._errands: set[str] = set()
-        self._opted_out = False
+        self._outstanding = Outstanding(talk.call_id)
+        self.asking = asking.Asking(talk, self.question, self._outstanding)
+        self.opted_out = False
+        """The callee wants no more calls, by the rules or as the agent understood it."""
+        self._listed = False
 
     @property
     def due(self) -> float | None:
         """When `tick` has something to do."""
-        due = (self._keys.due, self.fields.due, self.question.due, self.transfer.due)
+        desks = (self._keys, self.fields, self.asking, self.transfer, self._outstanding, self.recording)
+        due = (desk.due for desk in desks)
         return min((at for at in due if at is not None), default=None)
 
+    def waited_for(self, now: float) -> bool:
+        """The callee waits for a person of our own side, or for a function that is being carried out."""
+        return self.question.is_open or self.transfer.waited_for(now) or self._outstanding.waited_for(now)
+
     def _called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
+        self._outstanding.called(report.tool_call_id)
         request = self._book.read(report.name, report.arguments)
-        if self._talk.state is not TalkState.TALKING and not isinstance(request, RefusedTool):
+        declines = isinstance(request, RecordingConsent) and not request.given  # whoever has the call
+        if not self._talking and not declines and not isinstance(request, RefusedTool):
             why = NOT_NOW.get(self._talk.state, "The call is ending already.")
             request = RefusedTool(report.name, f"{why} Nothing was done.")
         return [Note("tool_call", f"{report.name} {report.arguments[:500]}"), *self._do(report, request, now)]
@@ -124,6 +143,8 @@ class TalkTools:
                 return self._end(report, request, now)
             case SaveField():
                 return self._told(self.fields.called(report, request, now))
+            case RecordingConsent():
+                return self._consents(self.recording.called(report, request, now))
             case RequestUserFeedback():
                 return self._ask(report, request, now)
             case Reschedule():
@@ -132,10 +153,11 @@ class TalkTools:
                 noted = Note("voicemail_reported", heard)
                 return [noted, self._output(report.tool_call_id, {"ok": True}, respond=False)]
             case TransferCall():
-                self._errands.add(report.tool_call_id)
+                self._outstanding.began(report.tool_call_id, report.name)
                 return self.transfer.ask(report.tool_call_id, request, now)
             case RecordOptOut() | OutsideCall():
-                self._errands.add(report.tool_call_id)
+                self.opted_out = self.opted_out or isinstance(request, RecordOptOut)
+                self._outstanding.began(report.tool_call_id, report.name, waited_until=now + WAITED_S)
                 return [Errand(report.tool_call_id, request)]
             case _:
                 assert_never(request)
@@ -145,49 +167,41 @@ class TalkTools:
         match given:
             case media.ToolCalled():
                 return self._called(given, now)
-            case ErrandDone(tool_call_id, output, respond):
-                self.transfer.refused(tool_call_id)
-                if tool_call_id not in self._errands:
-                    return []
-                self._errands.discard(tool_call_id)
-                command = media.ToolOutput(
-                    call_id=self._talk.call_id,
-                    tool_call_id=tool_call_id,
-                    output=output,
-                    respond=respond and self._talk.state is TalkState.TALKING,
-                )
-                return [ToMedia(command)]
-            case PeopleAnswered(text):
-                return self._answered(text)
-            case NobodyAnswered():
-                return self._unanswered(now)
+            case ErrandDone():
+                self.transfer.refused(given.tool_call_id)
+                return self._outstanding.done(given, talking=self._talking)
+            case PeopleAnswered() | NobodyAnswered():
+                return self.asking.handle(given, now)
             case TransferMoved():
-                return self.transfer.moved(given, now)
+                return [*self.transfer.moved(given, now), *self.asking.follow(now, self.transfer.handed_over)]
 
     def tick(self, now: float) -> list[TalkEffect]:
         """Let time pass."""
         effects = self._told(self.fields.tick(now))
         if self._keys.due is not None and now >= self._keys.due:
             effects += self.press(now)
-        effects += self.transfer.words_out(now)
-        match self.question.tick(now):
-            case GiveUpAsking() as wish:
-                effects.append(wish)
-            case NobodyAnswered():
-                effects += self._unanswered(now)
-            case None:
-                pass
-        return effects
+        effects += self._consents(self.recording.tick(now))
+        effects += [*self.transfer.words_out(now), *self._outstanding.tick(now, talking=self._talking)]
+        return effects + self.asking.tick(now)
 
     def heard(self, turn: media.TurnSpoken) -> list[TalkEffect]:
         """A turn of the callee was written down: it may prove what was waiting.
 
         Whoever plainly asks for no more calls is listed now, whether or not the model has understood it.
         """
-        words = "" if self._opted_out else heard(turn.text)
-        self._opted_out = self._opted_out or bool(words)
+        words = "" if self._listed else heard(turn.text)
+        self._listed = self._listed or bool(words)
+        self.opted_out = self.opted_out or self._listed
         errands: list[TalkEffect] = [Errand("", RecordOptOut(words))] if words else []
-        return [*errands, *self._told(self.fields.heard(turn))]
+        recording, consents = self.recording.heard(turn, talking=self._talking)
+        return [*errands, *recording, *self._consents(consents), *self._told(self.fields.heard(turn))]
+
+    def passed_on(self, told: list[TalkEffect]) -> list[TalkEffect]:
+        """Whoever speaks next may be another person, if the agent is `told` so; what one agreed to ends."""
+        if not told:
+            return []
+        effects, consents = self.recording.somebody_else()
+        return [*told, *effects, *self._consents(consents)]
 
     def press(self, now: float) -> list[TalkEffect]:
         """Press the keys that were waiting for the words before them."""
@@ -202,9 +216,25 @@ class TalkTools:
         hold_ms = self._keys.sound(digits, now)
         return ToMedia(media.HoldPlayout(call_id=self._talk.call_id, duration_ms=hold_ms))
 
-    def forget_keys(self) -> None:
-        """The media worker died, and the words that keys were waiting for with it."""
+    def taken(self, now: float) -> list[TalkEffect]:
+        """A person has the call: keys that waited for the agent's words would sound in theirs."""
+        told: dict[str, object] = {"error": f"Not pressed: {NOT_NOW[TalkState.TAKEN]}"}
+        dropped = [self._output(report.tool_call_id, told, respond=False) for report in self._keys.drop()]
+        return [*dropped, *self.asking.follow(now)]
+
+    def resumed(self, awaited: Sequence[str], now: float) -> None:
+        """The model still awaits the answers of these calls, which a former process was at."""
+        self._outstanding.inherit(awaited, now)
+
+    def session_lost(self) -> None:
+        """The media worker died: with it the words that keys were waiting for, and whoever awaits answers."""
         self._keys = KeysToPress()
+        self._outstanding.session_lost()
+        self.transfer.session_lost()
+
+    def session_back(self) -> list[TalkEffect]:
+        """Another session goes on: it is told what came meanwhile, and what is still asked."""
+        return [*self.recording.again(), *self._outstanding.session_back(), *self.asking.session_back()]
 
     # --- the functions ------------------------------------------------------------------------------------------
     def _end(self, report: media.ToolCalled, request: EndCall, now: float) -> list[TalkEffect]:
@@ -225,7 +255,7 @@ class TalkTools:
         end = WantHangUp(EndedBy.AGENT, f"the callee wants another time: {request.wished_words[:200]}")
         if self._talk.unheard:
             return [wish, done, *self._talk.close_after_words(end, now)]
-        return [wish, done, *self._talk.close_with(end, SAY_AGAIN_LATER, now)]
+        return [wish, done, *self._talk.close_with(end, SAY_AGAIN_LATER, now, revocable=True)]
 
     def _ask(self, report: media.ToolCalled, request: RequestUserFeedback, now: float) -> list[TalkEffect]:
         if self.question.is_open:
@@ -233,30 +263,6 @@ class TalkTools:
         asked = self.question.ask(request, now)
         told: dict[str, object] = {"status": "asked", "instructions": WAITING_FOR_PEOPLE}
         return [asked, self._output(report.tool_call_id, told)]
-
-    def _answered(self, text: str) -> list[TalkEffect]:
-        self.question.close()
-        if self._talk.state not in {TalkState.TALKING, TalkState.ASIDE, TalkState.TAKEN}:
-            return []
-        told = (
-            "Your own side answered your question. This is the answer, to be used within your rules; go on with "
-            f"the call: {text}"
-        )
-        return [self._tell(told, respond=self._talk.state is TalkState.TALKING)]
-
-    def _unanswered(self, now: float) -> list[TalkEffect]:
-        if not self.question.is_open:
-            return []
-        self.question.close()
-        note = Note("feedback_unanswered", self.question.farewell or "the talk goes on")
-        if self._talk.state is TalkState.TAKEN:  # for later, when the agent goes on
-            return [note, self._tell(GO_ON_WITHOUT, respond=False)]
-        if self._talk.state is not TalkState.TALKING:
-            return [note]
-        if self.question.farewell is None:
-            return [note, self._tell(GO_ON_WITHOUT)]
-        end = WantHangUp(EndedBy.AGENT, "nobody on our side answered the agent's question")
-        return [note, *self._talk.close_with(end, self.question.farewell, now)]
 
     def _told(self, outcomes: list[Outcome]) -> list[TalkEffect]:
         effects: list[TalkEffect] = []
@@ -268,12 +274,20 @@ class TalkTools:
             effects += [*one.effects, self._output(one.report.tool_call_id, {"saved": True, "missing": missing})]
         return effects
 
+    def _consents(self, outcomes: list[Consent]) -> list[TalkEffect]:
+        effects: list[TalkEffect] = []
+        for one in outcomes:
+            done = self._output(one.report.tool_call_id, {"recorded": one.recorded})
+            effects += [*one.effects, *(self._refuse(one.report, one.error) if one.error else [done])]
+        return effects
+
     def _refuse(self, report: media.ToolCalled, sentence: str) -> list[TalkEffect]:
         output = self._output(report.tool_call_id, {"error": sentence})
         return [Note("tool_refused", sentence), output]
 
-    def _tell(self, text: str, *, respond: bool = True) -> ToMedia:
-        return ToMedia(media.InjectText(call_id=self._talk.call_id, text=text, respond=respond))
+    @property
+    def _talking(self) -> bool:
+        return self._talk.state is TalkState.TALKING
 
     def _output(self, tool_call_id: str, result: dict[str, object], *, respond: bool = True) -> ToMedia:
         return ToMedia(
@@ -281,6 +295,6 @@ class TalkTools:
                 call_id=self._talk.call_id,
                 tool_call_id=tool_call_id,
                 output=msgspec.json.encode(result).decode(),
-                respond=respond and self._talk.state is TalkState.TALKING,  # nothing is said after the farewell
+                respond=respond and self._talking,  # nothing is said after the farewell
             )
         )

@@ -43,6 +43,10 @@ _DESCRIPTIONS: Mapping[str, str] = {
         "Write down an answer as soon as the person has given it, with the person's own words as the quote. "
         "Call it again when the person corrects it."
     ),
+    "recording_consent": (
+        "Call this when the person has said whether this call may be recorded, and at once when they object. "
+        "Never assume a yes."
+    ),
     "request_user_feedback": (
         "Ask your own side something that only they can decide. Tell the person that you are checking, and keep "
         "them company in short sentences; the answer comes as a note."
@@ -152,4 +156,11 @@ _SCHEMAS: Mapping[str, Callable[[Offer], Schema]] = {
     "record_opt_out": lambda _offer: _one("words", "what the person said, word for word"),
     "save_field": _save_field,
     "request_user_feedback": _feedback,
+    "recording_consent": lambda _offer: (
+        ["given", "words"],
+        {
+            "given": {"type": "boolean", "description": "true only when they clearly agreed to the recording"},
+            "words": _text("what the person said, word for word"),
+        },
+    ),
 }

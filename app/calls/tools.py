@@ -86,6 +86,13 @@ class RequestUserFeedback(_Call, frozen=True, tag="request_user_feedback"):
     suggestions: Annotated[tuple[Suggestion, ...], msgspec.Meta(max_length=MAX_SUGGESTIONS)] = ()
 
 
+class RecordingConsent(_Call, frozen=True, tag="recording_consent"):
+    """The callee agreed to be recorded, or did not; `words` are the callee's own."""
+
+    given: bool
+    words: Words
+
+
 class OutsideCall(msgspec.Struct, frozen=True):
     """A function of the agent's own (HTTP, MCP). `arguments` is a JSON object, not checked yet."""
 
@@ -109,6 +116,7 @@ KnownTool = (
     | RecordOptOut
     | SaveField
     | RequestUserFeedback
+    | RecordingConsent
 )
 ToolRequest = KnownTool | OutsideCall | RefusedTool
 
@@ -124,6 +132,8 @@ SHAPES: tuple[type[KnownTool], ...] = (
 )
 """In the order in which they are offered."""
 NAMES: tuple[str, ...] = tuple(str(shape.__struct_config__.tag) for shape in SHAPES)
+RESERVED: tuple[str, ...] = (*NAMES, "recording_consent")
+"""All of ours. The last is no agent's choice: it is offered where a call is recorded, or asks for it."""
 ALWAYS = frozenset({"end_call", "record_opt_out"})
 """Offered whatever the agent says: nobody may be kept on the line, or on the list."""
 BUDGETS: Mapping[str, int] = {
@@ -135,6 +145,7 @@ BUDGETS: Mapping[str, int] = {
     "record_opt_out": 3,
     "save_field": 90,
     "request_user_feedback": 3,
+    "recording_consent": 6,
 }
 """How often each may be called in one call; a model in a loop must not be heard, and must not cost."""
 BUDGET = 120
@@ -148,19 +159,22 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[FieldSpec, ...] = ()
     targets: tuple[str, ...] = ()
     outside: tuple[OutsideTool, ...] = ()
+    recording: bool = False
+    """The call is recorded, or asks whether it may be."""
 
     @property
     def own(self) -> tuple[str, ...]:
         """Our functions, in catalogue order; one that would have nothing to choose from is left out."""
         wanted = {*self.tools, *ALWAYS, "save_field"}
         empty = {"save_field": not self.fields, "transfer_call": not self.targets}
-        return tuple(name for name in NAMES if name in wanted and not empty.get(name, False))
+        chosen = tuple(name for name in NAMES if name in wanted and not empty.get(name, False))
+        return (*chosen, *RESERVED[len(NAMES) :]) if self.recording else chosen
 
     @property
     def names(self) -> tuple[str, ...]:
         """Everything that may be called; an outside function never hides one of ours."""
         own = self.own
-        return (*own, *(tool.name for tool in self.outside if tool.name not in NAMES))
+        return (*own, *(tool.name for tool in self.outside if tool.name not in RESERVED))
 
 
 class ToolBook:
@@ -175,9 +189,11 @@ class ToolBook:
         self._used[name if name in self.offer.names else ""] += 1
         if name not in self.offer.names:
             return _unknown(name, self.offer.names)
+        if name == "recording_consent" and (declined := _declined(arguments)) is not None:
+            return declined
         if self._used[name] > self._most(name) or self._used.total() > BUDGET:
             return RefusedTool(name, f"{name} has been called too often in this call. Go on without it.")
-        if name not in NAMES:
+        if name not in RESERVED:
             return _outside(name, arguments)
         request = read_tool_call(name, arguments)
         if isinstance(request, TransferCall) and request.target not in self.offer.targets:
@@ -190,6 +206,16 @@ class ToolBook:
         return BUDGETS.get(name, found)
 
 
+def _declined(arguments: str) -> RecordingConsent | None:
+    """A no is taken however often it comes and whatever stands beside it."""
+    try:
+        fields = msgspec.json.decode(arguments or "{}", type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    words = str(fields.get("words", "")).replace("\x00", "")[:500]
+    return RecordingConsent(given=False, words=words) if fields.get("given") is False else None
+
+
 def _outside(name: str, arguments: str) -> OutsideCall | RefusedTool:
     try:
         msgspec.json.decode(arguments or "{}", type=dict[str, msgspec.Raw])
@@ -200,7 +226,7 @@ def _outside(name: str, arguments: str) -> OutsideCall | RefusedTool:
 
 def read_tool_call(name: str, arguments: str) -> ToolRequest:
     """Check a function call of the model; unknown names and unfit arguments become `RefusedTool`."""
-    shape = dict(zip(NAMES, SHAPES, strict=True)).get(name)
+    shape = dict(zip(RESERVED, (*SHAPES, RecordingConsent), strict=True)).get(name)
     if shape is None:
         return _unknown(name, NAMES)
     try:

@@ -80,6 +80,10 @@ class TransferDesk:
             return self._answered(tool_call_id, row.sentence)
         return self._dial(tool_call_id, row)
 
+    def dropped(self, sentence: str) -> None:
+        """What an operator ordered will not begin: the command is answered now, the next one may come."""
+        self._answered(ORDERED, sentence)
+
     def moved(self, change: TransferChanged) -> None:
         """Write down how far it has come, beside the call."""
         row = self._rows.get(change.seq)

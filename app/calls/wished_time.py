@@ -7,7 +7,7 @@ import msgspec
 from app.calls.tools import Reschedule
 from app.domain.analysis.decide import DELAYS_MS
 from app.domain.analysis.judgement import RetryWish
-from app.domain.analysis.when import AskTime, BadTime, Reach, earliest, instant_of
+from app.domain.analysis.when import AskTime, BadTime, Reach, earliest, instant_of, names_zone
 from app.domain.local_time import told
 from app.domain.policy.zones import Zones
 from app.domain.retry import Attempt, Conclusion, repeated
@@ -28,8 +28,11 @@ def wished(event: CallEvent | None, attempt: Attempt, reach: Reach) -> Conclusio
         return repeated(
             attempt, f"The callee said {wish.wished_words!r}", earliest(reach.now_ms + delay_ms, reach)
         )
-    named = RetryWish(local_time=wish.wished_local, zone=reach.zones.keys[0], quote=wish.wished_words, turn=0)
-    at = instant_of(named, reach)
+    keys = reach.zones.keys
+    said = next((key for key in keys if names_zone(wish.wished_words, key)), None)
+    zone = said or keys[0]
+    named = RetryWish(local_time=wish.wished_local, zone=zone, quote=wish.wished_words, turn=0)
+    at = instant_of(named, reach, sure_zone=said is not None)
     if isinstance(at, BadTime | AskTime):
         return Conclusion(event=TaskEvent.ASK_USER, reason=at.sentence)
-    return repeated(attempt, f"The callee said {wish.wished_words!r}", at, told(at, reach.zones.keys))
+    return repeated(attempt, f"The callee said {wish.wished_words!r}", at, told(at, keys))

@@ -58,6 +58,6 @@ async def give(settings: Settings, question_id: str, text: str) -> FeedbackReque
                 f"There is no question {question_id[:40]!r}. Waiting: {known or 'none'}."
             ) from None
         async with open_bus(settings) as bus:
-            await bus.publish("feedback", FeedbackChanged(request_id=done.id))
-            await bus.publish("tasks", TaskChanged(task_id=done.task_id))
+            await bus.publish("feedback", FeedbackChanged(tenant_id=DEFAULT_TENANT_ID, request_id=done.id))
+            await bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=done.task_id))
     return done

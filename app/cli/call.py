@@ -156,7 +156,7 @@ async def call_and_follow(settings: Settings, wish: Wish, *, as_json: bool) -> S
     try:
         async with open_house(settings) as house:
             task = await create_task(house.db, house.settings, wish, number)
-            await house.bus.publish("tasks", TaskChanged(task_id=task.id))
+            await house.bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))
             return await Follower(house.db, task, write).until_settled()
     except ConflictError as running:
         write(f"{running.message} The call is handed to it.")

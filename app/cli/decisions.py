@@ -66,7 +66,7 @@ async def ask(settings: Settings, decision_id: str, limit: int) -> list[StoredDe
                     actor="command line",
                     action="decision_undone",
                     object=f"task:{done.task_id}",
-                    detail={"decision": decision_id, "action": str(done.action), "reason": done.reason},
+                    detail={"decision": decision_id, "action": str(done.action)},
                 )
                 await audit.add(tx, DEFAULT_TENANT_ID, deed, now_ms)
             return [await lifecycle.get(db, DEFAULT_TENANT_ID, decision_id)]

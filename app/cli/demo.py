@@ -147,7 +147,7 @@ async def create_campaign(house: House, count: int) -> str:
     async with house.db.tx() as tx:
         new = NewCampaign(id=new_id(now_ms), name=f"Demo: {OBJECTIVE.lower()}")
         campaign, _ = await campaigns.create(tx, DEFAULT_TENANT_ID, new, batch, now_ms)
-    await house.bus.publish("tasks", TaskChanged(task_id=""))
+    await house.bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=""))
     return campaign.id
 
 

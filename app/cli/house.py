@@ -1,6 +1,7 @@
 """Opens the whole house, in order: the lock of the data directory, bus, database, simulators, engine."""
 
 import contextlib
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.bus import Bus
 from app.cli.data_directory import engine_lock, private_folder
+from app.cli.rehearsals import RehearsalDesk
 from app.cli.store import open_bus, open_store
 from app.clock import Clock, SystemClock
 from app.config import Settings
@@ -47,4 +49,14 @@ async def open_house(settings: Settings) -> AsyncGenerator[House]:
             world = await stack.enter_async_context(sim_world(settings))
             settings = world.settings
         engine = await stack.enter_async_context(Engine(settings, db, bus, clock).running())
+        await stack.enter_async_context(RehearsalDesk(db, bus, clock, settings.node_name).running())
+        settle_heap()
         yield House(settings, db, bus, clock, engine, world)
+
+
+def settle_heap() -> None:
+    """What lives now lives as long as the process: the collector need not look at it in the middle of calls, which
+    would hold all of them up for 0.15 s each time.
+    """
+    gc.collect()
+    gc.freeze()

@@ -15,6 +15,11 @@ VERBS = (
     Verb("agent", "app.cli.agent:agent_command", "Agents: who speaks on calls, what they know and may do."),
     Verb("answer", "app.cli.answer:answer_command", "Answer the question QUESTION_ID of an agent with TEXT."),
     Verb("audit", "app.cli.audit:audit_command", "Who did what, when, from where."),
+    Verb(
+        "backup",
+        "app.cli.backup:backup_command",
+        "Copy database, recordings and documents to the new FOLDER while the engine runs, and check the copy.",
+    ),
     Verb("call", "app.cli.call:call_command", "Call NUMBER now and follow the call: state, words, outcome."),
     Verb("command", "app.cli.command:command_command", "Order KIND of the living call CALL_ID."),
     Verb(
@@ -38,9 +43,19 @@ VERBS = (
         "Stop the engine that runs on this data directory without dropping a call.",
     ),
     Verb(
+        "erase",
+        "app.cli.erase:erase_command",
+        "Forget the person with this NUMBER: contact, tasks, talks, recordings, answers, texts that name them.",
+    ),
+    Verb(
         "import",
         "app.cli.import:import_command",
         "Read FILE (CSV or XLSX), say what is wrong with which row, and bring the others in.",
+    ),
+    Verb(
+        "init",
+        "app.cli.init:init_command",
+        "Write .env into this folder, render Asterisk's configuration, add the first owner.",
     ),
     Verb(
         "migrate",
@@ -64,9 +79,14 @@ VERBS = (
     ),
     Verb("results", "app.cli.results:results_command", "List what calls found out, by agent and recipient."),
     Verb(
+        "restore",
+        "app.cli.backup:restore_command",
+        "Put the copy FOLDER into an empty DATA_DIR. Nobody is dialed until `opendeep resume`.",
+    ),
+    Verb(
         "resume",
         "app.cli.resume:resume_command",
-        "Dial again after the speech model had refused the account (no credit, a wrong key).",
+        "Dial again after a hold: the speech model had refused the account, or a backup was restored.",
     ),
     Verb("sim", "app.cli.sim:sim_command", "Try parts of OpenDeep on labelled data; nothing real is dialed."),
     Verb("tools", "app.cli.tools:tools_command", "Functions of other people's systems that agents may call."),

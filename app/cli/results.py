@@ -54,14 +54,14 @@ def results_command(campaign: str, csv_file: Path | None, simulate: bool, as_jso
 
 
 async def read(settings: Settings, which: Filter) -> list[ResultRow]:
-    """Every row of the filter."""
+    """Every row of the filter, newest first; in order of recipients first, for calls may go on meanwhile."""
     found: list[ResultRow] = []
     async with open_store(settings) as db:
-        before: results.Key | None = None
-        while page := await results.page(db, DEFAULT_TENANT_ID, which, before, PAGE):
+        after = ("", "")
+        while page := await results.walk(db, DEFAULT_TENANT_ID, which, after, PAGE):
             found += page
-            before = (page[-1].result.updated_ms, page[-1].result.task_id)
-    return found
+            after = (page[-1].result.agent_id, page[-1].result.number)
+    return sorted(found, key=lambda one: (one.result.updated_ms, one.result.task_id), reverse=True)
 
 
 def as_csv(found: list[ResultRow]) -> str:

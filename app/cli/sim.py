@@ -52,20 +52,29 @@ def run_command(*, names: str, as_json: bool, on: str, media: str) -> None:
     _tell(done, as_json=as_json)
 
 
+@sim_command.command(name="rehearse")
+def rehearse_command() -> None:
+    """Rehearse the agent whose JSON comes on stdin; a line of JSON for every step. Run by the console's button."""
+    from app.cli.sim_rehearse import rehearse  # noqa: PLC0415 - the engine; analyze does without it
+
+    rehearse()
+
+
 @sim_command.command(name="story")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line of stdout.")
 def story_command(*, as_json: bool) -> None:
-    """Tell the whole story offline: brief, form, plan, confirm, calls, retries at the right times, all settled.
+    """Tell the whole story offline: brief, form, plan, confirm, calls, retries at their times, report.
 
     \b
     opendeep sim story --json
 
     One callee is busy, one has a machine, one says "tomorrow at four", one agrees, one wants no more calls. The
-    clock is set ahead between the calls. Exit status 0 when everything came as it must.
+    clock is set ahead between the calls. The report is printed; its numbers are counted again from the rows, and
+    its words must say nothing the numbers do not. Exit status 0 when everything came as it must.
     """
     from app.cli.sim_story import tell  # noqa: PLC0415 - the engine; analyze does without it
 
-    _tell(answer("sim story", asyncio.run(tell())), as_json=as_json)
+    _tell(answer("sim story", asyncio.run(tell(lambda line: click.echo(line, err=as_json)))), as_json=as_json)
 
 
 @sim_command.command(name="analyze")

@@ -2,18 +2,21 @@
 
 import asyncio
 import importlib
-import tempfile
+import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
 from app.bus import MemoryBus
+from app.cli.house import settle_heap
+from app.cli.memory_folder import memory_folder
 from app.clock import SystemClock
 from app.config import Settings, load_settings
+from app.domain.agent import Agent
 from app.engine import Engine
 from app.figures import Figure, Result
 from app.sim.asterisk import CalleeScript, SimAsterisk
@@ -26,7 +29,6 @@ from app.sim.world import sim_world
 from app.store.sqlite import SqliteDatabase
 
 LIMIT_S = 90.0
-MEMORY = Path("/dev/shm")  # noqa: S108 - only as the parent of a private folder
 OPTIONS = SimOptions(vocabulary=VOCABULARY)
 REAL_PHONES = "scripts.rehearsal"
 """Callees on a real Asterisk need SIPp and the tests' telephones, which are not part of the installed program."""
@@ -71,15 +73,25 @@ def rehearsed(cast: Sequence[Persona], *, on: str, media_mode: str) -> Result:
     if on == "sim":
         judged = asyncio.run(on_simulator(cast, media_mode))
     else:
-        try:
-            real: Any = importlib.import_module(REAL_PHONES)
-        except ModuleNotFoundError:
+        real = real_phones()
+        if real is None:
             return Result(name=name, not_run="needs a checkout: the telephones are part of the tests")
         why = real.not_possible()
         if why is not None:
             return Result(name=name, not_run=why)
         judged = asyncio.run(real.on_asterisk(cast, media_mode))
     return result_of(name, cast, judged, round(clock.monotonic() - started, 1))
+
+
+def real_phones() -> Any:
+    """The telephones of this checkout, from wherever the command is run; None when there is no checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if (root / "tests").is_dir() and str(root) not in sys.path:
+        sys.path.append(str(root))
+    try:
+        return importlib.import_module(REAL_PHONES)
+    except ModuleNotFoundError:
+        return None
 
 
 def result_of(name: str, cast: Sequence[Persona], judged: Sequence[Judged], seconds: float) -> Result:
@@ -100,20 +112,16 @@ def _story(one: Judged) -> str:
 
 async def on_simulator(cast: Sequence[Persona], media_mode: str) -> list[Judged]:
     """With everything simulated but the product itself."""
-    with rehearsal_folder() as folder:
+    with memory_folder() as folder:
         async with simulated_house(folder, cast, media_mode=media_mode) as stage:
             return await stage.play(LIMIT_S)
 
 
-@contextmanager
-def rehearsal_folder() -> Generator[Path]:
-    """A folder in memory where there is one: a busy disk is not what is rehearsed."""
-    with tempfile.TemporaryDirectory(prefix="od-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        yield Path(folder)
-
-
 def rehearsal_settings(folder: Path, media_mode: str, **more: object) -> Settings:
-    """Settings of a rehearsal: everything in `folder`, answer supervision on, short patience, all talks judged."""
+    """Settings of a rehearsal: everything in `folder`, answer supervision on, short patience, all talks judged.
+
+    Addresses, ports and logins of the engine that may run beside it are not inherited.
+    """
     packs = folder / "packs"
     packs.mkdir(parents=True, exist_ok=True)
     (packs / "rehearsal.toml").write_text(PACK, encoding="utf-8")
@@ -124,6 +132,15 @@ def rehearsal_settings(folder: Path, media_mode: str, **more: object) -> Setting
         "database_url": "",
         "data_dir": folder,
         "media_mode": media_mode,
+        "ari_events": "dial_in",
+        "ari_peer_url": "",
+        "peer_ari_logins": "",
+        "rtp_port": 0,
+        "rtp_bind_host": "127.0.0.1",
+        "rtp_advertised_host": "127.0.0.1",
+        "metrics_port": 0,
+        "leg_codec": "ulaw",
+        "realtime_audio": "auto",
         "max_concurrent_calls": 40,
         "calls_per_second": 3.0,
         "number_calls_per_day": 100,
@@ -148,6 +165,7 @@ async def simulated_house(
     *,
     media_mode: str = "in_process",
     options: SimOptions | None = None,
+    agent: Agent | None = None,
     **more: object,
 ) -> AsyncGenerator[Stage]:
     """The engine running between simulators, with the cast at its telephones."""
@@ -165,7 +183,8 @@ async def simulated_house(
             Engine(pointed, db, bus, clock).running(),
         ):
             phones = _Exchange(world.asterisk)
-            yield Stage(db, bus, clock, cast=cast, realtime=world.realtime, phones=phones)
+            settle_heap()
+            yield Stage(db, bus, clock, cast=cast, realtime=world.realtime, phones=phones, agent=agent)
 
 
 class _Directory:

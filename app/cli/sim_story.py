@@ -1,9 +1,9 @@
-"""`opendeep sim story`: from a brief in the chat to settled tasks, on simulators, with a clock set ahead."""
+"""`opendeep sim story`: from a brief in the chat to the report, on simulators, with a clock set ahead."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +12,9 @@ from pathlib import Path
 import click
 
 from app.bus import MemoryBus
-from app.cli.sim_run import OPTIONS, rehearsal_folder, rehearsal_settings
+from app.cli.memory_folder import memory_folder
+from app.cli.sim_run import OPTIONS, rehearsal_settings
+from app.cli.sim_story_report import Reported, reported
 from app.clock import SystemClock
 from app.config.site import load_site
 from app.domain.local_time import told
@@ -74,18 +76,24 @@ class Told:
     due: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """By number: each time at which another call was due, in order."""
     wrong: list[str] = field(default_factory=list[str])
+    report: Reported = field(default_factory=Reported)
 
 
-async def tell() -> tuple[Result, ...]:
-    """The story, and what is wrong with it."""
+async def tell(show: Callable[[str], None] = lambda _: None) -> tuple[Result, ...]:
+    """The story, and what is wrong with it; `show` gets the report, line by line."""
     started = time.perf_counter()
-    with rehearsal_folder() as folder:
+    with memory_folder() as folder:
         phones, clock = Telephones(), LeapingClock(utc_ms(datetime.fromisoformat(START)))
         async with house(folder, phones, clock) as (db, world, bus):
             seen = Told()
             await _plan(db, world, clock, bus, seen)
             if seen.campaign_id:
                 await _calls(db, clock, bus, seen)
+                if not seen.wrong:  # else there will be none
+                    await bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=""))
+                    seen.report = await reported(db, clock, seen.campaign_id, seen.tasks, LIMIT_S)
+                for line in seen.report.text:
+                    show(line)
             return await _results(db, phones, seen, round(time.perf_counter() - started, 1))
 
 
@@ -173,7 +181,7 @@ async def _calls(db: Database, clock: LeapingClock, bus: MemoryBus, seen: Told) 
             if task.next_action_time not in seen.due.setdefault(task.number, []):
                 seen.due[task.number].append(task.next_action_time)
         clock.leap_to(min(task.next_action_time for task in waiting) + 50)
-        await bus.publish("tasks", TaskChanged(task_id=""))
+        await bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=""))
     seen.wrong.append(f"not settled after {MOST_LEAPS} leaps of the clock")
 
 
@@ -225,6 +233,7 @@ async def _results(db: Database, phones: Telephones, seen: Told, seconds: float)
         _result("nobody rung twice for an attempt", sum(phones.rung.values()), rung, 0, dict(outcomes)),
         _result("opt-out on the list", len(wanted), sorted(wanted ^ listed), 0, {}),
         _result("every task settled", len(ACTORS), settled, 0, {**counted, "campaign": state}),
+        _report(seen.report),
     )
 
 
@@ -241,6 +250,12 @@ def _late(actor: Actor, ended_ms: int | None, due: Sequence[int]) -> list[str]:
     wanted = ended_ms + (actor.again_ms or 0)
     fits = len(later) == 1 and wanted <= later[0] <= wanted + TOLERANCE_MS
     return [] if fits else [f"{actor.name}: due {[told(at) for at in later]}, not {told(wanted)}"]
+
+
+def _report(report: Reported) -> Result:
+    figures: dict[str, Figure] = {"quotes": report.quotes, "written_by": report.written_by}
+    wrong = report.wrong or (() if report.numbers else ("there is no report",))
+    return _result("report true to the store", report.numbers, wrong, 0, figures)
 
 
 def _times(seen: Told) -> dict[str, Figure]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from app.calls.conversation import FAREWELL_LIMIT_S
 from app.calls.plan import call_plan_limit_s
 from app.config import Settings
-from app.engine import Engine
+from app.engine import END_S, Engine
 
 GOODBYE_S = FAREWELL_LIMIT_S + 5.0
 """From the wish to say goodbye to the last call's end; whoever still talks then is hung up on."""
@@ -60,9 +60,8 @@ async def until_stopped(
         say(f"handed over: {_go_on(living)} without this process; start the next one now")
         return
     engine.drain()
-    if not engine.living:
-        await engine.drained()
-        return
+    if not engine.living and (await _over(engine, signals, END_S) or not engine.living):
+        return  # what was still being written down or concluded got a moment; a caller may have been brought in
     limit_s = settings.drain_limit_s or call_plan_limit_s(settings)
     say(
         f"draining: nothing new is dialed, {_go_on(engine.living)} for {limit_s} s at most. "

@@ -98,9 +98,10 @@ def role_user(email: str, role: str, simulate: bool) -> None:
         user, now_ms = await require_user(db, email), SystemClock().unix_ms()
         async with db.tx() as tx:
             await users.set_role(tx, user.tenant_id, user.id, Role(role))
+            keys = await sessions.revoke_tokens_of(tx, user.tenant_id, user.id, now_ms, Role(role))
             deed = Deed(actor=BY, action="role_set", object=f"user:{user.id}", detail={"role": role})
             await audit.add(tx, user.tenant_id, deed, now_ms)
-        click.echo(f"{user.email} is {role} now.")
+        click.echo(f"{user.email} is {role} now.{_revoked(keys)}")
 
     _run(_settings(simulate), work)
 
@@ -110,18 +111,23 @@ def role_user(email: str, role: str, simulate: bool) -> None:
 @click.option("--undo", is_flag=True, help="Let in again.")
 @click.option("--simulate", is_flag=True, help="In the database of simulated runs.")
 def disable_user(email: str, undo: bool, simulate: bool) -> None:
-    """Shut EMAIL out at once; nothing of what the user did is lost."""
+    """Shut EMAIL out at once, and revoke the keys EMAIL has made; nothing of what the user did is lost."""
 
     async def work(db: Database, door: Door) -> None:
         user, now_ms = await require_user(db, email), SystemClock().unix_ms()
         async with db.tx() as tx:
             await users.disable(tx, user.tenant_id, user.id, None if undo else now_ms)
             await sessions.end_all(tx, user.tenant_id, user.id, now_ms)
+            keys = [] if undo else await sessions.revoke_tokens_of(tx, user.tenant_id, user.id, now_ms)
             action = "user_enabled" if undo else "user_disabled"
             await audit.add(tx, user.tenant_id, Deed(actor=BY, action=action, object=f"user:{user.id}"), now_ms)
-        click.echo(f"{user.email} may {'sign in again' if undo else 'not sign in any more'}.")
+        click.echo(f"{user.email} may {'sign in again' if undo else 'not sign in any more'}.{_revoked(keys)}")
 
     _run(_settings(simulate), work)
+
+
+def _revoked(keys: list[str]) -> str:
+    return f" Revoked: {', '.join(keys)}." if keys else ""
 
 
 @user_command.command(name="list")

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from app.config.lookups import PlanningSettings
+from app.config.keeping import KeepingSettings
 
 
-class AgentSettings(PlanningSettings):
+class AgentSettings(KeepingSettings):
     """Fields only; see `app.config.settings`."""
 
     outside_tool_hosts: str = Field(

@@ -82,7 +82,8 @@ def env_example() -> str:
             lines += ["", f"# --- {GROUPS[name]} ---"]
         default = cast("object", field.default)
         shown = default.get_secret_value() if isinstance(default, SecretStr) else default
-        lines += [f"# {field.description}", f"#{name.upper()}={shown}"]
+        value = "" if shown is None else shown
+        lines += [f"# {' '.join((field.description or '').split())}", f"#{name.upper()}={value}"]
     return "\n".join(lines) + "\n"
 
 
@@ -231,6 +232,9 @@ def _missing_secrets(s: Settings) -> Iterator[tuple[frozenset[str], str]]:
         why = "whoever reaches Redis could wake calls at will"
         text = f"COMMAND_KEY has fewer than {MIN_KEY_LENGTH} characters: {why}."
         yield frozenset({"command_key", "redis_url"}), text
+    if 0 < len(s.erasure_key.get_secret_value()) < MIN_KEY_LENGTH:
+        text = f"ERASURE_KEY has fewer than {MIN_KEY_LENGTH} characters: its numbers could be guessed."
+        yield frozenset({"erasure_key"}), text
     if not s.simulate:
         for name in ("ari_password", "openai_api_key"):
             if not cast("SecretStr", getattr(s, name)).get_secret_value():

@@ -3,19 +3,12 @@
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.config.entrance import EntranceSettings
 
 
-class PlanningSettings(BaseSettings):
+class PlanningSettings(EntranceSettings):
     """Fields only; see `app.config.settings`."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="ignore",
-        env_ignore_empty=True,
-        use_attribute_docstrings=True,
-        env_file_encoding="utf-8",
-    )
 
     search_provider: Literal["auto", "openai", "searxng", "none"] = "auto"
     """Who searches the web for the planner; auto: OpenAI's web_search if TEXT_BASE_URL is there, else none."""

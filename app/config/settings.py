@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from app.config.agents import AgentSettings
+from app.config.process import ProcessSettings
 
 Name = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,47}$")]
 OPENAI_HOST = "api.openai.com"
@@ -17,7 +17,7 @@ TEXT_QUIRKS = ("max_tokens", "no_strict", "no_store", "no_stream_usage")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Settings(AgentSettings):
+class Settings(ProcessSettings):
     """All settings. Frozen; secrets are `SecretStr` and print as stars."""
 
     model_config = SettingsConfigDict(
@@ -189,28 +189,10 @@ class Settings(AgentSettings):
     web_allowed_hosts: str = ""
     """More host names the console is reached by, separated by commas; loopback names are always allowed."""
 
-    scheduler_poll_s: float = Field(default=1.0, ge=0.05, le=60)
-    """Seconds between looks for due tasks when nothing wakes the scheduler."""
-    lease_s: int = Field(default=30, ge=5, le=600)
-    """Seconds a claimed task is held without renewal."""
-    on_stop: Literal["drain", "hand_over"] = "drain"
-    """What SIGTERM does: drain waits for living calls, hand_over leaves them to the next process (deployments)."""
-    drain_limit_s: int = Field(default=0, ge=0, le=86_400)
-    """Seconds a drain waits before the agents say goodbye; 0: as long as the longest call may take."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least important log line that is written."""
-    log_json: bool = False
-    """True: one JSON object a line."""
-
     @field_validator("ari_app")
     @classmethod
     def _name_app(cls, app: str, info: ValidationInfo) -> str:
         return app or f"opendeep-{info.data.get('node_name', 'main')}"
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _lower(cls, level: object) -> object:
-        return level.lower() if isinstance(level, str) else level
 
     @property
     def quirks(self) -> tuple[str, ...]:
@@ -290,8 +272,10 @@ GROUPS = {
     "leg_codec": "Media",
     "openai_api_key": "Models",
     "outside_tool_hosts": "Agents",
+    "retention_recordings_days": "Keeping and erasing",
     "search_provider": "Planning",
     "web_host": "Console",
+    "api_requests_per_minute": "Limits of the console",
     "scheduler_poll_s": "Scheduler and logs",
 }
 """First setting of each group of `.env.example`, in the order of the groups."""

@@ -5,8 +5,10 @@ Used by the console, the programs' routes and `opendeep import`. Every change is
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 
+import anyio
 import msgspec
 
 from app.clock import Clock
@@ -16,7 +18,7 @@ from app.domain.admission_site import Site
 from app.domain.contacts.check import check_row
 from app.domain.contacts.contact import MAX_CELL, MAX_FILE_BYTES, Options, Target
 from app.domain.contacts.mapping import checked, with_meanings
-from app.errors import ValidationFailed
+from app.errors import ConflictError, StoreError, ValidationFailed
 from app.ids import new_id
 from app.store import contact_imports, contact_rows
 from app.store.contact_imports import PIECE_BYTES, ContactImport
@@ -24,6 +26,7 @@ from app.store.contact_rows import ImportRow
 from app.store.db import Database, Tx
 
 _BEHIND_ALL = 1 << 60
+BROKEN_OFF = "The list did not come whole; send it again."
 
 
 class ImportDesk:
@@ -41,43 +44,69 @@ class ImportDesk:
         answered.
         Raises ValidationFailed for one that is empty, too large or no list.
         """
+        stored = await self.store(tenant_id, name, body, target=target, options=options, by=by)
+        async with self._or_given_up(stored), self._db.tx() as tx:
+            return await self.accept(tx, stored)
+
+    async def store(
+        self, tenant_id: str, name: str, body: AsyncIterator[bytes], *, target: Target, options: Options, by: str
+    ) -> ContactImport:
+        """Store a list, piece by piece; nobody works on it before `accept`. Raises what `receive` does, and
+        ConflictError while too many lists of the tenant are being read.
+        """
+        if await contact_imports.under_way(self._db, tenant_id) >= contact_imports.AT_ONCE:
+            text = (
+                f"{contact_imports.AT_ONCE} lists are being read already; send this one when one of them is done."
+            )
+            raise ConflictError(text, code="too_many_imports")
         now_ms, digest = self._clock.unix_ms(), hashlib.sha256()
         one = _fresh(tenant_id, name, target=target, options=options, by=by, now_ms=now_ms)
-        seq = size = 0
-        async for piece in _pieces(body):
-            size += len(piece)
-            digest.update(piece)
-            try:
-                _check_size(size)
-                if seq == 0:
-                    one = msgspec.structs.replace(
-                        one, kind=msgspec.convert(kind_of(name, piece), contact_imports.Kind)
-                    )
+        size = 0
+        async with self._or_given_up(one):
+            async for piece in _pieces(body):
+                if size == 0:
+                    kind = msgspec.convert(kind_of(name, piece), contact_imports.Kind)
+                    one = msgspec.structs.replace(one, kind=kind)
                     await contact_imports.create(self._db, one)
-            except ValidationFailed as refused:
-                await self._refuse(one, refused.message, stored=seq > 0)
-                raise
-            await contact_imports.add_piece(self._db, one, seq, piece)
-            seq += 1
+                _check_size(size + len(piece))
+                await contact_imports.add_piece(self._db, one, size // PIECE_BYTES, piece)
+                size += len(piece)
+                digest.update(piece)
         if size == 0:
             raise ValidationFailed("The file is empty.")
-        return await self._received(one, digest.hexdigest())
+        return msgspec.structs.replace(one, digest=digest.hexdigest())
 
-    async def _received(self, one: ContactImport, digest: str) -> ContactImport:
+    async def accept(self, tx: Tx, one: ContactImport) -> ContactImport:
+        """Let a stored list be read, or answer the import of the same list that waits already."""
+        await tx.exclusive(f"imports {one.tenant_id}")
+        same = await contact_imports.unfinished(tx, one)
+        state: contact_imports.State = "reading" if same is None else "cancelled"
+        if not await contact_imports.received(tx, one, one.digest, state):
+            raise ConflictError("The list took too long to come; send it again.")
+        if same is not None:
+            await contact_imports.drop_pieces(tx, one.id)
+        return same or await contact_imports.get(tx, one.tenant_id, one.id)
+
+    async def discard(self, one: ContactImport) -> None:
+        """A stored list that was not accepted is not needed after all."""
+        await self._refuse(one, "The list was not taken.")
+
+    @asynccontextmanager
+    async def _or_given_up(self, one: ContactImport) -> AsyncGenerator[None]:
+        """A list that cannot be taken, or that does not come whole, is given up at once: as long as it counts as
+        being received, nobody can be erased, and others may not be sent.
+        """
+        try:
+            yield
+        except BaseException as broken:
+            told = broken.message if isinstance(broken, ValidationFailed) else BROKEN_OFF
+            with anyio.CancelScope(shield=True), suppress(StoreError):  # the importer throws away what is left
+                await self._refuse(one, told)
+            raise
+
+    async def _refuse(self, one: ContactImport, problem: str) -> None:
         async with self._db.tx() as tx:
-            await tx.exclusive(f"imports {one.tenant_id}")
-            same = await contact_imports.unfinished(tx, one.tenant_id, digest, one.target)
-            state: contact_imports.State = "reading" if same is None else "cancelled"
-            await contact_imports.received(tx, one, digest, state)
-            if same is not None:
-                await contact_imports.drop_pieces(tx, one.id)
-        return same or await contact_imports.get(self._db, one.tenant_id, one.id)
-
-    async def _refuse(self, one: ContactImport, problem: str, *, stored: bool) -> None:
-        if stored:
-            async with self._db.tx() as tx:
-                await contact_imports.received(tx, one, "", "failed", problem)
-                await contact_imports.drop_pieces(tx, one.id)
+            await contact_imports.refuse(tx, one, problem)
 
     async def remap(
         self, tenant_id: str, import_id: str, mapping: Sequence[tuple[str, str]], options: Options

@@ -19,7 +19,7 @@ from app.contacts.program import Opened
 from app.contacts.reading import checker, read_list
 from app.domain.admission_site import Site
 from app.domain.contacts.mapping import checked, has_heading, named, proposed, with_meanings
-from app.errors import AppError, LeaseLost, StoreError, ValidationFailed
+from app.errors import AppError, LeaseLost, NotFoundError, StoreError, ValidationFailed
 from app.store import contact_imports, contact_rows
 from app.store.contact_imports import RUNNING, ContactImport
 from app.store.contact_rows import ImportRow
@@ -31,6 +31,9 @@ CHUNK = 200
 """Rows that are checked in a transaction."""
 CHUNK_IN = 100
 """Contacts that are brought in by a transaction; it holds the writer, for whom calls wait, some 20 ms."""
+THROW_AWAY_S = 600.0
+"""How often it is looked for files that stopped coming."""
+RENEW_S = contact_imports.HOLD_MS / 4_000
 LOOK_S = 5.0
 """How often it is looked for imports that another process left behind."""
 PROBED = 50
@@ -45,6 +48,7 @@ class Importer:
         self._clock = clock
         self._site = site
         self._wake = asyncio.Event()
+        self._throw_away_s = 0.0
 
     def wake(self) -> None:
         """There is something to do."""
@@ -55,8 +59,11 @@ class Importer:
         while True:
             self._wake.clear()
             try:
+                if self._clock.monotonic() >= self._throw_away_s:
+                    await self._throw_away()
+                    self._throw_away_s = self._clock.monotonic() + THROW_AWAY_S
                 while (one := await contact_imports.hold(self._db, self._clock.unix_ms())) is not None:
-                    await self._carry(one)
+                    await self._held(one)
             except AppError as error:
                 log.warning("imports wait", error=error.message)
             try:
@@ -74,8 +81,37 @@ class Importer:
             if held is None:
                 await asyncio.sleep(0.2)
             else:
-                await self._carry(held)
+                await self._held(held)
         return one
+
+    async def _throw_away(self) -> None:
+        """Files that stopped coming."""
+        for one in await contact_imports.left_behind(self._db, self._clock.unix_ms()):
+            log.info("upload given up", import_id=one.id)
+            async with self._db.tx() as tx:
+                await contact_imports.refuse(tx, one, "The file never came whole; send it again.")
+
+    async def _held(self, one: ContactImport) -> None:
+        """`_carry`, holding on to the import meanwhile: a large file is read for long before a row is there."""
+        away: AppError | None = None  # out of the group as it is: whoever waits catches no groups
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew(one))
+            try:
+                await self._carry(one)
+            except AppError as error:
+                away = error
+            renewing.cancel()
+        if away is not None:
+            raise away
+
+    async def _renew(self, one: ContactImport) -> None:
+        held = True
+        while held:
+            await asyncio.sleep(RENEW_S)
+            try:
+                held = await contact_imports.renew(self._db, one, self._clock.unix_ms())
+            except StoreError as error:  # the next one may come in time
+                log.warning("import not renewed", import_id=one.id, error=error.message)
 
     async def _carry(self, one: ContactImport) -> None:
         """One step, to its end or until somebody else holds it. What is wrong with the list ends the import."""
@@ -106,12 +142,15 @@ class Importer:
 
     async def _give_up(self, one: ContactImport, problem: str) -> None:
         log.info("import given up", import_id=one.id, problem=problem)
-        now = await contact_imports.get(self._db, one.tenant_id, one.id)
-        if now.runner == one.runner:
-            failed = msgspec.structs.replace(now, state="failed", problem=problem)
-            async with self._db.tx() as tx:
-                await contact_imports.step(tx, failed, self._clock.unix_ms(), let_go=True)
-                await contact_imports.drop_pieces(tx, one.id)
+        try:
+            now = await contact_imports.get(self._db, one.tenant_id, one.id)
+            if now.runner == one.runner:
+                failed = msgspec.structs.replace(now, state="failed", problem=problem)
+                async with self._db.tx() as tx:
+                    await contact_imports.step(tx, failed, self._clock.unix_ms(), let_go=True)
+                    await contact_imports.drop_pieces(tx, one.id)
+        except (LeaseLost, NotFoundError):  # a person cancelled or changed it in this moment
+            log.info("import goes on elsewhere", import_id=one.id)
 
     # --- reading ------------------------------------------------------------------------------------------------
     async def _read(self, one: ContactImport) -> None:

@@ -59,7 +59,8 @@ def _csv(body: bytes) -> Sheet:
 
 def _csv_rows(text: str, delimiter: str) -> Rows:
     csv.field_size_limit(1_000_000)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Strict: a quotation mark that is never closed would swallow the rows after it, and mix people.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     yield from _bounded(_numbered(reader))
 
 

@@ -1,8 +1,9 @@
 """May this task be dialed now? The one answer, with its reason in a sentence and its evidence.
 
 The first rule of `ORDER` that objects decides: first what waiting does not mend (facts, number, lists, consent),
-then what it does (zone, attempts, window), then room (budget, caps, pace). A missing or contradictory fact and a
-fault inside a rule never dial. Called in the transaction that commits the intent, and by `opendeep why`.
+then what it does (zone, attempts, window), then room (budget, caps, pace). A wait that ends after the time the
+call was wanted until is `deadline`, for good. A missing or contradictory fact and a fault inside a rule never
+dial. Called in the transaction that commits the intent, and by `opendeep why`.
 """
 
 from collections.abc import Callable
@@ -63,6 +64,10 @@ ORDER: tuple[tuple[str, Rule], ...] = (
 """Names are stored in evidence and shown to people; order and names are part of the record."""
 OF_PACKS = frozenset({"registry", "consent", "caller_id", "attempts", "cool_off", "window"})
 """Rules that come from packs, so a pack that only warns can raise them too."""
+FORESEEN = frozenset({"attempts", "cool_off", "window"})
+"""Rules that know when they agree. What else is in the way may be gone at any moment before the next look."""
+NOT_OF_TIME = frozenset({"facts", "due"})
+"""Rules whose wait says nothing of the time a call is wanted until: facts that contradict each other, a plan."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,8 +138,18 @@ def _refused(question: Question, name: str, objection: Objection, asked: tuple[s
     evidence = _evidence(question, asked)
     if objection.until_ms is None:
         return Suppress(rule=name, sentence=objection.sentence, evidence=evidence)
-    until_ms = question.next_legal_ms(max(objection.until_ms, question.facts.now_ms + MIN_DELAY_MS))
-    sentence = f"{objection.sentence} Next look: {told(until_ms, _zone_keys(question.facts))}."
+    facts, keys = question.facts, _zone_keys(question.facts)
+    until_ms = question.next_legal_ms(max(objection.until_ms, facts.now_ms + MIN_DELAY_MS))
+    last_ms = facts.task.until_ms
+    if last_ms is not None and until_ms > last_ms and name not in NOT_OF_TIME:
+        if name in FORESEEN or facts.now_ms >= last_ms:
+            late = (
+                f"The next time would be {told(until_ms, keys)}; the call was wanted until {told(last_ms, keys)}."
+            )
+            evidence = _evidence(question, (*asked, "deadline"))
+            return Suppress(rule="deadline", sentence=f"{objection.sentence} {late}", evidence=evidence)
+        until_ms = max(last_ms, facts.now_ms + MIN_DELAY_MS)
+    sentence = f"{objection.sentence} Next look: {told(until_ms, keys)}."
     return Defer(until_ms=until_ms, rule=name, sentence=sentence, evidence=evidence)
 
 

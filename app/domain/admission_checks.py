@@ -14,7 +14,7 @@ from app.domain.policy.windows import CallingWindow, calling_window
 from app.domain.policy.zones import Zones
 
 LOOK_AGAIN_MS = 60_000
-"""Pause for what a person has to change: a paused campaign, a suspended tenant."""
+"""Pause for what may change at any moment: a paused campaign, a suspended tenant, money that calls hold."""
 ASK_AGAIN_MS = 15 * 60_000
 """Pause for what is not known."""
 SOON_MS = 2_000

@@ -81,12 +81,17 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls at the same time, and calls to the number in a day. A task without campaign has no campaign cap."""
+    """Calls at the same time, and calls to the number in a day. A task without campaign has no campaign cap.
+
+    `number_alive`: calls and transfers with the number that live now, in either direction, of whichever tenant and
+    task but this one: a phone rings once.
+    """
 
     tenant: Cap
     trunk: Cap
     number_day: Cap
     campaign: Cap | None = None
+    number_alive: int = 0
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):

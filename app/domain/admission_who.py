@@ -61,7 +61,8 @@ def _time_problems(facts: Facts) -> Iterator[str]:
 def _count_problems(facts: Facts) -> Iterator[str]:
     if facts.caps is not None:
         every = (facts.caps.tenant, facts.caps.trunk, facts.caps.number_day, facts.caps.campaign)
-        if any(cap is not None and (cap.used < 0 or cap.limit < 0) for cap in every):
+        negative = any(cap is not None and (cap.used < 0 or cap.limit < 0) for cap in every)
+        if negative or facts.caps.number_alive < 0:
             yield "A count of calls is negative."
         if (facts.campaign is None) != (facts.caps.campaign is None):
             yield "The task and its counts disagree about a campaign."

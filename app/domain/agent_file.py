@@ -20,6 +20,8 @@ from app.errors import ValidationFailed
 NOT_WRITTEN = ("id", "tenant_id", "version")
 """Given by the store, not by whoever describes an agent."""
 KEYS = tuple(name for name in Agent.__struct_fields__ if name not in NOT_WRITTEN)
+MAX_FILE = 200_000
+"""Characters of a file, and bytes of an agent: all of it is read for each call."""
 _LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 
 
@@ -76,6 +78,8 @@ def _is_tables(value: object) -> bool:
 
 
 def _check(agent: Agent, tools: Sequence[str]) -> None:
+    if len(msgspec.json.encode(agent)) > MAX_FILE:
+        raise AgentFileInvalid("", f"An agent has at most {MAX_FILE} bytes.")
     if not agent.name.strip():
         raise AgentFileInvalid("name", "An agent needs a name.")
     if not _LANGUAGE.fullmatch(agent.language):

@@ -48,8 +48,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(task: CallTask, call: Call | None, seen: Seen, limits: Limits, now_ms: int) -> Verdict:
-    """`task` was held by an engine that is dead, and its lease has run out."""
-    if task.state is not TaskState.IN_CALL:
+    """`task` was held by an engine that is dead, and its lease has run out; or it was settled before, and its
+    callee called back.
+    """
+    called_back = call is not None and call.direction == "inbound"
+    if task.state is not TaskState.IN_CALL and not called_back:
         return Verdict.RELEASE
     if call is None:
         return Verdict.CLOSE
@@ -59,7 +62,8 @@ def judge(task: CallTask, call: Call | None, seen: Seen, limits: Limits, now_ms:
         case Seen.UNREACHABLE:
             return Verdict.CLOSE if over else Verdict.WAIT
         case Seen.GONE:
-            return Verdict.CLOSE if now_ms >= dialed_ms + limits.ring_ms + ORIGINATE_LATE_MS else Verdict.WAIT
+            late_ms = 0 if called_back else limits.ring_ms + ORIGINATE_LATE_MS
+            return Verdict.CLOSE if now_ms >= dialed_ms + late_ms else Verdict.WAIT
         case Seen.SILENT:
             return Verdict.HANG_UP
         case Seen.NEW | Seen.HEARD:

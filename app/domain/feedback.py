@@ -15,6 +15,8 @@ MAX_QUESTION = 500
 MAX_ANSWER = 2_000
 MAX_SUGGESTIONS = 9
 """As many as there are digit keys to choose with."""
+ASKED, TOLD = "feedback_asked", "feedback_told"
+"""Events of a call, each with the id of a question: it is stored; its answer was given to the agent."""
 Unanswered = Literal["go_on", "close", "close_and_call_back"]
 """What the agent does when nobody answers in time."""
 

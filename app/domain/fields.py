@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -152,6 +153,21 @@ def _text(given: object) -> str:
     if not isinstance(given, str) or not given.strip() or len(given) > MAX_TEXT:
         raise ValueError(given)
     return given.strip()
+
+
+def plain_number(value: float) -> str:
+    """All digits of a number, never in powers of ten: "1234567", "0.00001"."""
+    return str(int(value)) if float(value).is_integer() else format(Decimal(repr(value)), "f")
+
+
+def shown(value: str) -> str:
+    """A JSON value as people read it: yes and no, lists with commas, text as it is."""
+    read = msgspec.json.decode(value)
+    if isinstance(read, bool):
+        return "yes" if read else "no"
+    if isinstance(read, list):
+        return ", ".join(str(one) for one in read)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return plain_number(read) if isinstance(read, float) else str(read)
 
 
 def _number(spec: FieldSpec, given: object) -> float:

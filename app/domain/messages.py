@@ -1,5 +1,7 @@
 """Every message of the bus. A message is a nudge: the store is the truth, and losing one loses nothing.
 
+What moves on a call or task says whose it is, so that a reader who shows one tenant drops the rest unread.
+
 Topics: `calls` (what moves on a call), `tasks`, `feedback` (questions to people), `lists` (everything else a page
 shows), `system` (connections), read by the web; and for each call `call_commands:{call_id}` and
 `call_voice:{call_id}`, read by whoever runs the call, and `call_audio:{call_id}`, read by who listens in. What is
@@ -9,6 +11,8 @@ said on the last two is worth nothing a moment later.
 from typing import Annotated, Literal, NewType
 
 import msgspec
+
+from app.domain.tryout import TryoutStep
 
 CommandTopic = NewType("CommandTopic", str)
 VoiceTopic = NewType("VoiceTopic", str)
@@ -25,12 +29,14 @@ ConnectionState = Literal["connecting", "connected", "lost", "replaced", "off"]
 class CallChanged(msgspec.Struct, frozen=True, kw_only=True, tag="call_changed"):
     """The row of this call changed: read it again."""
 
+    tenant_id: str
     call_id: str
 
 
 class CallWords(msgspec.Struct, frozen=True, kw_only=True, tag="call_words"):
     """Words of one turn so far (`final` False) or as stored; `text` is the whole turn."""
 
+    tenant_id: str
     call_id: str
     speaker: Literal["callee", "agent", "operator"]
     item_id: str
@@ -41,25 +47,30 @@ class CallWords(msgspec.Struct, frozen=True, kw_only=True, tag="call_words"):
 class CallLevels(msgspec.Struct, frozen=True, kw_only=True, tag="call_levels"):
     """Loudness both ways, dBov (0 = full scale), about once a second."""
 
+    tenant_id: str
     call_id: str
     callee_dbov: float
     agent_dbov: float
 
 
 class TaskChanged(msgspec.Struct, frozen=True, kw_only=True, tag="task_changed"):
-    """The row of this task changed, or (`task_id` empty) new tasks are there."""
+    """The row of this task changed, or (`task_id` empty) tasks or campaigns of this tenant changed."""
 
+    tenant_id: str
     task_id: str
 
 
 class FeedbackChanged(msgspec.Struct, frozen=True, kw_only=True, tag="feedback_changed"):
     """A question of an agent to people was asked, answered or given up: read it again."""
 
+    tenant_id: str
     request_id: str
 
 
 class ListChanged(msgspec.Struct, frozen=True, kw_only=True, tag="list_changed"):
-    """Something of this kind changed for a tenant ("contacts", "agents", "dnc"): who shows it, reads it again."""
+    """Something of this kind changed for a tenant ("contacts", "agents", "dnc"): who shows it, reads it
+    again. "tryouts" goes to the engines too: a test call is wanted, or left.
+    """
 
     tenant_id: str
     kind: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}$")]
@@ -68,13 +79,15 @@ class ListChanged(msgspec.Struct, frozen=True, kw_only=True, tag="list_changed")
 class ConnectionChanged(msgspec.Struct, frozen=True, kw_only=True, tag="connection_changed"):
     """A connection of the engine `node` came up, went down, or stands as before (said again every few seconds).
 
-    `detail` is a sentence for people; `node` is empty for what is no engine's.
+    `detail` is a sentence for people; `node` is empty for what is no engine's. `again`: nothing has changed, it is
+    only said again; a change that came meanwhile counts more.
     """
 
     name: ConnectionName
     state: ConnectionState
     detail: str = ""
     node: str = ""
+    again: bool = False
 
 
 class CommandQueued(msgspec.Struct, frozen=True, kw_only=True, tag="command_queued"):
@@ -117,6 +130,13 @@ class CallAudio(msgspec.Struct, frozen=True, kw_only=True, tag="call_audio"):
     agent: bytes
 
 
+class TryoutNews(msgspec.Struct, frozen=True, kw_only=True, tag="tryout_news"):
+    """Something happened in a test call in the browser; goes where its sound goes."""
+
+    call_id: str
+    step: TryoutStep
+
+
 class Resync(msgspec.Struct, frozen=True, kw_only=True, tag="resync"):
     """Put into a subscription that missed messages: read the store again. `dropped` of them went because the
     reader was too slow; 0: nobody can say how many, a connection was away.
@@ -139,6 +159,7 @@ Message = (
     | ListenWanted
     | OperatorVoice
     | CallAudio
+    | TryoutNews
 )
 
 

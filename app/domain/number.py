@@ -5,7 +5,7 @@ imports, plans, the command line and once more right before dialing. The bundled
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
@@ -19,6 +19,14 @@ _TYPED = re.compile(r"^\+?[0-9 ().\-/\u00a0]+\Z")
 _NEVER = frozenset(
     {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN, PhoneNumberType.VOICEMAIL}
 )
+_IN_TEXT = re.compile(
+    r"""
+    \+ (?: [0-9]{10,}      # written as one: what follows a blank is not of it
+        | \(? [0-9] (?: [ \t\u00a0\u202f().\-/\u2010-\u2014]{0,3} [0-9] ){6,14} )
+    """,
+    re.VERBOSE,
+)
+"""A number with its country code in a text, however it is grouped."""
 _EXAMPLE = "Write it with + and country code, like +12025550123."
 
 
@@ -34,6 +42,7 @@ def parse_number(text: str, *, region: str = "", fictional: bool = False) -> str
     """
     typed = text.strip()
     _check_typed(typed, region)
+    _check_one(typed, region)
     try:
         number = phonenumbers.parse(typed, region or None)
     except phonenumbers.NumberParseException:
@@ -52,6 +61,7 @@ def canonical(text: str) -> str:
     Raises NumberRefused for what has no country code.
     """
     typed = text.strip()
+    _check_one(typed, "")
     try:
         number = phonenumbers.parse(typed, None)
     except phonenumbers.NumberParseException:
@@ -106,6 +116,24 @@ def mask_number(number: str) -> str:
     return number[: len(number) - hidden - 4] + "•" * hidden + number[-4:]
 
 
+def mask_numbers(text: str) -> str:
+    """The text with every telephone number in it masked: `+` and 7 or more digits, together or in groups."""
+    if "+" not in text:
+        return text
+    return _IN_TEXT.sub(lambda found: mask_number("+" + re.sub(r"[^0-9]", "", found[0])), text)
+
+
+def with_texts(value: object, change: Callable[[str], str]) -> object:
+    """JSON-like dicts and lists with `change` applied to every text in them; names of dicts stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: with_texts(one, change) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - any JSON
+    if isinstance(value, list | tuple):
+        return [with_texts(one, change) for one in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - any JSON
+    return value
+
+
 def _refused(code: str, sentence: str) -> NumberRefused:
     return NumberRefused(sentence, code=f"number_{code}")
 
@@ -123,6 +151,17 @@ def _check_typed(typed: str, region: str) -> None:
             raise _refused("short", f"{typed!r} is an emergency or short number; those are never dialed.")
         if not region:
             raise _refused("no_country", f"{typed!r} has no country code. {_EXAMPLE}")
+
+
+def _check_one(typed: str, region: str) -> None:
+    """`030 4567 / 4568` is two numbers, and their digits together are a third; `030/4567` is one."""
+    for sign in re.finditer("/", typed):
+        try:
+            left = phonenumbers.parse(typed[: sign.start()], region or None)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(left):
+            raise _refused("two", f"{typed[:40]!r} holds two numbers, or one with an extension; keep one number.")
 
 
 def _check_length(typed: str, number: phonenumbers.PhoneNumber) -> None:

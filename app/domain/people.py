@@ -49,6 +49,8 @@ class Permission(StrEnum):
     """Agents, do-not-call lists, calling rules, budgets."""
     AUDIT = "audit"
     """The audit log."""
+    ERASE = "erase"
+    """How long words are kept, legal holds, forgetting a person."""
     PEOPLE = "people"
     """Users, roles and tokens."""
 
@@ -56,7 +58,7 @@ class Permission(StrEnum):
 _SEE, _OPERATE = {Permission.SEE}, {Permission.SEE, Permission.SEE_NUMBERS, Permission.STEER, Permission.PLAN}
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    Role.MANAGER: frozenset(_OPERATE | {Permission.RULE, Permission.AUDIT}),
+    Role.MANAGER: frozenset(_OPERATE | {Permission.RULE, Permission.AUDIT, Permission.ERASE}),
     Role.OPERATOR: frozenset(_OPERATE),
     Role.AUDITOR: frozenset(_SEE | {Permission.SEE_NUMBERS, Permission.AUDIT}),
     Role.VIEWER: frozenset(_SEE),

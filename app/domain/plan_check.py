@@ -26,15 +26,16 @@ from app.domain.plan import (
     PlanDraft,
     PlannedCall,
     SourceKind,
+    WindowDraft,
 )
 from app.domain.plan_disclosure import discloses
 from app.domain.plan_lists import rows_of
 from app.domain.plan_sources import Sources
-from app.domain.plan_window import span_of
+from app.domain.plan_window import asked_for, same_clock, span_of
 from app.domain.policy.merge import CONSENT
 from app.domain.policy.pack import ConsentLevel, Pack, Purpose, Rules
 from app.domain.policy.selection import Callee, Policy, policy_for
-from app.domain.policy.windows import calling_window, local_time
+from app.domain.policy.windows import calling_window
 from app.domain.policy.zones import Zones, zone_named, zones_of
 from app.errors import ValidationFailed
 
@@ -51,7 +52,7 @@ class PlanWorld(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan is held against, at `now_ms`. `hold_s`: how long a phone rings.
 
     Of the numbers in the draft (see `numbers_of`): those `listed`, those that `withdrew` a consent, and the valid
-    `consents` for the plan's purpose.
+    `consents` for the plan's purpose; `zones` that the directory's contacts have on record.
     `fictional`: simulated exchange, numbers that nobody can own.
     """
 
@@ -65,6 +66,7 @@ class PlanWorld(msgspec.Struct, frozen=True, kw_only=True):
     listed: frozenset[str] = frozenset()
     withdrew: frozenset[str] = frozenset()
     consents: Mapping[str, ConsentLevel] = {}
+    zones: Mapping[str, str] = {}
 
 
 def numbers_of(draft: PlanDraft, sources: Sources) -> list[str]:
@@ -178,7 +180,7 @@ class _Desk:
                 return f"no policy pack is about calls to {country or 'no known country'}; nobody is called there."
             if missing := self._consent_missing(call, number, policy):
                 return missing
-            said_zone = self._said_zone(number, call.window.zone)
+            said_zone = self._said_zone(number, call.window)
             zones = Zones(keys=("UTC",), inferred=False) if world.fictional else zones_of(number, said_zone)
             if not isinstance(zones, Zones):
                 return f"{zones.sentence} Ask the user for it."
@@ -201,17 +203,22 @@ class _Desk:
             consent=call.consent if _more(needed, world.consents.get(number, "none")) else None,
         )
 
-    def _said_zone(self, number: str, key: str) -> str:
-        """The zone that a person or a contact named for the callee. One whose clock is not that of the number's
-        place is the user's own or a mistake, and would open the window at the wrong hours.
+    def _said_zone(self, number: str, window: WindowDraft) -> str:
+        """The zone that the contact of this number has on record, else one that a person named for the callee. One
+        whose clock is not that of the number's place, at any time at which the call may be made, is the user's own
+        or a mistake, and would open the window at the wrong hours.
         """
-        if not self._sources.says(key, _OWN_WORDS) or (zone := zone_named(key)) is None:
+        world = self._world
+        recorded = self._sources.zone_of(number) or world.zones.get(number, "")
+        if zone_named(recorded) is not None and not world.fictional:
+            return recorded
+        key = window.zone
+        if not self._sources.says(key, _OWN_WORDS) or zone_named(key) is None:
             return ""
-        guessed, now_ms = zones_of(number), self._world.now_ms
+        guessed = zones_of(number)
         if not isinstance(guessed, Zones):
             return key
-        clocks = [local_time(now_ms, one).utcoffset() for name in guessed.keys if (one := zone_named(name))]
-        return key if local_time(now_ms, zone).utcoffset() in clocks else ""
+        return key if same_clock(key, guessed.keys, *asked_for(window, world.now_ms)) else ""
 
     def _is_business(self, call: CallDraft, origin: Origin) -> bool:
         quoted = self._sources.of_quote(call.business_quote, ("user", "contact", "lookup"))

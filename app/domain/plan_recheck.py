@@ -13,18 +13,32 @@ from app.domain.policy.zones import Zones, zones_of
 
 
 def recheck(plan: Plan, world: PlanWorld) -> list[str]:
-    """Sentences for the user; empty: it holds."""
+    """Sentences for the user; empty: it holds. Calling hours of thousands of numbers take seconds: not on a loop,
+    and not while anything waits for it.
+    """
     found = [f"{call.number}: {refusal}" for call in plan.calls if (refusal := _refusal(call, plan, world))]
     if len(plan.calls) > world.max_calls:
         found.append(f"The plan has {len(plan.calls)} calls; {world.max_calls} are allowed.")
     return found
 
 
-def _refusal(call: PlannedCall, plan: Plan, world: PlanWorld) -> str:
+def refused_since(plan: Plan, world: PlanWorld) -> list[str]:
+    """What lists and consents, which a callee may change at any moment, object to; quick."""
+    found = [(call.number, _objects(call, world)) for call in plan.calls]
+    return [f"{number}: {refusal}" for number, refusal in found if refusal]
+
+
+def _objects(call: PlannedCall, world: PlanWorld) -> str:
     if call.number in world.listed:
         return "the number is on a do-not-call list now."
     if call.number in world.withdrew:
         return "the callee withdrew the consent."
+    return ""
+
+
+def _refusal(call: PlannedCall, plan: Plan, world: PlanWorld) -> str:
+    if objection := _objects(call, world):
+        return objection
     if call.until_ms is not None and not _reachable(call, call.until_ms, plan, world):
         return "no time is left for this call in which it may be made."
     try:

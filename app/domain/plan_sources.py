@@ -7,7 +7,7 @@ its country (DEFAULT_REGION): a guess of the country would ring a stranger.
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -41,10 +41,19 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 class Sources:
     """Everything that was said, typed or looked up in one conversation."""
 
-    def __init__(self, texts: Iterable[Source], tables: Sequence[Table] = (), *, region: str = "") -> None:
+    def __init__(
+        self,
+        texts: Iterable[Source],
+        tables: Sequence[Table] = (),
+        *,
+        region: str = "",
+        zones: Mapping[str, str] | None = None,
+    ) -> None:
+        """`zones`: IANA names that contacts have on record, by their numbers as they are written there."""
         self.texts = tuple(texts)
         self.tables = {table.name: table for table in tables}
         self.region = region
+        self._zones = {_e164(number, region): zone for number, zone in (zones or {}).items() if zone}
 
     @cached_property
     def _numbers(self) -> dict[str, Origin]:
@@ -67,6 +76,10 @@ class Sources:
     def of_number(self, e164: str) -> Origin | None:
         """Who supplied a number first; None: nobody."""
         return self._numbers.get(e164)
+
+    def zone_of(self, e164: str) -> str:
+        """The zone that the contact of exactly this number has on record; empty: none."""
+        return self._zones.get(e164, "")
 
     def of_quote(self, quote: str, kinds: Sequence[SourceKind]) -> Origin | None:
         """Where these words stand; None: in no source of these kinds."""
@@ -111,9 +124,9 @@ def read_table(name: str, text: str) -> Table:
     heading = lines.splitlines()[0]
     delimiter = max(",;\t|", key=heading.count)
     try:
-        rows = [
-            row for row in csv.reader(io.StringIO(lines), delimiter=delimiter) if any(cell.strip() for cell in row)
-        ]
+        # Strict: a quotation mark that is never closed would swallow the rows after it.
+        read = csv.reader(io.StringIO(lines), delimiter=delimiter, strict=True)
+        rows = [row for row in read if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise ValidationFailed(f"The table {name} cannot be read as CSV: {error}.") from None
     columns = tuple(cell.strip()[:100] for cell in rows[0])

@@ -5,6 +5,7 @@ somebody else's would ring at an hour nobody meant.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -51,6 +52,44 @@ def span_of(wish: WindowDraft, zones: Zones, hours: CallingWindow, *, now_ms: in
         )
         return f"nobody may be called there in that window; the next legal time is {legal}{guess}."
     return Span(first_ms=opening, until_ms=until_ms)
+
+
+def asked_for(wish: WindowDraft, now_ms: int) -> tuple[int, int]:
+    """From when to when a call may be made, as far as the wish can be read; without an end as long as a plan may
+    reach ahead.
+    """
+    begin, end = _read(wish.earliest, wish.zone), _read(wish.latest, wish.zone)
+    first_ms = min(max(now_ms, begin or now_ms), now_ms + MAX_AHEAD_MS)
+    return first_ms, max(first_ms, end or first_ms + MAX_AHEAD_MS)
+
+
+def same_clock(key: str, places: tuple[str, ...], first_ms: int, last_ms: int) -> bool:
+    """Whether one of `places` shows the same wall clock as `key` all the time, looked at each day. Clocks that
+    agree today part when one of them is set forward.
+    """
+    return _same_on(key, places, first_ms // DAY_MS, last_ms // DAY_MS + 1)
+
+
+@lru_cache(maxsize=4096)
+def _same_on(key: str, places: tuple[str, ...], first_day: int, last_day: int) -> bool:
+    zone = zone_named(key)
+    others = [one for place in places if (one := zone_named(place)) is not None]
+    days = range(first_day, min(last_day, first_day + 2 * MAX_AHEAD_MS // DAY_MS) + 1)
+    return zone is not None and any(
+        all(
+            local_time(day * DAY_MS, zone).utcoffset() == local_time(day * DAY_MS, one).utcoffset() for day in days
+        )
+        for one in others
+    )
+
+
+def _read(written: str, key: str) -> int | None:
+    zone = zone_named(key)
+    try:
+        wall = datetime.fromisoformat(written.strip())
+        return None if zone is None else utc_ms(wall.replace(tzinfo=zone).astimezone(UTC))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _instant(written: str, wish: WindowDraft, zones: Zones, name: str) -> int | str | None:

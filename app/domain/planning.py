@@ -1,5 +1,6 @@
 """The conversation with the planner: its turns, and what a reply carries. Pure."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,8 @@ TurnKind = Literal["message", "answers", "questions", "plan", "failure"]
 PlanState = Literal["open", "superseded", "confirmed"]
 MAX_MESSAGE = 20_000
 MAX_TABLE = 2_000_000
+MAX_TABLES = 8_000_000
+"""Characters of all tables of a conversation: each reply reads them all."""
 """Characters of one message and of one table in it."""
 
 
@@ -55,6 +58,10 @@ class TurnContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Of a failure: what no plan could be made without."""
     news: News | None = None
     """Of a reply: calls that ended, told with it."""
+    spoken: bool = False
+    """Said aloud; of the user's words the text is what a transcription made of them."""
+    interrupted: bool = False
+    """Of spoken words of the assistant: the user broke in; the text is what was heard until then."""
 
 
 class PlannerTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +83,17 @@ class PlannerTurn(msgspec.Struct, frozen=True, kw_only=True):
     cost_micro_usd: int | None = 0
     price_table: str = ""
     created_ms: int = 0
+
+    @property
+    def remark(self) -> bool:
+        """Words spoken along with what the page shows: a form before them stays open."""
+        return self.role == "assistant" and self.kind == "message" and self.content.spoken
+
+
+def open_form(turns: Sequence[PlannerTurn]) -> PlannerTurn | None:
+    """The questions that can be answered now: nothing but remarks was said since."""
+    last = next((turn for turn in reversed(turns) if not turn.remark), None)
+    return last if last is not None and last.kind == "questions" else None
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,7 +62,7 @@ def row_says(call: Call) -> RowSays:
 
 
 def action(row: RowSays, shown: Shown, *, leg_lives: bool, outlived: bool = False) -> Action:
-    """The rule of the table above. `outlived`: every limit of the call is over, so it cannot live any more."""
+    """The rule of the table above. `outlived`: no originate can be under way, so what is not here is over."""
     match shown, row:
         case Shown.HERE, RowSays.NOT_DIALED | RowSays.ENDING:
             return Action.CLOSE

@@ -5,11 +5,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 
-from app.domain.number import mask_number
+from app.domain.number import mask_numbers, with_texts
 from app.domain.policy.windows import local_time
 
 Kind = Literal[
@@ -95,19 +95,13 @@ def secret_of(random: bytes) -> str:
 
 
 def body_of(event: Event, *, show_numbers: bool) -> bytes:
-    """The message."""
-    data: dict[str, Any] = msgspec.json.decode(event.data)
-    number = data.get("number")
-    if isinstance(number, str) and not show_numbers:
-        masked = mask_number(number)
-        data = {
-            key: value.replace(number, masked) if isinstance(value, str) else value for key, value in data.items()
-        }
+    """The message; without `show_numbers` every telephone number in its data is masked, however deep it stands."""
+    data: object = msgspec.json.decode(event.data)
     told = {
         "type": event.kind,
         "timestamp": _instant(event.created_ms),
         "sequence": event.seq,
-        "data": data,
+        "data": data if show_numbers else with_texts(data, mask_numbers),
     }
     return msgspec.json.encode(told)
 

@@ -78,12 +78,13 @@ class GuardedClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         enough: Enough | None = None,
+        status_only: bool = False,
     ) -> Fetched:
         """Ask an address. Raises UrlRefused or FetchFailed (Unreachable before an answer began); all redirects
-        together have one time limit.
+        together have one time limit. With `status_only` the body of the answer is not read, whatever it is.
         """
         origin = checked(url, rules)
-        request = _Request(method, dict(headers or {}), body, enough)
+        request = _Request(method, dict(headers or {}), body, enough, status_only=status_only)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._follow(url, origin, rules, request)
@@ -106,7 +107,7 @@ class GuardedClient:
             ):
                 where = response.headers.get("Location")
                 if response.status not in self._redirects or where is None:
-                    return await self._read(url, response, request.enough)
+                    return await self._read(url, response, request)
             url = urljoin(url, where)
             trusted = trusted and origin_of(url) == origin
             following = checked(url, rules, redirected=not trusted)
@@ -129,8 +130,18 @@ class GuardedClient:
         session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
         return session
 
-    async def _read(self, url: str, response: aiohttp.ClientResponse, enough: Enough | None) -> Fetched:
-        """The body, unpacked, up to its cap: counted as it comes, so a packed bomb ends there as well."""
+    async def _read(self, url: str, response: aiohttp.ClientResponse, request: "_Request") -> Fetched:
+        body = b"" if request.status_only else await self._body(response, request.enough)
+        return Fetched(
+            url=url,
+            status=response.status,
+            content_type=response.headers.get("Content-Type", "")[:200],
+            body=body,
+            headers={name.lower(): value for name, value in response.headers.items()},
+        )
+
+    async def _body(self, response: aiohttp.ClientResponse, enough: Enough | None) -> bytes:
+        """Unpacked, up to its cap: counted as it comes, so a packed bomb ends there as well."""
         found = bytearray()
         try:
             async for piece in response.content.iter_chunked(16_384):
@@ -141,25 +152,26 @@ class GuardedClient:
                     break
         except aiohttp.ClientError as error:
             raise FetchFailed(f"{response.url.host} broke off its answer ({type(error).__name__}).") from None
-        return Fetched(
-            url=url,
-            status=response.status,
-            content_type=response.headers.get("Content-Type", "")[:200],
-            body=bytes(found),
-            headers={name.lower(): value for name, value in response.headers.items()},
-        )
+        return bytes(found)
 
 
 class _Request:
     """What is asked at each step of a redirect."""
 
     def __init__(
-        self, method: str, headers: dict[str, str], body: bytes | None, enough: Enough | None = None
+        self,
+        method: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        enough: Enough | None = None,
+        *,
+        status_only: bool = False,
     ) -> None:
         self.method = method
         self.headers = headers
         self.body = body
         self.enough = enough
+        self.status_only = status_only
 
     def after(self, status: int, *, same_origin: bool) -> "_Request":
         """The request that a redirect turns this one into (RFC 9110 15.4); keys and bodies stay."""
@@ -167,11 +179,11 @@ class _Request:
         if status == 303 or (status in {301, 302} and method == "POST"):
             method, body = "GET", None
         if same_origin:
-            return _Request(method, self.headers, body, self.enough)
+            return _Request(method, self.headers, body, self.enough, status_only=self.status_only)
         if body is not None:
             raise UrlRefused("The address redirects a request with content to another host.")
         kept = {name: value for name, value in self.headers.items() if name.lower() in _KEPT_HEADERS}
-        return _Request(method, kept, body, self.enough)
+        return _Request(method, kept, body, self.enough, status_only=self.status_only)
 
 
 class _CheckedResolver(AbstractResolver):

@@ -30,13 +30,16 @@ class AgentPrompt(msgspec.Struct, frozen=True, kw_only=True):
     cost_micro_usd: int | None = None
 
 
-async def agent_prompt(model: TextModel, name: str, details: str, answers: str = "") -> AgentPrompt:
-    """Questions or instructions. Raises ValidationFailed for empty or endless details, TextModelError."""
+async def agent_prompt(
+    model: TextModel, name: str, details: str, answers: str = "", *, costs: list[int | None]
+) -> AgentPrompt:
+    """Questions or instructions. What each answer of the model cost is added to `costs`, also when this raises:
+    ValidationFailed for empty or endless details, TextModelError.
+    """
     if not details.strip() or len(details) + len(answers) > MAX_DETAILS:
         raise ValidationFailed(f"Describe the call, in {MAX_DETAILS} characters at most.")
     case = msgspec.json.encode({"details": details, "answers_of_the_user": answers}).decode()
     items: list[Item] = [Message("user", case)]
-    costs: list[int | None] = []
     for number in range(1, TRIES + 1):
         reply = await model.ask(Ask(model=name, instructions=PROMPT, items=tuple(items)))
         costs.append(reply.cost_micro_usd)

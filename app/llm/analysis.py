@@ -19,7 +19,7 @@ from app.domain.policy.windows import local_time
 from app.domain.policy.zones import Zones, zone_named
 from app.domain.task import CallTask
 from app.llm.errors import BadReply, ModelDeclined
-from app.llm.model import Ask, Item, Message, Reply, TextModel
+from app.llm.model import Ask, Item, Message, Reply, TextModel, ask_noting
 from app.llm.structured import as_struct, output_schema, read_reply
 
 PROMPT = resources.files("app.llm.prompts").joinpath("analyzer.md").read_text(encoding="utf-8")
@@ -94,8 +94,7 @@ async def judge(model: TextModel, name: str, task: CallTask, facts: Facts) -> Ju
             output=output_schema(CallJudgement),
             timeout_s=TIMEOUT_S,
         )
-        reply = await model.ask(ask)
-        replies.append(reply)
+        reply = await ask_noting(model, ask, replies)
         try:
             read = as_struct(read_reply(reply, CallJudgement), domain.Judgement)
         except ModelDeclined as declined:
@@ -128,7 +127,7 @@ def case_text(task: CallTask, facts: Facts) -> str:
         if (zone := zone_named(key)) is not None
     }
     attempt = facts.attempt
-    case = {
+    case: dict[str, object] = {
         "task": {"objective": task.objective, "callee_name": task.callee_name},
         "call": {
             "ended_at": told(facts.ended_ms),
@@ -139,6 +138,8 @@ def case_text(task: CallTask, facts: Facts) -> str:
         },
         "transcript": shown_turns(facts.turns),
     }
+    if (wish := facts.wish) is not None:
+        case["agent_noted_wish"] = {"words": wish.wished_words, "callee_local_time": wish.wished_local}
     return msgspec.json.encode(case).decode()
 
 

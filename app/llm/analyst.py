@@ -5,6 +5,7 @@ stay in analysis and are tried again after a growing pause; nothing is called ag
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import structlog
@@ -20,11 +21,11 @@ from app.domain.policy.pack import Pack
 from app.domain.task import CallTask
 from app.errors import AppError, LeaseLost, StoreError
 from app.llm.analysis import ASKS, TIMEOUT_S, Judged, judge
-from app.llm.errors import TextModelError, TextModelRefused
-from app.llm.facts import facts_of
+from app.llm.errors import TextModelError, TextModelRefused, TextModelUnavailable
+from app.llm.facts import WISH_KIND, WISH_UNDONE, facts_of, wish_of
 from app.llm.model import TextModel
 from app.llm.record import charge, examined_by, record
-from app.store import analyses, calls, transcripts
+from app.store import analyses, calls, events, transcripts
 from app.store.db import DIALING, Database
 from stasis.outcome import Outcome
 
@@ -41,6 +42,10 @@ LONGEST_DEFER_MS = 15 * 60_000
 LOOK_S = 30.0
 REFUSED_TRIES = 3
 """A request that the server does not take is given to a person after so many tries."""
+ALONE_TRIES = 3
+"""So often a call must fail while others are judged, before it counts as failing by itself."""
+MOST_TRIES = 20
+"""So is a call that fails this often while the model judges others: waiting does not mend it."""
 
 
 class Analyst:
@@ -63,6 +68,10 @@ class Analyst:
         self._bus = bus
         self._model = model
         self._packs = tuple(packs)
+        self._judged_ms = 0
+        """When the model last gave a judgement here: a call that fails all the same does so by itself."""
+        self._alone: Counter[str] = Counter()
+        """How often each call failed while others were judged."""
 
     async def run(self) -> None:
         """Work until cancelled: what is not done then is found again by the next process of this name."""
@@ -116,21 +125,25 @@ class Analyst:
             log.warning("analysis given up, the task was taken over", task_id=task.id)
             return
         except TextModelError as error:
-            await self._defer(task, last, error)
+            await self._give_up_or_defer(task, last, error)
         except AppError as error:  # the store is away: the lease runs out and it is examined again
             log.error("analysis not stored", task_id=task.id, error=error.message)
             return
         except Exception as error:  # supervision: others go on; this one waits and is seen
             log.exception("analysis failed by a fault of ours", task_id=task.id)
-            await self._defer(task, last, AppError(f"A fault of ours: {type(error).__name__}."))
-        await self._bus.publish("calls", CallChanged(call_id=last.id))
-        await self._bus.publish("tasks", TaskChanged(task_id=task.id))
+            await self._give_up_or_defer(task, last, AppError(f"A fault of ours: {type(error).__name__}."))
+        await self._bus.publish("calls", CallChanged(tenant_id=task.tenant_id, call_id=last.id))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=task.tenant_id, task_id=task.id))
+
+    async def _facts(self, task: CallTask, call: Call) -> Facts:
+        turns = await transcripts.list_turns(self._db, task.tenant_id, call.id)
+        noted = await events.standing(self._db, task.tenant_id, call.id, WISH_KIND, undone_by=WISH_UNDONE)
+        wish = wish_of(noted)
+        now_ms = self._clock.unix_ms()
+        return facts_of(task, call, turns, wish, packs=self._packs, settings=self._settings, now_ms=now_ms)
 
     async def _examine(self, task: CallTask, call: Call) -> None:
-        turns = await transcripts.list_turns(self._db, task.tenant_id, call.id)
-        facts = facts_of(
-            task, call, turns, packs=self._packs, settings=self._settings, now_ms=self._clock.unix_ms()
-        )
+        facts = await self._facts(task, call)
         judged = Judged(judgement=None, replies=())
         decision = self._by_rule(facts)
         if decision is None:
@@ -138,11 +151,12 @@ class Analyst:
             assert self._model is not None
             try:
                 judged = await judge(self._model, name, task, facts)
+                self._judged_ms = self._clock.unix_ms()
             except TextModelRefused as refused:
                 waiting = await analyses.get(self._db, task.tenant_id, call.id)
                 if refused.setup or waiting is None or waiting.tries + 1 < REFUSED_TRIES:
                     raise
-                judged = Judged(judgement=None, replies=(), fault=refused.message)
+                judged = Judged(judgement=None, replies=refused.replies, fault=refused.message)
             decision = decided(judged, facts)
         await self._store(task, call, judged, decision)
 
@@ -163,20 +177,57 @@ class Analyst:
             for reply in judged.replies:
                 await charge(tx, task, call.id, reply, now_ms)
             done = await record(tx, task, call, decision, examined, now_ms=now_ms)
+        self._alone.pop(call.id, None)
         log.info("call analyzed", call_id=call.id, action=str(decision.action), task_state=str(done.state))
+
+    async def _give_up_or_defer(self, task: CallTask, call: Call, error: AppError) -> None:
+        waiting = await analyses.get(self._db, task.tenant_id, call.id)
+        if waiting is not None and self._fails_by_itself(waiting, error):
+            replies = error.replies if isinstance(error, TextModelError) else ()
+            judged = Judged(judgement=None, replies=replies, fault=error.message)
+            try:
+                await self._store(task, call, judged, decided(judged, await self._facts(task, call)))
+            except (LeaseLost, StoreError) as lost:
+                log.warning("end of an analysis not stored", call_id=call.id, error=lost.message)
+                return
+            except Exception:  # supervision: what cannot even be read goes on waiting, and is seen
+                log.exception("analysis cannot be given to a person", call_id=call.id)
+            else:
+                return
+        await self._defer(task, call, error)
+
+    def _fails_by_itself(self, waiting: analyses.Analysis, error: AppError) -> bool:
+        """Whether the model is there for others while this call fails again and again. An error that looks like a
+        model that is away counts only as often as others were judged since the try before: a model that comes back
+        answers some of a backlog, and refuses others for their number.
+        """
+        away = isinstance(error, TextModelUnavailable) or (isinstance(error, TextModelRefused) and error.setup)
+        again = away and waiting.tries > 0
+        if again and self._judged_ms >= waiting.next_try_ms - _pause_ms(waiting.tries - 1):
+            self._alone[waiting.call_id] += 1
+        if waiting.tries + 1 < MOST_TRIES:
+            return False
+        return self._alone[waiting.call_id] >= ALONE_TRIES if away else self._judged_ms >= waiting.created_ms
 
     async def _defer(self, task: CallTask, call: Call, error: AppError) -> None:
         waiting = await analyses.get(self._db, task.tenant_id, call.id)
-        pause_ms = min(FIRST_DEFER_MS << min(waiting.tries if waiting else 0, 10), LONGEST_DEFER_MS)
+        pause_ms = _pause_ms(waiting.tries if waiting else 0)
         now_ms = self._clock.unix_ms()
         log.warning("call not analyzed yet", call_id=call.id, error=error.message, again_in_s=pause_ms // 1000)
         try:
             async with self._db.tx() as tx:
+                for reply in error.replies if isinstance(error, TextModelError) else ():
+                    await charge(tx, task, call.id, reply, now_ms)
                 await analyses.defer(
                     tx, task, call.id, error.message, next_try_ms=now_ms + pause_ms, now_ms=now_ms
                 )
         except (LeaseLost, StoreError) as lost:
             log.warning("pause of an analysis not stored", call_id=call.id, error=lost.message)
+
+
+def _pause_ms(tries: int) -> int:
+    """How long a call waits that failed after so many tries before."""
+    return min(FIRST_DEFER_MS << min(tries, 10), LONGEST_DEFER_MS)
 
 
 def decided(judged: Judged, facts: Facts) -> Decision:

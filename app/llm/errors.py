@@ -9,13 +9,19 @@
     - ModelDeclined: the model or a filter refused to answer
 """
 
+from typing import TYPE_CHECKING
+
 from app.errors import AppError
+
+if TYPE_CHECKING:
+    from app.llm.model import Reply
 
 
 class TextModelError(AppError):
-    """A text model gave no answer."""
+    """A text model gave no answer. `replies`: what it answered, and was paid for, before that in the same case."""
 
     code = "text_model"
+    replies: tuple["Reply", ...] = ()
 
 
 class TextModelUnavailable(TextModelError):

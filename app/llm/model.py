@@ -3,11 +3,13 @@
 Nothing is kept at the vendor (`store=False`), so every question carries the whole conversation.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 import msgspec
+
+from app.llm.errors import TextModelError
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -93,6 +95,36 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str = ""
 
 
+class Paid(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers cost together. `cost_micro_usd` None: the cost of one of them is not known."""
+
+    asked: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_micro_usd: int | None
+    price_table: str
+
+
+def paid(replies: Sequence[Reply], others: Sequence[int | None] = ()) -> Paid:
+    """The sum of some answers, and of `others`: what other services cost for the same case, micro USD."""
+    costs = [*(one.cost_micro_usd for one in replies), *others]
+    used = [one.usage for one in replies if one.usage is not None]
+    return Paid(
+        asked=len(replies),
+        input_tokens=sum(one.input_tokens for one in used),
+        cached_tokens=sum(one.cached_tokens for one in used),
+        output_tokens=sum(one.output_tokens for one in used),
+        cost_micro_usd=None if None in costs else sum(one for one in costs if one is not None),
+        price_table=replies[0].price_table if replies else "",
+    )
+
+
+def known_cost(costs: Iterable[int | None]) -> int:
+    """What is charged of costs in micro USD: all that have a known price, whatever has none."""
+    return sum(cost for cost in costs if cost is not None)
+
+
 class TextDelta(msgspec.Struct, frozen=True):
     """A piece of the answer's text, in order."""
 
@@ -109,3 +141,14 @@ class TextModel(Protocol):
     def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
         """Pieces of text, then the whole answer last. Not retried once a piece came."""
         ...
+
+
+async def ask_noting(model: TextModel, ask: Ask, replies: list[Reply]) -> Reply:
+    """One more answer of a case, put to those before it; an error takes them along, since they were paid for."""
+    try:
+        reply = await model.ask(ask)
+    except TextModelError as error:
+        error.replies = tuple(replies)
+        raise
+    replies.append(reply)
+    return reply

@@ -5,6 +5,7 @@ model that is away or wrong delays nothing: then the order is that of the plan. 
 transaction, in which the plan's row is held; its id is the campaign's idempotency key.
 """
 
+import asyncio
 from collections.abc import Sequence
 from importlib import resources
 
@@ -18,20 +19,22 @@ from app.crash_points import crash_here
 from app.domain.admission_site import Site
 from app.domain.agent import PLANNED_TOOLS, Agent
 from app.domain.messages import TaskChanged
-from app.domain.plan import Plan, PlannedCall, agent_instructions
-from app.domain.plan_recheck import recheck
+from app.domain.plan import Plan, agent_instructions
+from app.domain.plan_check import PlanWorld
+from app.domain.plan_recheck import recheck, refused_since
 from app.domain.task import NewTask
 from app.errors import ConflictError, ValidationFailed
 from app.ids import new_id
 from app.llm.errors import TextModelError
-from app.llm.model import Ask, Item, Message, TextModel, ToolResult, ToolSpec
+from app.llm.model import Ask, Item, Message, TextModel, ToolResult, ToolSpec, known_cost
 from app.llm.planner_history import shown_plan
 from app.llm.planner_world import world_of
-from app.store import agents, audit, campaigns, consents, conversations
+from app.store import agents, audit, budgets, campaigns, consents, conversations
 from app.store.audit import Deed
 from app.store.campaigns import Campaign, NewCampaign
+from app.store.consents import NewConsent
 from app.store.conversations import StoredPlan
-from app.store.db import DIALING, Database, Tx
+from app.store.db import DIALING, Database, Reader, Tx
 
 log = structlog.get_logger()
 PROMPT = resources.files("app.llm.prompts").joinpath("orchestrator.md").read_text(encoding="utf-8")
@@ -101,8 +104,17 @@ class Orchestrator:
         stored = await self._stored(who, conversation_id, plan_id)
         if stored.campaign_id is not None:
             return await self._before(who, stored, stored.campaign_id)
-        batch = await self._order(stored)
+        costs: list[int | None] = []
+        try:
+            batch = await self._order(stored, costs)
+        finally:  # money is gone whether or not the plan still holds
+            await budgets.charge_month(self._db, who.tenant_id, known_cost(costs), self._clock.unix_ms())
         crash_here("confirm_ordered")
+        if problems := await asyncio.to_thread(recheck, stored.plan, await self._world(self._db, who, stored)):
+            stored = await self._stored(who, conversation_id, plan_id)
+            if stored.campaign_id is not None:  # confirmed meanwhile: what it holds against is its own campaign
+                return await self._before(who, stored, stored.campaign_id)
+            refuse(problems)
         async with self._db.tx() as tx:
             await tx.exclusive(DIALING)  # do-not-call lists stay as they are while the plan is held against them
             stored = await conversations.get_plan(tx, who.tenant_id, plan_id)
@@ -114,7 +126,7 @@ class Orchestrator:
             done = await self._write(tx, who, stored, batch)
             crash_here("confirm_written")
         crash_here("confirm_committed")
-        await self._bus.publish("tasks", TaskChanged(task_id=done.campaign.id))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=who.tenant_id, task_id=""))
         log.info("plan confirmed", plan_id=plan_id, campaign_id=done.campaign.id, calls=done.calls)
         return done
 
@@ -129,8 +141,10 @@ class Orchestrator:
         campaign = await campaigns.get(self._db, who.tenant_id, campaign_id)
         return Confirmed(campaign=campaign, calls=len(stored.plan.calls), first=False)
 
-    async def _order(self, stored: StoredPlan) -> Batch:
-        """What the model calls, when it can be taken; otherwise the plan as it stands."""
+    async def _order(self, stored: StoredPlan, costs: list[int | None]) -> Batch:
+        """What the model calls, when it can be taken; otherwise the plan as it stands. What each answer cost is
+        added to `costs`.
+        """
         plan = stored.plan
         plain = Batch(plan_id=stored.id, name=plan.title, order=tuple(call.number for call in plan.calls))
         if self._model is None or len(plan.calls) > ASKED_CALLS:
@@ -150,6 +164,7 @@ class Orchestrator:
             except TextModelError as error:
                 log.warning("campaign is ordered as its plan", plan_id=stored.id, error=error.message)
                 return plain
+            costs.append(reply.cost_micro_usd)
             call = next((one for one in reply.tool_calls if one.name == FUNCTION), None)
             if call is None:
                 items.append(Message("user", f"Call {FUNCTION}."))
@@ -162,24 +177,13 @@ class Orchestrator:
         return plain
 
     async def _write(self, tx: Tx, who: Confirmer, stored: StoredPlan, batch: Batch) -> Confirmed:
+        """Under DIALING, in which no phone is rung: what takes long has been asked before."""
         plan, now_ms = stored.plan, self._clock.unix_ms()
-        world = await world_of(
-            tx,
-            who.tenant_id,
-            plan.purpose,
-            batch.order,
-            settings=self._settings,
-            site=self._site,
-            now_ms=now_ms,
-        )
-        problems = recheck(plan, world)
-        if problems:
-            raise ValidationFailed("The plan does not hold any more: " + " ".join(problems[:5]), code="plan_stale")
+        refuse(refused_since(plan, await self._world(tx, who, stored)))
         agent = agent_of(stored, who.tenant_id)
         await agents.create(tx, agent, now_ms)
         crash_here("confirm_agent")
-        for call in plan.calls:
-            await self._note_consent(tx, who, stored, call, now_ms)
+        await consents.give_many(tx, who.tenant_id, consents_of(stored, who.actor, now_ms))
         new = NewCampaign(
             id=new_id(now_ms), name=batch.name[:200], idempotency_key=f"plan:{stored.id}", purpose=plan.purpose
         )
@@ -198,21 +202,33 @@ class Orchestrator:
             await audit.add(tx, who.tenant_id, deed, now_ms)
         return Confirmed(campaign=campaign, calls=len(tasks), first=added)
 
-    async def _note_consent(
-        self, tx: Tx, who: Confirmer, stored: StoredPlan, call: PlannedCall, now_ms: int
-    ) -> None:
-        """Write down what the user said the callee agreed to: admission will ask for it."""
-        if call.consent is None:
-            return
-        evidence = f"{who.actor} in conversation {stored.conversation_id}: {call.consent.quote[:300]}"
-        new = consents.NewConsent(
+    async def _world(self, sql: Reader, who: Confirmer, stored: StoredPlan) -> PlanWorld:
+        numbers = [call.number for call in stored.plan.calls]
+        purpose, now_ms = stored.plan.purpose, self._clock.unix_ms()
+        return await world_of(
+            sql, who.tenant_id, purpose, numbers, settings=self._settings, site=self._site, now_ms=now_ms
+        )
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raises ValidationFailed when there are any."""
+    if problems:
+        raise ValidationFailed("The plan does not hold any more: " + " ".join(problems[:5]), code="plan_stale")
+
+
+def consents_of(stored: StoredPlan, actor: str, now_ms: int) -> list[NewConsent]:
+    """What the user said of consents when the plan was made; by confirming it they say so again."""
+    return [
+        NewConsent(
             number=call.number,
             purpose=stored.plan.purpose,
             level=call.consent.level,
-            evidence=evidence,
+            evidence=f"{actor} in conversation {stored.conversation_id}: {call.consent.quote[:300]}",
             given_ms=now_ms,
         )
-        await consents.give(tx, who.tenant_id, new)
+        for call in stored.plan.calls
+        if call.consent is not None
+    ]
 
 
 def read_batch(arguments: str, stored: StoredPlan) -> Batch | str:

@@ -4,10 +4,10 @@ The message is stored before a model is asked, so it is never lost; sent again w
 repeated. Only the reply's transaction makes a plan, and nothing here makes a call: see `app.llm.orchestrator`.
 """
 
+import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import NamedTuple
 
 import anyio
 import msgspec
@@ -17,27 +17,28 @@ from app.clock import Clock
 from app.config import Settings
 from app.domain.admission_site import Site
 from app.domain.follow_up import news_of
-from app.domain.plan import PlanDraft
-from app.domain.plan_check import PlanWorld
-from app.domain.plan_diff import diff
-from app.domain.plan_forecast import forecast
-from app.domain.plan_sources import Sources
-from app.domain.planning import LookedUp, PlannerTurn, Profile
+from app.domain.planning import PlannerTurn, Profile
 from app.errors import ConflictError
-from app.ids import new_id
 from app.llm import planner_answer, planner_lookups
 from app.llm.errors import TextModelError
 from app.llm.lookups.connect import Lookups
 from app.llm.model import TextModel
-from app.llm.planner_answer import Answered, AnswerStep, NotAnswered, TextPiece, TextWithdrawn
-from app.llm.planner_calls import CallFunctions
+from app.llm.planner_answer import Answered, NotAnswered, TextPiece, TextWithdrawn
 from app.llm.planner_claim import Claim
 from app.llm.planner_contacts import with_contacts
-from app.llm.planner_history import context_of, items_of, sources_of
-from app.llm.planner_lookups import LookupStep
-from app.llm.planner_message import Said, check_again, given_before, known_turn, user_turn, without_failures
-from app.llm.planner_reply import reply_turn, stored_plan, with_prepared
-from app.llm.planner_world import forecast_terms, limits_of, world_for
+from app.llm.planner_history import context_of, items_of, tables_of
+from app.llm.planner_message import (
+    Said,
+    check_again,
+    given_before,
+    known_turn,
+    turn_of,
+    user_turn,
+    without_failures,
+)
+from app.llm.planner_reply import charged, reply_turn, with_prepared
+from app.llm.planner_steps import Parts, steps_of, store_reply
+from app.llm.planner_world import limits_of
 from app.store import conversations, follow_up
 from app.store.conversations import Conversation
 from app.store.db import Database
@@ -48,6 +49,7 @@ PROMPT_VERSION = (
     "planner-" + hashlib.sha256((planner_answer.PROMPT + planner_lookups.PROMPT).encode()).hexdigest()[:12]
 )
 STOPPED = "You stopped this reply. Nothing is scheduled, and your message is kept."
+NOT_TAKEN = "You stopped this message before it was taken. It was not sent."
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -69,15 +71,6 @@ class Replied(msgspec.Struct, frozen=True):
     turn: PlannerTurn
 
 
-class _Steps(NamedTuple):
-    """What one reply is made with."""
-
-    own: CallFunctions
-    sources: Callable[[Sequence[LookedUp]], Sources]
-    looking: LookupStep
-    answering: AnswerStep
-
-
 Event = Taken | TextPiece | TextWithdrawn | LookingUp | Replied
 
 
@@ -87,11 +80,10 @@ class Planner:
     def __init__(
         self, settings: Settings, clock: Clock, db: Database, *, model: TextModel, lookups: Lookups, site: Site
     ) -> None:
+        self.parts = Parts(settings, clock, db, model, lookups, site)
         self._settings = settings
         self._clock = clock
         self._db = db
-        self._model = model
-        self._lookups = lookups
         self._site = site
 
     async def reply(self, conversation: Conversation, profile: Profile, said: Said) -> AsyncGenerator[Event]:
@@ -108,7 +100,9 @@ class Planner:
             check_again(turns, said)
         elif known_turn(turns, said) is None:
             region, fictional = self._settings.default_region, self._site.fictional
-            fresh = user_turn(turns, said, region=region, fictional=fictional, now_ms=now_ms)
+            fresh = await asyncio.to_thread(
+                user_turn, turns, said, region=region, fictional=fictional, now_ms=now_ms
+            )
         claim = Claim(self._db, self._clock, conversation)
         async with self._db.tx() as tx:
             await claim.take(tx)
@@ -127,16 +121,22 @@ class Planner:
                 await claim.release(self._db)
             raise
 
-    async def put_down(self, conversation: Conversation) -> PlannerTurn:
-        """Note that the user stopped the reply, so that the message is not left without one. Raises ConflictError
-        when somebody else answers by now, StoreError.
+    async def put_down(self, conversation: Conversation, said: Said) -> PlannerTurn:
+        """Note that the user stopped the reply to what was `said`, so that it is not left without one. Raises
+        ConflictError when it was stopped before it was stored or somebody else answers by now, StoreError.
         """
         claim = Claim(self._db, self._clock, conversation)
         async with self._db.tx() as tx:
             await claim.take(tx)
             turns = await conversations.turns(tx, conversation.tenant_id, conversation.id)
-            if turns and turns[-1].role == "assistant":  # the reply was stored at the last moment
-                stopped = turns[-1]
+            mine = turn_of(turns, said)
+            if mine is None:
+                raise ConflictError(NOT_TAKEN)
+            later = [one for one in turns if one.seq > mine.seq]
+            if any(one.role == "user" for one in later):
+                raise ConflictError("Another message has been sent since.")
+            if later:  # the reply was stored at the last moment
+                stopped = later[-1]
             else:
                 seq, now_ms = len(turns) + 1, self._clock.unix_ms()
                 stopped = PlannerTurn(seq=seq, role="assistant", kind="failure", text=STOPPED, created_ms=now_ms)
@@ -152,10 +152,10 @@ class Planner:
         ended = await follow_up.untold(self._db, conversation.tenant_id, conversation.id)
         news = news_of(ended) if ended else None
         follows_up = await follow_up.has_plans(self._db, conversation.tenant_id, conversation.owner)
-        steps = self._steps(conversation, profile, heard)
+        tables = await asyncio.to_thread(tables_of, heard)  # once a reply
+        steps = steps_of(self.parts, conversation, profile, heard, tables)
         outcome: Answered | NotAnswered = NotAnswered(why="No usable answer came.")
         try:
-            tables = list(steps.sources(()).tables.values())
             limits = limits_of(self._settings, self._site)
             items = items_of(heard, context_of(profile, tables, limits, news, self._clock.unix_ms()))
             async for asked in steps.looking.run(items, follows_up=follows_up):
@@ -181,58 +181,13 @@ class Planner:
             created_ms=self._clock.unix_ms(),
         )
         told = [one.call_id for one in ended] if answered else []
-        yield Replied(await self._store(conversation, turns, made, told, claim))
-
-    def _steps(self, conversation: Conversation, profile: Profile, heard: list[PlannerTurn]) -> _Steps:
-        """Of one reply to what was `heard`."""
-        settings, region = self._settings, self._settings.default_region
-        tenant_id, owner = conversation.tenant_id, conversation.owner
-
-        async def world(draft: PlanDraft, sources: Sources) -> PlanWorld:
-            now_ms = self._clock.unix_ms()
-            return await world_for(
-                self._db, tenant_id, draft, sources, settings=settings, site=self._site, now_ms=now_ms
-            )
-
-        def sources(looked_up: Sequence[LookedUp]) -> Sources:
-            return sources_of(heard, looked_up, profile, region)
-
-        own = CallFunctions(self._db, tenant_id, owner, heard, zone=profile.zone, world_for=world)
-        return _Steps(
-            own=own,
-            sources=sources,
-            looking=LookupStep(self._model, settings.text_model, self._lookups, own, sources),
-            answering=AnswerStep(self._model, settings.text_model, settings.plan_tries, world),
+        stored = await store_reply(
+            self.parts,
+            conversation,
+            turns,
+            made,
+            told=told,
+            claim=claim,
+            charged_micro_usd=charged(steps.looking, steps.answering),
         )
-
-    async def _store(
-        self,
-        conversation: Conversation,
-        turns: list[PlannerTurn],
-        turn: PlannerTurn,
-        told: list[str],
-        claim: Claim,
-    ) -> PlannerTurn:
-        """The reply, its plan, and that the user was told of these calls: all or nothing."""
-        now_ms = self._clock.unix_ms()
-        plan = turn.content.plan
-        if plan is not None:
-            before = next((one.content.plan for one in reversed(turns) if one.content.plan is not None), None)
-            content = msgspec.structs.replace(
-                turn.content,
-                plan_id=new_id(now_ms),
-                forecast=forecast(plan, forecast_terms(self._settings, self._site)),
-                changes=diff(before, plan) if before is not None else None,
-            )
-            turn = msgspec.structs.replace(turn, content=content)
-        async with self._db.tx() as tx:
-            if not await claim.release(tx):
-                raise ConflictError("The reply took too long and another one was begun.")
-            await conversations.add_turn(tx, conversation, turn)
-            if told:
-                await follow_up.told(tx, conversation.tenant_id, told)
-            if plan is not None:
-                await conversations.add_plan(tx, stored_plan(conversation, turn, plan))
-            elif turn.kind == "questions":
-                await conversations.supersede(tx, conversation.tenant_id, conversation.id)
-        return turn
+        yield Replied(stored)

@@ -16,7 +16,13 @@ from app.llm.planner_shapes import PlannerReply
 from app.llm.planner_text import TextField
 from app.llm.structured import as_struct, output_schema, read_reply
 
-PROMPT = resources.files("app.llm.prompts").joinpath("planner.md").read_text(encoding="utf-8")
+
+def prompt_file(name: str) -> str:
+    """A file of `app/llm/prompts`."""
+    return resources.files("app.llm.prompts").joinpath(name).read_text(encoding="utf-8")
+
+
+PROMPT = prompt_file("planner.md")
 TIMEOUT_S = 60.0
 MAX_OUTPUT_TOKENS = 12_000
 WorldFor = Callable[[PlanDraft, Sources], Awaitable[PlanWorld]]
@@ -109,6 +115,10 @@ class AnswerStep:
             return NotAnswered(why="The text model declined to answer this.")
         except BadReply as bad:
             return NotAnswered(why="The text model gave no answer that can be used.", missing=(bad.message,))
+        return await self.checked(read, sources)
+
+    async def checked(self, read: PlannerReply, sources: Sources) -> Answered | NotAnswered:
+        """A reply as code sees it, whoever wrote it. Raises StoreError."""
         if not read.text.strip():
             return NotAnswered(why="The text model said nothing.", missing=("text is empty; the user reads it.",))
         if read.kind == "message":

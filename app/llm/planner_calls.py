@@ -130,7 +130,7 @@ class CallFunctions:
     async def _schedule(self, asked: LookedUp, call: _Call, sources: Sources) -> LookedUp:
         if self.prepared is not None:
             return msgspec.structs.replace(asked, problem=ONE_CALL)
-        draft = self._draft(call)
+        draft = self._draft(call, sources.region)
         plan, problems = check_plan(draft, sources, await self._world_for(draft, sources))
         if plan is None:
             return msgspec.structs.replace(asked, problem=" ".join(problems))
@@ -144,11 +144,14 @@ class CallFunctions:
         answer = msgspec.json.encode({"prepared": shown, "note": CONFIRM_NOTE}).decode()
         return msgspec.structs.replace(asked, told=answer)
 
-    def _draft(self, call: _Call) -> PlanDraft:
-        """As a plan of one call; what an earlier plan of this conversation said about the callee stays."""
-        before = next(
-            (plan for plan in self._plans() if any(one.number == call.number for one in plan.calls)), None
-        )
+    def _draft(self, call: _Call, region: str) -> PlanDraft:
+        """As a plan of one call; what an earlier plan of this conversation said about the callee stays.
+
+        Its purpose stays even when the callee is another: one more call of a marketing campaign is marketing.
+        """
+        plans = self._plans()
+        before = next((plan for plan in plans if _has(plan, call, region)), None)
+        purpose = (before or plans[0]).purpose if plans else "service"
         brief = AgentBrief(
             language=call.language or "en",
             purpose=call.objective,
@@ -167,7 +170,7 @@ class CallFunctions:
         name = call.callee_name.strip() or call.number
         return PlanDraft(
             title=f"Call {name}"[:150],
-            purpose="service",
+            purpose=purpose,
             agent=brief,
             fields=before.fields if before is not None else (),
             calls=(one,),
@@ -175,3 +178,13 @@ class CallFunctions:
 
     def _plans(self) -> list[Plan]:
         return [turn.content.plan for turn in reversed(self._turns) if turn.content.plan is not None]
+
+
+def _has(plan: Plan, call: _Call, region: str) -> bool:
+    """Whether this plan called the same number, however it is written now, or the same name."""
+    try:
+        number = parse_number(call.number, region=region, fictional=True)
+    except NumberRefused:
+        number = call.number
+    name = call.callee_name.strip().casefold()
+    return any(one.number == number or (name and one.callee_name.strip().casefold() == name) for one in plan.calls)

@@ -68,9 +68,14 @@ class LookupStep:
                 return
             for call in wanted:
                 yield call.name, call.arguments
-            for one in await self._all(wanted):
-                items += looked_up_items(one, f"look_{len(self.done)}")
-                self.done.append(one)
+            for at, one in enumerate(await self.make(wanted), len(self.done) - len(wanted)):
+                items += looked_up_items(one, f"look_{at}")
+
+    async def make(self, wanted: list[ToolCall]) -> list[LookedUp]:
+        """Carry functions out; what came of them is added to `done`. Raises StoreError."""
+        found = await self._all(wanted)
+        self.done += found
+        return found
 
     async def _all(self, wanted: list[ToolCall]) -> list[LookedUp]:
         own = {spec.name for spec in planner_calls.SPECS}

@@ -6,7 +6,15 @@ import msgspec
 
 from app.domain.plan_form import read_answers
 from app.domain.plan_sources import read_table
-from app.domain.planning import MAX_MESSAGE, MAX_TABLE, Attachment, PlannerTurn, TurnContent
+from app.domain.planning import (
+    MAX_MESSAGE,
+    MAX_TABLE,
+    MAX_TABLES,
+    Attachment,
+    PlannerTurn,
+    TurnContent,
+    open_form,
+)
 from app.errors import ValidationFailed
 
 MAX_TURNS = 400
@@ -45,6 +53,16 @@ def known_turn(turns: Sequence[PlannerTurn], said: Said) -> PlannerTurn | None:
     return next((one for one in turns if one.client_key == said.client_key), None)
 
 
+def turn_of(turns: Sequence[PlannerTurn], said: Said) -> PlannerTurn | None:
+    """The stored turn of this message, or the one it wants answered again; None: it was never stored."""
+    if said.again is not None:
+        return next((one for one in turns if one.seq == said.again), None)
+    if said.client_key:
+        return known_turn(turns, said)
+    last = next((one for one in reversed(turns) if one.role == "user"), None)
+    return last if last is not None and not last.client_key and last.text == said.text.strip() else None
+
+
 def without_failures(turns: Sequence[PlannerTurn]) -> list[PlannerTurn]:
     """The conversation up to what the user said last: failures after it are not shown to the model."""
     heard = list(turns)
@@ -71,15 +89,18 @@ def user_turn(
         raise ValidationFailed("This conversation has grown too long; begin a new one.")
     answers = None
     if said.answers is not None:
-        last = turns[-1] if turns else None
-        if last is None or last.kind != "questions":
+        form = open_form(turns)
+        if form is None:
             raise ValidationFailed("No questions are open in this conversation.")
-        answers = read_answers(last.content.questions, said.answers, region=region, fictional=fictional)
-    there = sum(len(turn.content.tables) for turn in turns)
+        answers = read_answers(form.content.questions, said.answers, region=region, fictional=fictional)
+    sent = [one for turn in turns for one in turn.content.tables]
+    there, held = len(sent), sum(len(one.text) for one in sent)
     tables: list[Attachment] = []
     for n, text in enumerate(said.tables, there + 1):
         if len(text) > MAX_TABLE:
             raise ValidationFailed(f"The table is larger than {MAX_TABLE} characters.")
+        if (held := held + len(text)) > MAX_TABLES:
+            raise ValidationFailed("The tables of this conversation are too large together; begin a new one.")
         read_table(f"table {n}", text)
         tables.append(Attachment(name=f"table {n}", text=text))
     if not said.text.strip() and not answers and not tables:

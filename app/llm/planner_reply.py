@@ -4,7 +4,7 @@ import msgspec
 
 from app.domain.plan import Plan
 from app.domain.planning import PlannerTurn, TurnContent, TurnKind
-from app.llm.model import Reply
+from app.llm.model import Reply, known_cost, paid
 from app.llm.planner_answer import Answered, AnswerStep, NotAnswered
 from app.llm.planner_lookups import LookupStep
 from app.store.conversations import Conversation, StoredPlan
@@ -32,6 +32,12 @@ def reply_turn(
     return priced(turn, [*looking.replies, *answering.replies], looking.lookup_costs)
 
 
+def charged(looking: LookupStep, answering: AnswerStep) -> int:
+    """What the reply takes from the tenant's month, micro USD: all that has a known price."""
+    replies = [*looking.replies, *answering.replies]
+    return known_cost([*(reply.cost_micro_usd for reply in replies), *looking.lookup_costs])
+
+
 def failure_text(outcome: NotAnswered) -> str:
     """The honest sentence, with what stands in the way."""
     if not outcome.missing:
@@ -42,17 +48,7 @@ def failure_text(outcome: NotAnswered) -> str:
 
 def priced(turn: PlannerTurn, replies: list[Reply], others: list[int | None]) -> PlannerTurn:
     """The turn with tokens and cost of its replies and look-ups; one unknown price makes the sum unknown."""
-    costs = [*(one.cost_micro_usd for one in replies), *others]
-    used = [one.usage for one in replies if one.usage is not None]
-    return msgspec.structs.replace(
-        turn,
-        asked=len(replies),
-        input_tokens=sum(one.input_tokens for one in used),
-        cached_tokens=sum(one.cached_tokens for one in used),
-        output_tokens=sum(one.output_tokens for one in used),
-        cost_micro_usd=None if None in costs else sum(one for one in costs if one is not None),
-        price_table=replies[0].price_table if replies else "",
-    )
+    return msgspec.structs.replace(turn, **msgspec.structs.asdict(paid(replies, others)))
 
 
 def stored_plan(conversation: Conversation, turn: PlannerTurn, plan: Plan) -> StoredPlan:

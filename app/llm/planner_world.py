@@ -1,4 +1,4 @@
-"""What a draft is held against: the site, the tenant's terms, lists and consents of the numbers in it."""
+"""What a draft is held against: the site, the tenant's terms, and what is known of the numbers in it."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from app.domain.plan_check import PlanWorld, numbers_of
 from app.domain.plan_forecast import Terms
 from app.domain.plan_sources import Sources
 from app.domain.policy.pack import ConsentLevel, Purpose
-from app.store import consents, dnd, tenants
+from app.store import consents, contacts, dnd, tenants
 from app.store.db import Reader
 
 MICRO = 1_000_000
@@ -34,23 +34,13 @@ async def world_of(
     site: Site,
     now_ms: int,
 ) -> PlanWorld:
-    """Of some numbers; more of them than a plan may have are not looked up, for no such plan passes."""
+    """Of these numbers; of more than a plan may have as well, since some of them may not be called."""
     terms = await tenants.terms(sql, tenant_id)
     own = terms.allowed_countries
     countries = site.allowed_countries
-    listed: set[str] = set()
-    withdrew: set[str] = set()
-    given: dict[str, ConsentLevel] = {}
-    for number in numbers[: settings.plan_max_calls + 1]:
-        if await dnd.find(sql, tenant_id, [number]) is not None:
-            listed.add(number)
-        consent = await consents.of_callee(sql, tenant_id, number, purpose)
-        if consent is None:
-            continue
-        if consent.withdrawn_ms is not None:
-            withdrew.add(number)
-        elif consent.evidence.strip() and (consent.expires_ms is None or now_ms < consent.expires_ms):
-            given[number] = consent.level
+    agreed = await consents.of_numbers(sql, tenant_id, numbers, purpose, now_ms)
+    known = await contacts.by_numbers(sql, tenant_id, numbers)
+    given: dict[str, ConsentLevel] = {number: level for number, level in agreed.items() if level != "withdrawn"}
     return PlanWorld(
         now_ms=now_ms,
         hold_s=site.ring_timeout_s,
@@ -59,9 +49,10 @@ async def world_of(
         max_calls=settings.plan_max_calls,
         overlay=terms.rules,
         fictional=site.fictional,
-        listed=frozenset(listed),
-        withdrew=frozenset(withdrew),
+        listed=await dnd.listed_of(sql, tenant_id, numbers),
+        withdrew=frozenset(agreed.keys() - given.keys()),
         consents=given,
+        zones={number: one.zone for number, one in known.items() if one.zone},
     )
 
 

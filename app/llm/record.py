@@ -10,7 +10,7 @@ from app.domain.call import Call
 from app.domain.report import FIELD_NAME
 from app.domain.task import NOTES_MARK, CallTask, TaskEvent, TaskState
 from app.llm.analysis import PROMPT_VERSION
-from app.llm.model import Reply
+from app.llm.model import Reply, paid
 from app.store import analyses, commands, dnd, results, tasks, usage
 from app.store.analyses import Examined
 from app.store.db import Tx
@@ -79,18 +79,10 @@ async def charge(tx: Tx, task: CallTask, call_id: str, reply: Reply, at_ms: int)
 
 def examined_by(model: str, replies: tuple[Reply, ...], judgement: Judgement | None) -> Examined:
     """Model, tokens and cost of an examination; one unknown cost makes the sum unknown."""
-    costs = [reply.cost_micro_usd for reply in replies]
-    known = [cost for cost in costs if cost is not None]
-    used = [reply.usage for reply in replies if reply.usage is not None]
     return Examined(
         model=model if replies else "",
         prompt_version=PROMPT_VERSION if replies else "",
-        asked=len(replies),
-        input_tokens=sum(one.input_tokens for one in used),
-        cached_tokens=sum(one.cached_tokens for one in used),
-        output_tokens=sum(one.output_tokens for one in used),
-        cost_micro_usd=sum(known) if len(known) == len(costs) else None,
-        price_table=replies[0].price_table if replies else "",
+        **msgspec.structs.asdict(paid(replies)),
         judgement=judgement,
     )
 

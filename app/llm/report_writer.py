@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from app.domain.report import Number
 from app.domain.report_words import Draft, ReportWords, ShownCall, problems, written
 from app.llm.errors import BadReply, ModelDeclined
-from app.llm.model import Ask, Item, Message, Reply, TextModel
+from app.llm.model import Ask, Item, Message, Reply, TextModel, ask_noting
 from app.llm.structured import as_struct, output_schema, read_reply
 from app.store.report_facts import Talk
 
@@ -71,8 +71,7 @@ async def draft(
             output=output_schema(CampaignReportDraft),
             timeout_s=TIMEOUT_S,
         )
-        reply = await model.ask(ask)
-        replies.append(reply)
+        reply = await ask_noting(model, ask, replies)
         words, wrong = _taken(reply, numbers, shown)
         if words is not None:
             return Drafted(words=words, replies=tuple(replies))

@@ -24,7 +24,7 @@ from app.domain.policy.pack import Pack
 from app.domain.task import CallTask
 from app.errors import AppError, LeaseLost, StoreError
 from app.llm.errors import TextModelError
-from app.llm.model import TextModel
+from app.llm.model import TextModel, paid
 from app.llm.stewardship import ASKS, PROMPT_VERSION, TIMEOUT_S, Wished, wish
 from app.store import lifecycle, lifecycle_facts, lifecycle_turns
 from app.store.db import Database
@@ -145,7 +145,14 @@ class Steward:
                 await lifecycle_turns.end(tx, ended)
             return
         shown = keyed(seen.tasks)
-        wished = await wish(self._model, self._settings.analysis_model, shown, now_ms)
+        try:
+            wished = await wish(self._model, self._settings.analysis_model, shown, now_ms)
+        except TextModelError as error:
+            if not error.replies:
+                raise
+            # What was paid for counts for the day's budget; the next turn asks again.
+            wished = Wished(wishes=(), summary="", replies=error.replies, fault=error.message)
+            ended = msgspec.structs.replace(_again(turn, error, now_ms), fingerprint="")
         later_ms = self._clock.unix_ms()
         judged = judge(wished.wishes, shown, later_ms)
         asked = asked_by(self._settings.analysis_model, wished, len(shown))
@@ -176,18 +183,14 @@ class Steward:
             refused=done.refused,
         )
         for task_id in done.task_ids:
-            await self._bus.publish("tasks", TaskChanged(task_id=task_id))
+            await self._bus.publish("tasks", TaskChanged(tenant_id=tenant_id, task_id=task_id))
         if done.task_ids:
-            await self._bus.publish("feedback", FeedbackChanged(request_id=""))
+            await self._bus.publish("feedback", FeedbackChanged(tenant_id=tenant_id, request_id=""))
         await self._bus.publish("lists", ListChanged(tenant_id=tenant_id, kind="decisions"))
 
     async def _defer(self, turn: Turn, error: AppError) -> None:
-        now_ms = self._clock.unix_ms()
-        pause_ms = min(FIRST_DEFER_MS << min(turn.tries, 10), LONGEST_DEFER_MS)
         log.warning("open tasks not looked over", tenant_id=turn.tenant_id, error=error.message)
-        again = msgspec.structs.replace(
-            turn, next_ms=now_ms + pause_ms, tries=turn.tries + 1, last_error=error.message[:500]
-        )
+        again = _again(turn, error, self._clock.unix_ms())
         try:
             async with self._db.tx() as tx:
                 await lifecycle_turns.end(tx, again)
@@ -199,20 +202,20 @@ class Steward:
         return reach_of(task, self._packs, hold_s=s.ring_timeout_s, now_ms=self._clock.unix_ms())
 
 
+def _again(turn: Turn, error: AppError, now_ms: int) -> Turn:
+    """The same tasks are looked over once more, after a pause that grows with the tries."""
+    pause_ms = min(FIRST_DEFER_MS << min(turn.tries, 10), LONGEST_DEFER_MS)
+    return msgspec.structs.replace(
+        turn, next_ms=now_ms + pause_ms, tries=turn.tries + 1, last_error=error.message[:500]
+    )
+
+
 def asked_by(model: str, wished: Wished, shown: int) -> Asked:
     """What the questions of a round cost; one unknown cost makes the sum unknown."""
-    costs = [reply.cost_micro_usd for reply in wished.replies]
-    known = [cost for cost in costs if cost is not None]
-    used = [reply.usage for reply in wished.replies if reply.usage is not None]
     return Asked(
         model=model,
         prompt_version=PROMPT_VERSION,
-        asked=len(wished.replies),
-        input_tokens=sum(one.input_tokens for one in used),
-        cached_tokens=sum(one.cached_tokens for one in used),
-        output_tokens=sum(one.output_tokens for one in used),
-        cost_micro_usd=sum(known) if len(known) == len(costs) else None,
-        price_table=wished.replies[0].price_table if wished.replies else "",
+        **msgspec.structs.asdict(paid(wished.replies)),
         shown=shown,
         summary=wished.summary or wished.fault,
     )

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from app.domain.lifecycle.digest import digest
 from app.domain.lifecycle.model import Action, OpenTask, Wish
 from app.llm.errors import BadReply, ModelDeclined
-from app.llm.model import Ask, Item, Message, Reply, TextModel
+from app.llm.model import Ask, Item, Message, Reply, TextModel, ask_noting
 from app.llm.structured import as_struct, output_schema, read_reply
 
 PROMPT = resources.files("app.llm.prompts").joinpath("lifecycle.md").read_text(encoding="utf-8")
@@ -68,8 +68,7 @@ async def wish(model: TextModel, name: str, shown: dict[str, OpenTask], now_ms: 
             output=output_schema(LifecycleReply),
             timeout_s=TIMEOUT_S,
         )
-        reply = await model.ask(ask)
-        replies.append(reply)
+        reply = await ask_noting(model, ask, replies)
         try:
             read = _read(reply)
         except ModelDeclined as declined:

@@ -5,18 +5,20 @@ pause; numbers are counted anew each time. One that the model will not write wit
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 
+import msgspec
 import structlog
 
 from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
-from app.domain.messages import TaskChanged
+from app.domain.messages import Message, Resync, TaskChanged
 from app.domain.report import named, numbers_of
 from app.domain.report_plain import plain
 from app.errors import AppError, LeaseLost, StoreError
 from app.llm.errors import TextModelError, TextModelRefused
-from app.llm.model import Reply, TextModel
+from app.llm.model import TextModel, paid
 from app.llm.report_writer import ASKS, PROMPT_VERSION, TIMEOUT_S, Drafted, draft
 from app.store import campaign_reports, campaigns, report_facts
 from app.store.campaign_reports import CampaignReport, Written
@@ -64,7 +66,7 @@ class Summarizer:
                     log.exception("report round failed by a fault of ours")
                 try:
                     async with asyncio.timeout(await self._pause_s()):
-                        await anext(messages)
+                        await _news(messages)
                 except TimeoutError:
                     pass
 
@@ -107,7 +109,7 @@ class Summarizer:
             await self._defer(report, AppError(f"A fault of ours: {type(error).__name__}."))
             return
         log.info("report written", campaign_id=report.campaign_id, by=written.written_by)
-        await self._bus.publish("tasks", TaskChanged(task_id=""))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=report.tenant_id, task_id=""))
 
     async def _write(self, report: CampaignReport) -> Written:
         campaign = await campaigns.get(self._db, report.tenant_id, report.campaign_id)
@@ -121,36 +123,40 @@ class Summarizer:
             except TextModelRefused as refused:
                 if refused.setup or report.tries + 1 < REFUSED_TRIES:
                     raise
-                drafted = Drafted(words=None, replies=(), fault=refused.message)
+                drafted = Drafted(words=None, replies=refused.replies, fault=refused.message)
         if drafted.fault:
             log.warning("report written by code", report_id=report.id, fault=drafted.fault)
         words = drafted.words or plain(by_name, report_facts.proven_quotes(talks))
-        cost = spent(drafted.replies)
         return Written(
             written_by="code" if drafted.words is None else "model",
             numbers=numbers,
             words=words,
             model=self._settings.analysis_model if drafted.replies else "",
             prompt_version=PROMPT_VERSION if drafted.replies else "",
-            asked=len(drafted.replies),
-            input_tokens=sum(one.usage.input_tokens for one in drafted.replies if one.usage),
-            cached_tokens=sum(one.usage.cached_tokens for one in drafted.replies if one.usage),
-            output_tokens=sum(one.usage.output_tokens for one in drafted.replies if one.usage),
-            cost_micro_usd=cost,
-            price_table=drafted.replies[0].price_table if drafted.replies else "",
+            **msgspec.structs.asdict(paid(drafted.replies)),
         )
 
     async def _defer(self, report: CampaignReport, error: AppError) -> None:
         pause_ms = min(FIRST_DEFER_MS << min(report.tries, 10), LONGEST_DEFER_MS)
         log.warning("report not written yet", report_id=report.id, error=error.message, again_s=pause_ms // 1000)
         try:
-            await campaign_reports.defer(self._db, report, error.message, self._clock.unix_ms() + pause_ms)
+            now_ms = self._clock.unix_ms()
+            cost = paid(error.replies).cost_micro_usd if isinstance(error, TextModelError) else 0
+            async with self._db.tx() as tx:
+                await campaign_reports.defer(
+                    tx,
+                    report,
+                    error.message,
+                    next_try_ms=now_ms + pause_ms,
+                    cost_micro_usd=cost,
+                    now_ms=now_ms,
+                )
         except (LeaseLost, StoreError) as lost:
             log.warning("pause of a report not stored", report_id=report.id, error=lost.message)
 
 
-def spent(replies: tuple[Reply, ...]) -> int | None:
-    """What all answers cost; one unknown cost makes the sum unknown."""
-    costs = [reply.cost_micro_usd for reply in replies]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+async def _news(messages: AsyncIterator[Message | Resync]) -> None:
+    """Wait for what may mean a report: campaigns changed, not one of their tasks."""
+    async for message in messages:
+        if not isinstance(message, TaskChanged) or not message.task_id:
+            return

@@ -15,7 +15,7 @@ from app.sim.asterisk.personas import Directory
 from app.sim.asterisk.settings import ExchangeSettings
 from app.sim.realtime.brain import Brain
 from app.sim.realtime.options import SimOptions
-from app.sim.realtime.polite import PoliteBrain
+from app.sim.realtime.planner import HouseBrain
 from app.sim.realtime.server import SimRealtime
 from app.sim.text import Mind, SimText
 from app.sim.text.analyst import PlausibleAnalyst
@@ -42,7 +42,7 @@ async def sim_world(
     settings: Settings,
     *,
     callees: Directory | None = None,
-    brain: Callable[[], Brain] = PoliteBrain,
+    brain: Callable[[], Brain] = HouseBrain,
     options: SimOptions | None = None,
     analyst: Mind | None = None,
 ) -> AsyncGenerator[SimWorld]:

@@ -46,7 +46,9 @@ PREPARE_AHEAD_MS = 2_000
 _ALIVE = """
     SELECT count(*) + (SELECT count(*) FROM call_transfers WHERE state <> 'over'),
         count(*) FILTER (WHERE c.tenant_id = :tenant_id),
-        count(*) FILTER (WHERE t.campaign_id = :campaign_id), count(*) FILTER (WHERE c.state = 'prepare')
+        count(*) FILTER (WHERE t.campaign_id = :campaign_id), count(*) FILTER (WHERE c.state = 'prepare'),
+        count(*) FILTER (WHERE c.number_dialed = :number AND c.task_id <> :task_id)
+            + (SELECT count(*) FROM call_transfers WHERE state <> 'over' AND number_dialed = :number)
     FROM calls c JOIN tasks t ON t.id = c.task_id
     WHERE c.state <> 'ended' AND (c.state <> 'prepare' OR :early = 1)
 """
@@ -93,7 +95,7 @@ async def _facts(
     rules = policy.rules if policy is not None else Rules()
     target = site.target(task.number)
     tries = await history.attempts_to(sql, target, now_ms - _horizon_ms(policy))
-    accounts = _accounts(task, terms, campaign, now_ms)
+    accounts = accounts_of(task, terms, campaign, now_ms)
     caps, preparing = await _caps(sql, task, site, terms, campaign, now_ms=now_ms, early=early, tries=tries)
     facts = Facts(
         now_ms=now_ms,
@@ -174,13 +176,11 @@ def _countries(site: Site, terms: TenantTerms) -> tuple[str, ...]:
 
 def _horizon_ms(policy: Policy | None) -> int:
     """How far back the packs' rules about earlier calls look."""
-    every = (policy.rules, policy.warnings) if policy is not None else ()
-    hours = [24, *(limit.period_h for rules in every for limit in rules.max_attempts)]
-    hours += [rest for rules in every for rest in rules.cool_off_h.values()]
-    return max(hours) * HOUR_MS
+    return history.looks_back_ms((policy.rules, policy.warnings) if policy is not None else ())
 
 
-def _accounts(task: CallTask, terms: TenantTerms, campaign: Campaign | None, now_ms: int) -> tuple[Account, ...]:
+def accounts_of(task: CallTask, terms: TenantTerms, campaign: Campaign | None, now_ms: int) -> tuple[Account, ...]:
+    """The purses that a call of this task is paid from: the tenant's month, and its campaign's."""
     month = budgets.tenant_month(task.tenant_id, terms.budget_micro_usd, now_ms)
     return (month,) if campaign is None else (month, budgets.campaign(campaign.id, campaign.budget_micro_usd))
 
@@ -197,10 +197,10 @@ async def _caps(
     tries: Sequence[PastAttempt],
 ) -> tuple[Caps, int]:
     params = {"tenant_id": task.tenant_id, "campaign_id": task.campaign_id or "", "early": int(early)}
-    row = await sql.one(_ALIVE, params)
+    row = await sql.one(_ALIVE, params | {"task_id": task.id, "number": site.target(task.number)})
     if row is None:
         raise LookupError("the calls that live cannot be counted")
-    every, of_tenant, of_campaign, preparing = row
+    every, of_tenant, of_campaign, preparing, with_number = row
     day = sorted(one.at_ms for one in tries if one.at_ms > now_ms - DAY_MS)
     per_day = _narrower(site.number_calls_per_day, terms.number_calls_per_day)
     frees_ms = day[-per_day] + DAY_MS if 0 < per_day <= len(day) else None
@@ -212,6 +212,7 @@ async def _caps(
         campaign=None
         if campaign is None
         else Cap(used=of_campaign, limit=_narrower(site.max_concurrent_calls, own)),
+        number_alive=with_number,
     )
     return caps, preparing
 

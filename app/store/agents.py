@@ -68,12 +68,18 @@ async def update(sql: Writer, agent: Agent, now_ms: int, *, made_by: str | None 
     """
     _check(agent)
     async with within(sql) as tx:
+        await tx.exclusive(changing(agent.id))  # two people at once: the second meets the version of the first
         now = await get(tx, agent.tenant_id, agent.id)
         if msgspec.structs.replace(agent, version=now.version) == now:
             return now
         agent = msgspec.structs.replace(agent, version=now.version + 1)
         await _write(tx, _UPDATE, agent, made_by, now_ms)
     return agent
+
+
+def changing(agent_id: str) -> str:
+    """What `Tx.exclusive` holds while an agent's next version is made."""
+    return f"agent {agent_id}"
 
 
 async def get(sql: Reader, tenant_id: str, agent_id: str) -> Agent:

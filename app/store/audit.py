@@ -5,15 +5,18 @@ order shows in `verify`. What a chain cannot show by itself is a missing tail: `
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 import msgspec
 
+from app.domain.number import mask_number
 from app.store.db import Reader, Tx
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 START = "0" * 64
 PAGE = 500
+_NUMBER = re.compile(r"(?<![\w.])\+[1-9]\d{7,14}(?![\w.])")
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +44,9 @@ class Only(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written down. `detail` never carries a secret."""
+    """What is written down. `detail` never carries a secret, nor what somebody said: an entry is never taken back.
+    Telephone numbers in it are masked.
+    """
 
     actor: str
     action: str
@@ -81,7 +86,7 @@ async def add(tx: Tx, tenant_id: str, deed: Deed, now_ms: int) -> AuditRow:
         actor=deed.actor,
         action=deed.action,
         object=deed.object,
-        detail=msgspec.json.encode(deed.detail, order="sorted").decode(),
+        detail=msgspec.json.encode(_masked(deed.detail), order="sorted").decode(),
         address=deed.address,
         hash="",
     )
@@ -114,6 +119,14 @@ async def verify(sql: Reader, tenant_id: str) -> tuple[int, str | None]:
             expected, before = expected + 1, row.hash
         if len(rows) < PAGE:
             return expected - 1, None
+
+
+def _masked(detail: Mapping[str, str | int | bool | None]) -> dict[str, str | int | bool | None]:
+    """With the numbers in its texts masked: who is forgotten must not be found here."""
+    return {
+        name: _NUMBER.sub(lambda found: mask_number(found.group()), value) if isinstance(value, str) else value
+        for name, value in detail.items()
+    }
 
 
 def _hash(row: AuditRow, before: str) -> str:

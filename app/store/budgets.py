@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from app.domain.admission_facts import Budget
-from app.store.db import Reader, Tx
+from app.store.db import Reader, Tx, Writer, within
 
 _GET = "SELECT spent_micro_usd, reserved_micro_usd FROM budget_accounts WHERE id = :id"
 _OPEN = """
@@ -95,6 +95,13 @@ async def reserve(tx: Tx, accounts: Sequence[Account], call_id: str, amount_micr
 async def charge(tx: Tx, account: Account, amount_micro_usd: int) -> None:
     """Count money that was spent and belongs to no call."""
     await tx.execute(_SPEND, {"id": account.id, "amount": amount_micro_usd})
+
+
+async def charge_month(sql: Writer, tenant_id: str, amount_micro_usd: int, now_ms: int) -> None:
+    """Count money that was spent outside of calls in the tenant's month. Raises StoreError."""
+    if amount_micro_usd:
+        async with within(sql) as tx:
+            await charge(tx, tenant_month(tenant_id, None, now_ms), amount_micro_usd)
 
 
 async def settle(tx: Tx, call_id: str) -> None:

@@ -63,6 +63,10 @@ class WallCall(msgspec.Struct, frozen=True, kw_only=True):
     """Where a transfer that is under way stands (`app.domain.transfer`)."""
     line: str | None = None
     """The last order about who hears whom that was carried out: a kind of `app.domain.command`."""
+    speaker: str = "agent"
+    """Whose words `agent_words` are: the agent's, or an operator's who speaks in its place."""
+    delay_ms: int | None = None
+    """How long the callee last waited for the agent's answer to begin (`app.domain.call.Turn.delay_ms`)."""
 
 
 _CARD = """
@@ -71,13 +75,19 @@ _CARD = """
         t.callee_name, t.objective, a.name,
         (SELECT w.text FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker = 'callee'
             ORDER BY w.seq DESC LIMIT 1),
-        (SELECT w.text FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker = 'agent'
+        (SELECT w.text FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker <> 'callee'
             ORDER BY w.seq DESC LIMIT 1),
         c.task_id, coalesce(k.id, ''), coalesce(k.name, ''), c.direction, c.answered_by,
         (SELECT x.state FROM call_transfers x WHERE x.call_id = c.id AND x.state <> 'over'),
         (SELECT m.kind FROM commands m WHERE m.call_id = c.id AND m.state = 'done'
             AND m.kind IN ('hold', 'unhold', 'mute', 'unmute', 'take_over', 'hand_back')
-            ORDER BY m.seq DESC LIMIT 1)
+            ORDER BY m.seq DESC LIMIT 1),
+        coalesce((SELECT w.speaker FROM call_transcripts w WHERE w.call_id = c.id AND w.speaker <> 'callee'
+            ORDER BY w.seq DESC LIMIT 1), 'agent'),
+        (SELECT w.stop_to_response_ms + w.response_to_delta_ms + w.delta_to_rtp_ms FROM call_transcripts w
+            WHERE w.call_id = c.id AND w.speaker = 'agent' AND w.stop_to_response_ms IS NOT NULL
+                AND w.response_to_delta_ms IS NOT NULL AND w.delta_to_rtp_ms IS NOT NULL
+            ORDER BY w.seq DESC LIMIT 1)
 """
 _OF = """
     JOIN tasks t ON t.id = c.task_id JOIN agents a ON a.id = c.agent_id

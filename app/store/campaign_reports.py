@@ -10,7 +10,7 @@ import msgspec
 
 from app.domain.report import Number
 from app.domain.report_words import ReportWords
-from app.errors import LeaseLost
+from app.errors import ConflictError, LeaseLost
 from app.ids import new_id
 from app.store import budgets, outbox
 from app.store.db import Database, Reader, Tx, Writer
@@ -18,6 +18,8 @@ from app.store.rows import to_params, to_struct, with_columns, with_values
 
 Kind = Literal["final", "interim"]
 BATCH = 20
+DAY_MS = 24 * 3_600_000
+INTERIM_A_DAY = 24
 
 
 class CampaignReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,24 +108,38 @@ _LET_GO = """
     UPDATE campaign_reports SET lease_owner = NULL, lease_until = NULL
     WHERE state = 'waiting' AND lease_owner = :owner
 """
+_RECENT = """
+    SELECT count(*) FROM campaign_reports WHERE tenant_id = :tenant_id AND campaign_id = :campaign_id
+        AND kind = 'interim' AND state = 'done' AND created_ms > :since_ms
+"""
 _NEXT_TRY = "SELECT min(next_try_ms) FROM campaign_reports WHERE state = 'waiting'"
 _DEFER = """
     UPDATE campaign_reports SET tries = tries + 1, next_try_ms = :next_try_ms, last_error = :error,
-        lease_owner = NULL, lease_until = NULL
+        lease_owner = NULL, lease_until = NULL, cost_micro_usd = cost_micro_usd + :cost_micro_usd
     WHERE id = :id AND state = 'waiting' AND lease_token = :token
 """
 _FINISH = """
     UPDATE campaign_reports SET state = 'done', done_ms = :now_ms, lease_owner = NULL, lease_until = NULL,
         written_by = :written_by, numbers = :numbers, words = :words, model = :model,
         prompt_version = :prompt_version, asked = :asked, input_tokens = :input_tokens,
-        cached_tokens = :cached_tokens, output_tokens = :output_tokens, cost_micro_usd = :cost_micro_usd,
-        price_table = :price_table
+        cached_tokens = :cached_tokens, output_tokens = :output_tokens,
+        cost_micro_usd = cost_micro_usd + :cost_micro_usd, price_table = :price_table
     WHERE id = :id AND state = 'waiting' AND lease_token = :token
 """
 
 
 async def ask(sql: Writer, tenant_id: str, campaign_id: str, kind: Kind, *, by: str, now_ms: int) -> bool:
-    """Let a report wait to be written. False: one waits already, or (final) there is one."""
+    """Let a report wait to be written. False: one waits already, or (final) there is one. Raises ConflictError for
+    more than `INTERIM_A_DAY` of a campaign within a day: each costs answers of the model.
+    """
+    if kind == "interim":
+        recent = {"tenant_id": tenant_id, "campaign_id": campaign_id, "since_ms": now_ms - DAY_MS}
+        row = await sql.one(_RECENT, recent)
+        if row is not None and row[0] >= INTERIM_A_DAY:
+            raise ConflictError(
+                f"This campaign got {INTERIM_A_DAY} reports within a day; the newest of them is shown.",
+                code="too_many_reports",
+            )
     fresh = CampaignReport(
         id=new_id(now_ms),
         tenant_id=tenant_id,
@@ -146,7 +162,7 @@ async def ask(sql: Writer, tenant_id: str, campaign_id: str, kind: Kind, *, by: 
         input_tokens=0,
         cached_tokens=0,
         output_tokens=0,
-        cost_micro_usd=None,
+        cost_micro_usd=0,
         price_table="",
         created_ms=now_ms,
         done_ms=None,
@@ -193,11 +209,16 @@ async def of_campaign(sql: Reader, tenant_id: str, campaign_id: str, limit: int 
     return [to_struct(CampaignReport, row) for row in await sql.fetch(_NEWEST, params)]
 
 
-async def defer(sql: Writer, report: CampaignReport, error: str, next_try_ms: int) -> None:
-    """The model gave no answer: the report goes on waiting. Raises LeaseLost."""
+async def defer(
+    tx: Tx, report: CampaignReport, error: str, *, next_try_ms: int, cost_micro_usd: int | None = 0, now_ms: int
+) -> None:
+    """The model gave no answer, maybe after some that cost (None: unknown, and so is the sum from then on): the
+    report goes on waiting. Raises LeaseLost.
+    """
     params = {"id": report.id, "token": report.lease_token, "error": error[:500], "next_try_ms": next_try_ms}
-    if await sql.execute(_DEFER, params) != 1:
+    if await tx.execute(_DEFER, params | {"cost_micro_usd": cost_micro_usd}) != 1:
         raise _lost()
+    await _charge(tx, report, cost_micro_usd, now_ms)
 
 
 async def finish(tx: Tx, report: CampaignReport, written: Written, now_ms: int) -> None:
@@ -223,13 +244,18 @@ async def finish(tx: Tx, report: CampaignReport, written: Written, now_ms: int) 
     await outbox.note(tx, report.tenant_id, "report.ready", report.campaign_id, ready, now_ms=now_ms)
     if await tx.execute(_FINISH, params) != 1:
         raise _lost()
-    if written.cost_micro_usd:
-        accounts = (
-            budgets.campaign(report.campaign_id, None),
-            budgets.tenant_month(report.tenant_id, None, now_ms),
-        )
-        for account in accounts:
-            await budgets.charge(tx, account, written.cost_micro_usd)
+    await _charge(tx, report, written.cost_micro_usd, now_ms)
+
+
+async def _charge(tx: Tx, report: CampaignReport, cost_micro_usd: int | None, now_ms: int) -> None:
+    if not cost_micro_usd:
+        return
+    accounts = (
+        budgets.campaign(report.campaign_id, None),
+        budgets.tenant_month(report.tenant_id, None, now_ms),
+    )
+    for account in accounts:
+        await budgets.charge(tx, account, cost_micro_usd)
 
 
 def _lost() -> LeaseLost:

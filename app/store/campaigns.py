@@ -58,7 +58,7 @@ _COMPLETE = """
           SELECT t.state FROM tasks t WHERE t.campaign_id = campaigns.id AND t.state >= u.value
           ORDER BY t.state LIMIT 1))
       AND (SELECT t.state FROM tasks t WHERE t.campaign_id = campaigns.id ORDER BY t.state LIMIT 1) IS NOT NULL
-    RETURNING id
+    RETURNING tenant_id, id
 """
 """However many tasks a campaign has, an unsettled state is one step in the index `tasks_of_campaign`: the first
 entry from that state on. ORDER BY leaves a planner no other way.
@@ -141,7 +141,7 @@ async def counts(sql: Reader, tenant_id: str, campaign_id: str) -> dict[TaskStat
     return {TaskState(state): count for state, count in rows}
 
 
-async def complete_settled(sql: Writer, now_ms: int) -> list[str]:
-    """Complete every running campaign, of any tenant, whose tasks are all settled; answers their ids."""
+async def complete_settled(sql: Writer, now_ms: int) -> list[tuple[str, str]]:
+    """Complete every running campaign, of any tenant, whose tasks are all settled; answers (tenant, id)."""
     states = msgspec.json.encode(_UNSETTLED).decode()
-    return [row[0] for row in await sql.change(_COMPLETE, {"unsettled": states, "now_ms": now_ms})]
+    return [(row[0], row[1]) for row in await sql.change(_COMPLETE, {"unsettled": states, "now_ms": now_ms})]

@@ -19,6 +19,8 @@ State = Literal["receiving", "reading", "checking", "review", "importing", "done
 Kind = Literal["csv", "xlsx"]
 RUNNING: tuple[State, ...] = ("reading", "checking", "importing")
 HOLD_MS = 15_000
+RECEIVING_MS = 3_600_000
+"""How long a file may take to come."""
 PIECE_BYTES = 256 * 1024
 
 
@@ -80,13 +82,19 @@ _LIST = with_columns(
     """,
     ContactImport,
 )
+AT_ONCE = 10
+"""Imports of a tenant that may be under way."""
 _SAME = with_columns(
     """
     SELECT $columns FROM contact_imports WHERE tenant_id = :tenant_id AND digest = :digest AND target = :target
-        AND state IN ('reading', 'checking', 'review', 'importing') ORDER BY id DESC LIMIT 1
+        AND options = :options AND state IN ('reading', 'checking', 'review', 'importing') ORDER BY id DESC LIMIT 1
     """,
     ContactImport,
 )
+_UNDER_WAY = """
+    SELECT count(*) FROM (SELECT 1 FROM contact_imports WHERE tenant_id = :tenant_id
+        AND state IN ('receiving', 'reading', 'checking', 'importing') LIMIT :limit) u
+"""
 _HOLD = with_columns(
     """
     UPDATE contact_imports SET runner = runner + 1, runner_until_ms = :until_ms
@@ -107,9 +115,21 @@ _STEP = """
         imported_seq = :imported_seq, runner_until_ms = :runner_until_ms, updated_ms = :updated_ms
     WHERE id = :id AND tenant_id = :tenant_id AND runner = :runner
 """
+_RENEW = """
+    UPDATE contact_imports SET runner_until_ms = :until_ms
+    WHERE id = :id AND tenant_id = :tenant_id AND runner = :runner
+        AND state IN ('reading', 'checking', 'importing')
+"""
+_LEFT = with_columns(
+    """
+    SELECT $columns FROM contact_imports WHERE state = 'receiving' AND updated_ms < :before_ms
+    ORDER BY updated_ms LIMIT :limit
+    """,
+    ContactImport,
+)
 _RECEIVED = """
     UPDATE contact_imports SET state = :state, digest = :digest, problem = :problem
-    WHERE id = :id AND state = 'receiving'
+    WHERE id = :id AND tenant_id = :tenant_id AND state = 'receiving'
 """
 _PIECE = """
     INSERT INTO contact_import_pieces (import_id, seq, tenant_id, body) VALUES (:import_id, :seq, :tenant_id,
@@ -123,10 +143,23 @@ async def create(sql: Writer, new: ContactImport) -> ContactImport:
     return new
 
 
-async def received(sql: Writer, one: ContactImport, digest: str, state: State, problem: str = "") -> None:
-    """The whole file is here (state reading), or it is not taken."""
-    params: dict[str, SqlValue] = {"id": one.id, "digest": digest, "state": state, "problem": problem}
-    await sql.execute(_RECEIVED, params)
+async def received(sql: Writer, one: ContactImport, digest: str, state: State, problem: str = "") -> bool:
+    """The whole file is here (state reading), or it is not taken. False: that was decided before."""
+    params: dict[str, SqlValue] = {"id": one.id, "tenant_id": one.tenant_id, "digest": digest, "state": state}
+    params["problem"] = problem
+    return await sql.execute(_RECEIVED, params) == 1
+
+
+async def refuse(tx: Tx, one: ContactImport, problem: str) -> None:
+    """The file is not taken after all. One that was accepted meanwhile keeps its pieces."""
+    if await received(tx, one, "", "failed", problem):
+        await drop_pieces(tx, one.id)
+
+
+async def under_way(sql: Reader, tenant_id: str) -> int:
+    """How many imports of a tenant are being received or worked on; those that wait for a person do not count."""
+    row = await sql.one(_UNDER_WAY, {"tenant_id": tenant_id, "limit": AT_ONCE})
+    return 0 if row is None else row[0]
 
 
 async def add_piece(sql: Writer, one: ContactImport, seq: int, body: bytes) -> None:
@@ -162,9 +195,10 @@ async def newest(sql: Reader, tenant_id: str, *, before: str = "", limit: int = 
     return [to_struct(ContactImport, row) for row in await sql.fetch(_LIST, params)]
 
 
-async def unfinished(sql: Reader, tenant_id: str, digest: str, target: Target) -> ContactImport | None:
-    """An import of the same file that is not at its end."""
-    row = await sql.one(_SAME, {"tenant_id": tenant_id, "digest": digest, "target": target})
+async def unfinished(sql: Reader, one: ContactImport) -> ContactImport | None:
+    """An import of the same list, meant in the same way, that is not at its end."""
+    params = {"tenant_id": one.tenant_id, "digest": one.digest, "target": one.target, "options": one.options}
+    row = await sql.one(_SAME, params)
     return None if row is None else to_struct(ContactImport, row)
 
 
@@ -185,6 +219,18 @@ async def step(sql: Writer, one: ContactImport, now_ms: int, *, let_go: bool = F
     if await sql.execute(_STEP, msgspec.structs.asdict(one)) != 1:
         raise LeaseLost("Another process goes on with this import.")
     return one
+
+
+async def renew(sql: Writer, one: ContactImport, now_ms: int) -> bool:
+    """Go on holding an import while a long step stores nothing. False: somebody else holds it, or it is done."""
+    who: dict[str, SqlValue] = {"id": one.id, "tenant_id": one.tenant_id, "runner": one.runner}
+    return await sql.execute(_RENEW, who | {"until_ms": now_ms + HOLD_MS}) == 1
+
+
+async def left_behind(sql: Reader, now_ms: int, limit: int = 20) -> list[ContactImport]:
+    """Imports of any tenant whose file stopped coming long ago."""
+    rows = await sql.fetch(_LEFT, {"before_ms": now_ms - RECEIVING_MS, "limit": limit})
+    return [to_struct(ContactImport, row) for row in rows]
 
 
 async def change(tx: Tx, tenant_id: str, import_id: str, states: Sequence[State]) -> ContactImport:

@@ -7,6 +7,7 @@ import msgspec
 
 from app.domain.contacts.contact import Contact, words_of
 from app.errors import NotFoundError
+from app.store import legal_holds
 from app.store.db import Reader, Row, SqlValue, Tx
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
@@ -93,6 +94,11 @@ _PUT = with_values(
 )
 _FORGET_WORDS = """
     DELETE FROM contact_words WHERE tenant_id = :tenant_id AND contact_id IN (SELECT value FROM json_each(:ids))
+"""
+_ERASE_ROWS = """
+    UPDATE contact_import_rows SET cells = '[]', made = '{}', number = '', sentence = '', contact_id = NULL
+    WHERE tenant_id = :tenant_id AND number = :number AND import_id IN (
+        SELECT id FROM contact_imports WHERE tenant_id = :tenant_id AND state IN ('done', 'failed', 'cancelled'))
 """
 _WORD = """
     INSERT INTO contact_words (tenant_id, word, contact_id) VALUES (:tenant_id, :word, :contact_id)
@@ -219,8 +225,15 @@ async def of_import(sql: Reader, tenant_id: str, import_id: str, *, after: int =
 
 
 async def forget(tx: Tx, tenant_id: str, contact_id: str) -> Contact:
-    """Delete a contact; tasks, calls and lists stay. Raises NotFoundError."""
+    """Erase a contact: also what is remembered of the person, and their rows in lists that are done with. Calls
+    and tasks stay, and so do do-not-call entries and consents, which say what may be done. Raises NotFoundError,
+    ConflictError while a legal hold keeps the number.
+    """
     contact = await get(tx, tenant_id, contact_id)
+    await legal_holds.refuse_held(tx, tenant_id, contact.number)
+    person = {"tenant_id": tenant_id, "number": contact.number}
+    await tx.execute(_ERASE_ROWS, person)
+    await tx.execute("DELETE FROM recipients WHERE tenant_id = :tenant_id AND number = :number", person)
     ids = msgspec.json.encode([contact_id]).decode()
     await tx.execute(_FORGET_WORDS, {"tenant_id": tenant_id, "ids": ids})
     statement = "DELETE FROM contacts WHERE tenant_id = :tenant_id AND id = :id"

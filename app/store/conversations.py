@@ -122,6 +122,16 @@ _TURNS = with_columns(
     "SELECT $columns FROM conversation_turns WHERE tenant_id = :tenant_id AND conversation_id = :id ORDER BY seq",
     _Turn,
 )
+_TURNS_AFTER = with_columns(
+    "SELECT $columns FROM conversation_turns "
+    "WHERE tenant_id = :tenant_id AND conversation_id = :id AND seq > :seq ORDER BY seq",
+    _Turn,
+)
+_MORE_COST = """
+    UPDATE conversation_turns SET cost_micro_usd = cost_micro_usd + :more
+    WHERE tenant_id = :tenant_id AND conversation_id = :id
+        AND seq = (SELECT max(t.seq) FROM conversation_turns t WHERE t.conversation_id = :id)
+"""
 _PLAN = with_values("INSERT INTO plans ($columns) VALUES ($values)", StoredPlan)
 _PLANS = with_columns("SELECT $columns FROM plans WHERE tenant_id = :tenant_id", StoredPlan)
 _SUPERSEDE = """
@@ -204,6 +214,20 @@ async def add_turn(sql: Writer, conversation: Conversation, turn: PlannerTurn) -
         "lookups": _json(turn.lookups),
     }
     await sql.execute(_TURN, given)
+
+
+async def add_cost(sql: Writer, tenant_id: str, conversation_id: str, more_micro_usd: int | None) -> None:
+    """What is known only after the last turn was stored; a conversation without turns carries nothing. None: a
+    price is not known, so the turn's cost is not either.
+    """
+    params = {"tenant_id": tenant_id, "id": conversation_id, "more": more_micro_usd}
+    await sql.execute(_MORE_COST, params)
+
+
+async def turns_after(sql: Reader, tenant_id: str, conversation_id: str, seq: int) -> list[PlannerTurn]:
+    """What was said after the turn of this number, oldest first."""
+    params = {"tenant_id": tenant_id, "id": conversation_id, "seq": seq}
+    return [_turn(row) for row in await sql.fetch(_TURNS_AFTER, params)]
 
 
 async def turns(sql: Reader, tenant_id: str, conversation_id: str) -> list[PlannerTurn]:

@@ -81,6 +81,12 @@ class Database(Writer, Protocol):
         """
         ...
 
+    async def scour(self, tables: Sequence[str]) -> bool:
+        """Take what was deleted out of the files, as far as the database can: SQLite folds its write-ahead log in
+        and empties it, PostgreSQL vacuums `tables`. False: somebody still reads the old rows; ask again.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what runs and close every connection."""
         ...

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from app.store import calls
-from app.store.db import Reader, Writer, within
+from app.store.db import Reader, Row, Writer, within
 
 _ADD = """
     INSERT INTO call_events (call_id, seq, tenant_id, kind, data, at_ms)
@@ -28,6 +28,10 @@ _NEWEST = """
 _NEWEST_KIND = """
     SELECT kind FROM call_events WHERE tenant_id = :tenant_id AND call_id = :call_id
         AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY seq DESC LIMIT 1
+"""
+_OF_KINDS = """
+    SELECT seq, kind, data, at_ms FROM call_events WHERE tenant_id = :tenant_id AND call_id = :call_id
+        AND kind IN (SELECT value FROM json_each(:kinds)) ORDER BY seq
 """
 
 
@@ -77,6 +81,16 @@ async def list_events(
     """Oldest first, behind the number `after`."""
     params = {"tenant_id": tenant_id, "call_id": call_id, "limit": limit, "after": after}
     rows = await sql.fetch(_LIST, params)
+    return _events(rows)
+
+
+async def of_kinds(sql: Reader, tenant_id: str, call_id: str, kinds: Sequence[str]) -> list[CallEvent]:
+    """Those of a call that are of these kinds, oldest first; of kinds that are noted a few times in a call."""
+    params = {"tenant_id": tenant_id, "call_id": call_id, "kinds": msgspec.json.encode(kinds).decode()}
+    return _events(await sql.fetch(_OF_KINDS, params))
+
+
+def _events(rows: Iterable[Row]) -> list[CallEvent]:
     return [CallEvent(seq, kind, msgspec.json.decode(data), at_ms) for seq, kind, data, at_ms in rows]
 
 
@@ -84,6 +98,12 @@ async def newest(sql: Reader, tenant_id: str, call_id: str, kind: str) -> CallEv
     """The last event of a kind."""
     row = await sql.one(_NEWEST, {"tenant_id": tenant_id, "call_id": call_id, "kind": kind})
     return None if row is None else CallEvent(row[0], row[1], msgspec.json.decode(row[2]), row[3])
+
+
+async def standing(sql: Reader, tenant_id: str, call_id: str, kind: str, *, undone_by: str) -> CallEvent | None:
+    """The last event of a kind, unless one of the kind `undone_by` came after it."""
+    last = await newest_kind(sql, tenant_id, call_id, (kind, undone_by))
+    return await newest(sql, tenant_id, call_id, kind) if last == kind else None
 
 
 async def newest_kind(sql: Reader, tenant_id: str, call_id: str, kinds: Sequence[str]) -> str | None:

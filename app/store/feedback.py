@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.domain.call import Call
-from app.domain.feedback import FeedbackRequest, FeedbackState, answered
+from app.domain.feedback import ASKED, TOLD, FeedbackRequest, FeedbackState, answered
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.errors import NotFoundError
@@ -41,11 +41,24 @@ _TIME_OUT = """
     WHERE tenant_id = :tenant_id AND id = :id AND state = 'open'
 """
 
+_WAIT_UNTIL = """
+    UPDATE feedback_requests SET deadline_ms = :deadline_ms
+    WHERE tenant_id = :tenant_id AND id = :id AND state = 'open'
+"""
+_WITHDRAW = "DELETE FROM feedback_requests WHERE tenant_id = :tenant_id AND id = :id AND state <> 'answered'"
+
 
 async def ask(sql: Writer, request: FeedbackRequest) -> None:
     """Store a question."""
     suggestions = msgspec.json.encode(request.suggestions).decode()
     await sql.execute(_INSERT, to_params(request) | {"suggestions": suggestions, "state": str(request.state)})
+
+
+async def ask_in_call(tx: Tx, request: FeedbackRequest, call_id: str) -> None:
+    """Store a question of a call that goes on; the event says that the agent's being told will be noted too."""
+    noted = {"detail": request.id}
+    await events.add(tx, request.tenant_id, call_id, ASKED, noted, at_ms=request.created_ms)
+    await ask(tx, request)
 
 
 _AGAIN = "close_and_call_back"
@@ -148,12 +161,14 @@ async def time_out(sql: Writer, tenant_id: str, request_id: str) -> bool:
     return await sql.execute(_TIME_OUT, {"tenant_id": tenant_id, "id": request_id}) == 1
 
 
-async def withdraw(sql: Writer, tenant_id: str, request_id: str) -> None:
-    """Nobody needs to answer any more; a question that was answered stays."""
-    await sql.execute(
-        "DELETE FROM feedback_requests WHERE tenant_id = :tenant_id AND id = :id AND state <> 'answered'",
-        {"tenant_id": tenant_id, "id": request_id},
-    )
+async def wait_until(sql: Writer, tenant_id: str, request_id: str, deadline_ms: int) -> None:
+    """A question that is still open is waited for longer."""
+    await sql.execute(_WAIT_UNTIL, {"tenant_id": tenant_id, "id": request_id, "deadline_ms": deadline_ms})
+
+
+async def withdraw(sql: Writer, tenant_id: str, request_id: str) -> bool:
+    """Nobody needs to answer any more. False: it was answered, and stays."""
+    return await sql.execute(_WITHDRAW, {"tenant_id": tenant_id, "id": request_id}) == 1
 
 
 async def unanswered(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
@@ -163,24 +178,63 @@ async def unanswered(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclus
     """
     if call.task_before == TaskState.WAITING_USER and call.answered_ms is None:  # called back, and hung up again
         every = await of_task(tx, task.tenant_id, task.id)
-        return _follows([one for one in every if one.rule == _AGAIN], 0, now_ms)
-    asked = [one for one in await of_call(tx, task.tenant_id, call.id) if one.rule == _AGAIN]
+        asked = [one for one in every if one.rule == _AGAIN]
+        return _follows(asked, asked, now_ms)
+    asked = [one for one in await unsettled(tx, task.tenant_id, call.id) if one.rule == _AGAIN]
     gave_up = await events.newest(tx, task.tenant_id, call.id, "feedback_unanswered")
-    if gave_up is not None:
-        return _follows(asked, gave_up.at_ms, now_ms)
-    with_somebody = await events.newest(tx, task.tenant_id, call.id, "handed_over") is not None
-    if call.ended_by not in _CUT or with_somebody:
-        return None
-    return _follows(asked, call.ended_ms or now_ms, now_ms)
+    if gave_up is None:
+        with_somebody = await events.newest(tx, task.tenant_id, call.id, "handed_over") is not None
+        if call.ended_by not in _CUT or with_somebody:
+            return None
+    since_ms = gave_up.at_ms if gave_up is not None else call.ended_ms or now_ms
+    noted, told = await _noted(tx, task.tenant_id, call.id)
+    unheard = [one for one in asked if one.id not in told and (one.id in noted or _answered_ms(one) >= since_ms)]
+    return _follows(asked, unheard, now_ms)
 
 
-def _follows(asked: Sequence[FeedbackRequest], unheard_ms: int, now_ms: int) -> Conclusion | None:
-    """`unheard_ms`: from then on an answer is one that the talk did not hear."""
+async def unsettled(sql: Reader, tenant_id: str, call_id: str) -> list[FeedbackRequest]:
+    """The questions of one call, oldest first, without those that a person took in hand together with the call."""
+    joined = await events.newest(sql, tenant_id, call_id, "operator_joined")
+    asked = await of_call(sql, tenant_id, call_id)
+    return [one for one in asked if joined is None or one.created_ms > joined.at_ms]
+
+
+async def untold(sql: Reader, tenant_id: str, call_id: str) -> FeedbackRequest | None:
+    """The question whose end the agent of a living call still waits for: open, or over without its being told.
+
+    What became of an answer in a version that did not note it is not known: it counts as told.
+    """
+    asked = await unsettled(sql, tenant_id, call_id)
+    if not asked or asked[-1].state is FeedbackState.OPEN:
+        return asked[-1] if asked else None
+    newest = asked[-1]
+    if newest.state is FeedbackState.ANSWERED:
+        noted, told = await _noted(sql, tenant_id, call_id)
+        return newest if newest.id in noted - told else None
+    gave_up = await events.newest(sql, tenant_id, call_id, "feedback_unanswered")
+    return newest if gave_up is None or gave_up.at_ms < newest.created_ms else None
+
+
+async def _noted(sql: Reader, tenant_id: str, call_id: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Ids of the questions of a call of which the telling is noted at all, and of those of which it was."""
+    found = await events.of_kinds(sql, tenant_id, call_id, (ASKED, TOLD))
+    asked = frozenset(str(one.data.get("detail")) for one in found if one.kind == ASKED)
+    return asked, frozenset(str(one.data.get("detail")) for one in found if one.kind == TOLD)
+
+
+def _answered_ms(one: FeedbackRequest) -> int:
+    return one.answered_ms or 0
+
+
+def _follows(
+    asked: Sequence[FeedbackRequest], unheard: Sequence[FeedbackRequest], now_ms: int
+) -> Conclusion | None:
+    """`unheard`: of which the talk did not hear the answer, if there is one."""
     waits = next((one for one in asked if one.state is not FeedbackState.ANSWERED), None)
     if waits is not None:
         reason = f"The agent asked: {waits.question} They are called again as soon as somebody answers."
         return Conclusion(event=TaskEvent.ASK_USER, reason=reason)
-    if any((one.answered_ms or 0) >= unheard_ms for one in asked):
+    if unheard:
         reason = "The answer to the agent's question came too late for the call; they are called again with it."
         return Conclusion(event=TaskEvent.RETRY, reason=reason, retry_at_ms=now_ms, owed=True)
     return None

@@ -25,6 +25,9 @@ class TenantHold(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
 
 
+_EVERY = with_columns(
+    "SELECT $columns FROM tenant_holds WHERE tenant_id = :tenant_id ORDER BY since_ms", TenantHold
+)
 _ACTIVE = with_columns(
     "SELECT $columns FROM tenant_holds WHERE tenant_id = :tenant_id ORDER BY since_ms LIMIT 1", TenantHold
 )
@@ -40,6 +43,11 @@ async def active(sql: Reader, tenant_id: str) -> TenantHold | None:
     """The oldest hold on this tenant, None when it may dial."""
     row = await sql.one(_ACTIVE, {"tenant_id": tenant_id})
     return None if row is None else to_struct(TenantHold, row)
+
+
+async def every(sql: Reader, tenant_id: str) -> list[TenantHold]:
+    """All holds on this tenant, oldest first."""
+    return [to_struct(TenantHold, row) for row in await sql.fetch(_EVERY, {"tenant_id": tenant_id})]
 
 
 async def lift(sql: Writer, tenant_id: str) -> int:

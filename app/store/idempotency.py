@@ -10,13 +10,14 @@ import secrets
 import msgspec
 
 from app.errors import ConflictError, ValidationFailed
-from app.store.db import Tx, Writer
+from app.store import tenants
+from app.store.db import Database, Tx, Writer
 
 CLAIM_MS = 60_000
 """How long a request may take before another one with its key may take over."""
 KEPT_MS = 24 * 3_600_000
 """How long an answer can be had again."""
-SWEPT_AT_ONCE = 20
+SWEPT_AT_ONCE = 500
 
 _CLAIM = """
     INSERT INTO idempotency_keys (id, tenant_id, body_hash, claim, claimed_ms)
@@ -37,6 +38,8 @@ _SETTLE = """
 _RELEASE = """
     DELETE FROM idempotency_keys WHERE tenant_id = :tenant_id AND id = :id AND claim = :claim AND status IS NULL
 """
+_OLD = "SELECT 1 FROM idempotency_keys WHERE tenant_id = :tenant_id AND claimed_ms < :before_ms LIMIT 1"
+_EXPIRE = "DELETE FROM idempotency_keys WHERE tenant_id = :tenant_id AND id = :id AND claimed_ms < :before_ms"
 _SWEEP = """
     DELETE FROM idempotency_keys WHERE tenant_id = :tenant_id AND id IN (
         SELECT id FROM idempotency_keys WHERE tenant_id = :tenant_id AND claimed_ms < :before_ms
@@ -80,8 +83,7 @@ async def claim(sql: Writer, asking: Asking, now_ms: int) -> Answered | str:
     """
     token, who = secrets.token_hex(16), {"tenant_id": asking.tenant_id, "id": asking.id}
     mine = who | {"claim": token, "now_ms": now_ms}
-    swept = {"tenant_id": asking.tenant_id, "before_ms": now_ms - KEPT_MS, "limit": SWEPT_AT_ONCE}
-    await sql.execute(_SWEEP, swept)
+    await sql.execute(_EXPIRE, who | {"before_ms": now_ms - KEPT_MS})
     if await sql.execute(_CLAIM, mine | {"body_hash": asking.body_hash}):
         return token
     row = await sql.one(_GET, who)
@@ -101,6 +103,16 @@ async def claim(sql: Writer, asking: Asking, now_ms: int) -> Answered | str:
         code="request_in_flight",
         retryable=True,
     )
+
+
+async def sweep(db: Database, now_ms: int) -> int:
+    """Remove the answers of every tenant that are older than `KEPT_MS`, some at a time; answers how many."""
+    removed = 0
+    for tenant_id in await tenants.ids(db):
+        old = {"tenant_id": tenant_id, "before_ms": now_ms - KEPT_MS}
+        while await db.one(_OLD, old) is not None:
+            removed += await db.execute(_SWEEP, old | {"limit": SWEPT_AT_ONCE})
+    return removed
 
 
 async def settle(tx: Tx, asking: Asking, token: str, done: Answered) -> None:

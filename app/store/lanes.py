@@ -46,26 +46,24 @@ _HEADS = """
                     AND t.priority = w.priority AND t.next_action_time <= :now_ms LIMIT :most) AS counted) END
         FROM walk w WHERE w.priority IS NOT NULL AND (w.due IS NULL OR w.due < :most)
     )
-    SELECT w.lane, w.tenant_id, w.priority,
+    SELECT 'due', w.lane, w.tenant_id, w.priority,
         (SELECT t.next_action_time FROM tasks t
             WHERE t.state = 'pending' AND coalesce(t.campaign_id, t.tenant_id) = w.lane
                 AND t.priority = w.priority AND t.next_action_time <= :now_ms
             ORDER BY t.next_action_time LIMIT 1), w.due
     FROM walk w WHERE w.due > 0
+    UNION ALL
+    SELECT 'alive', campaign_id, tenant_id, NULL, NULL, count(*) FROM tasks
+    WHERE state IN ('claimed', 'in_call') AND lease_until > 0 GROUP BY campaign_id, tenant_id
+    UNION ALL
+    SELECT 'campaign', id, NULL, NULL, NULL, max_concurrent_calls FROM campaigns
+    WHERE state = 'active' AND max_concurrent_calls IS NOT NULL
+    UNION ALL
+    SELECT 'tenant', NULL, id, NULL, NULL, max_concurrent_calls FROM tenants WHERE max_concurrent_calls IS NOT NULL
 """
 """`walk` goes down the priorities of a lane: a step counts what is due of a priority, the next one finds the
 priority below. It ends where there are as many as are asked for, since nothing below could be given a place.
-"""
-_ROOM = """
-    SELECT 'alive', campaign_id, tenant_id, count(*) FROM tasks
-    WHERE state IN ('claimed', 'in_call') AND lease_until > 0 GROUP BY campaign_id, tenant_id
-    UNION ALL
-    SELECT 'campaign', id, NULL, max_concurrent_calls FROM campaigns
-    WHERE state = 'active' AND max_concurrent_calls IS NOT NULL
-    UNION ALL
-    SELECT 'tenant', NULL, id, max_concurrent_calls FROM tenants WHERE max_concurrent_calls IS NOT NULL
-"""
-"""One statement, since it is asked while the writer is held: what is alive, and the caps. Every lease is `> 0`;
+What is alive and the caps come with it: one way to the database, and no writer waits for it. Every lease is `> 0`;
 saying so keeps SQLite from reading another, whole index in the order of the groups.
 """
 _HOLD = """
@@ -97,28 +95,34 @@ def tenant_key(tenant_id: str) -> str:
     return f"tenant:{tenant_id}"
 
 
-async def heads(sql: Reader, now_ms: int, most: int) -> list[Head]:
+async def heads(sql: Reader, now_ms: int, most: int) -> tuple[list[Head], Room]:
     """Due tasks that may be claimed, by lane and priority, each counted up to `most`; paused, suspended and held
-    lanes are left out, and priorities of a lane below one with `most` of them.
+    lanes are left out, and priorities of a lane below one with `most` of them. Beside them the caps of campaigns
+    and tenants, less what is claimed or in a call.
     """
-    return [to_struct(Head, row) for row in await sql.fetch(_HEADS, {"now_ms": now_ms, "most": most})]
-
-
-async def room(sql: Reader) -> Room:
-    """Caps of campaigns and tenants, less what is claimed or in a call."""
+    due: list[Head] = []
     alive_in: Counter[str | None] = Counter()
     alive_of: Counter[str] = Counter()
     lanes: dict[str, int] = {}
     tenants: dict[str, int] = {}
-    for what, campaign_id, tenant_id, count in await sql.fetch(_ROOM):
-        if what == "alive":  # before every cap, as the statement has them
-            alive_in[campaign_id] += count
+    for what, lane, tenant_id, priority, due_ms, count in await sql.fetch(
+        _HEADS, {"now_ms": now_ms, "most": most}
+    ):
+        if what == "due":
+            due.append(Head(lane=lane, tenant_id=tenant_id, priority=priority, due_ms=due_ms, count=count))
+        elif what == "alive":
+            alive_in[lane] += count
             alive_of[tenant_id] += count
         elif what == "campaign":
-            lanes[campaign_id] = count - alive_in[campaign_id]
+            lanes[lane] = count
         else:
-            tenants[tenant_id] = count - alive_of[tenant_id]
-    return Room(lanes=lanes, tenants=tenants, alive=alive_of.total())
+            tenants[tenant_id] = count
+    room = Room(
+        lanes={lane: cap - alive_in[lane] for lane, cap in lanes.items()},
+        tenants={tenant_id: cap - alive_of[tenant_id] for tenant_id, cap in tenants.items()},
+        alive=alive_of.total(),
+    )
+    return due, room
 
 
 async def hold(sql: Writer, lane: str, rule: str, reason: str, until_ms: int) -> None:

@@ -22,6 +22,9 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 OVERDUE, SOON, HELD, WALK = 15, 15, 10, 20
 """How many of each kind are shown at most."""
+AT_ONCE_MS = 60_000
+"""What is due within a minute of its making was planned for no time of its own."""
+_OF_THE_TIME = frozenset({Action.HOLD, Action.MOVE, Action.RELEASE})
 LAST = "\U0010ffff"
 
 _PENDING = "SELECT $columns FROM tasks WHERE tenant_id = :tenant_id AND state = 'pending'"
@@ -118,7 +121,8 @@ async def _known(
             hold=holds.get(task.id),
             blocks=tuple(Block(rule=rule, times=times, last_ms=at) for rule, times, at in blocks.get(task.id, ())),
             last_outcome=outcomes.get(task.id) or "",
-            promised=_promised(task, judged.get(task.id), moved.get(task.id)),
+            promised=_promised(task, judged.get(task.id), moved.get(task.id))
+            or _first(task, now_ms, touched=bool(blocks.get(task.id)) or _put_off(past.get(task.id, ()))),
             phase=phases.get(task.id, ""),
             campaign=named.get(task.campaign_id or "", ("", ""))[0],
             past=_past(past.get(task.id, ()), asked=bool(asked[task.id]), now_ms=now_ms),
@@ -136,6 +140,19 @@ def _promised(task: CallTask, judged: str | None, moved: dict[str, Any] | None) 
         if wish and decision.conclusion.retry_at_ms == task.next_action_time:
             return True
     return moved is not None and moved.get("at_ms") == task.next_action_time
+
+
+def _first(task: CallTask, now_ms: int, *, touched: bool) -> bool:
+    """Whether the task waits for the first time somebody planned it for. `touched`: put off by a rule since, or by
+    a decision of the lifecycle agent that stands.
+    """
+    tried = task.current_attempt_count or task.not_dialed_count
+    return not (tried or touched) and task.next_action_time > max(now_ms, task.created_ms + AT_ONCE_MS)
+
+
+def _put_off(rows: Sequence[Row]) -> bool:
+    """Whether a decision that stands chose the time: a priority or a phase leaves it alone."""
+    return any(undone_ms is None and Action(action) in _OF_THE_TIME for action, _, undone_ms in rows)
 
 
 def _past(rows: Sequence[Row], *, asked: bool, now_ms: int) -> Past:

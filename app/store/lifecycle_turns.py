@@ -3,7 +3,7 @@
 import msgspec
 
 from app.errors import LeaseLost
-from app.store.db import Reader, Tx, Writer
+from app.store.db import Tx, Writer
 from app.store.rows import to_struct, with_columns
 
 
@@ -55,7 +55,6 @@ _END = """
         last_error = :last_error, lease_owner = NULL, lease_until = NULL
     WHERE tenant_id = :tenant_id AND lease_token = :lease_token AND lease_owner IS NOT NULL
 """
-_NEXT = "SELECT min(next_ms) FROM lifecycle_turns"
 
 
 async def open_all(sql: Writer, first_ms: int) -> None:
@@ -89,9 +88,3 @@ async def end(tx: Tx, turn: Turn) -> None:
     params = {name: getattr(turn, name) for name in (*names, "last_error", "lease_token")}
     if await tx.execute(_END, params) != 1:
         raise LeaseLost("Another process looks over these tasks now; this one must not change them any more.")
-
-
-async def next_ms(sql: Reader) -> int | None:
-    """When the next turn is due; None when there is none."""
-    row = await sql.one(_NEXT)
-    return row[0] if row else None

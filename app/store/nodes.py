@@ -8,7 +8,7 @@ import msgspec
 from app.domain.call import Call
 from app.domain.task import CallTask
 from app.errors import ConflictError, LeaseLost
-from app.store import calls
+from app.store import calls, tasks
 from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
@@ -37,7 +37,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """A task that a dead engine held, and its attempt when there is one."""
+    """A task that a dead engine held and its attempt, if any; or a settled task and a call-back to it."""
 
     task: CallTask
     call: Call | None
@@ -83,6 +83,19 @@ _LEFT = with_columns(
     """,
     CallTask,
 )
+_LEFT_TALKING = with_columns(
+    """
+    SELECT $columns FROM calls c
+    WHERE c.node = :owner AND c.direction = 'inbound' AND c.state <> 'ended' AND EXISTS (
+        SELECT 1 FROM tasks t WHERE t.id = c.task_id AND t.state NOT IN ('claimed', 'in_call'))
+    ORDER BY c.tenant_id, c.created_ms DESC, c.id DESC LIMIT :limit
+    """,
+    Call,
+    "c",
+)
+"""Call-backs to tasks that were settled before: they have no lease that runs out. In the order of the index of
+living calls, else SQLite reads every call there ever was.
+"""
 
 
 async def register(tx: Tx, node: Node, dead_ms: int) -> None:
@@ -134,12 +147,15 @@ async def begin_settling(sql: Writer, dead: Node, settler: str, *, now_ms: int, 
 
 
 async def left_by(sql: Reader, name: str, now_ms: int, limit: int) -> list[Left]:
-    """What an engine held when it died and whose lease has run out."""
+    """What an engine held when it died and whose lease has run out; then its call-backs to settled tasks."""
     rows = await sql.fetch(_LEFT, {"owner": name, "now_ms": now_ms, "limit": limit})
     found: list[Left] = []
     for task in (to_struct(CallTask, row) for row in rows):
         alive = [call for call in await calls.of_task(sql, task.tenant_id, task.id) if call.ended_ms is None]
         found.append(Left(task, alive[0] if alive else None))
+    talking = await sql.fetch(_LEFT_TALKING, {"owner": name, "limit": limit})
+    for call in (to_struct(Call, row) for row in talking):
+        found.append(Left(await tasks.get(sql, call.tenant_id, call.task_id), call))
     return found
 
 

@@ -135,6 +135,19 @@ class PostgresDatabase:
         async with _acquired(self._open(self._writers)) as connection:
             await many(connection, sql, rows)
 
+    async def scour(self, tables: Sequence[str]) -> bool:
+        """Vacuum: dead rows leave their pages; the bytes stay until the space is used again, as does the log."""
+        self._refuse_nesting()
+        quoted = '"' + self.schema.replace('"', '""') + '"'
+        async with as_store_errors():
+            connection = await connect_once(self._url)  # outside the pools, whose statements may take 30 s at most
+            try:
+                for table in tables:
+                    await connection.execute(f'VACUUM {quoted}."{table}"')
+            finally:
+                await connection.close()
+        return True
+
     def _refuse_nesting(self) -> None:
         if asyncio.current_task() in self._holders:
             raise RuntimeError("a transaction inside a transaction of the same task; pass the outer one down")

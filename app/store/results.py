@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from app.domain.fields import shown
 from app.store.db import Reader, Tx
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
@@ -77,12 +78,19 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     different: int
 
 
+def _fenced(statement: str, table: str, call: str) -> str:
+    """With `$newer` written out: what an earlier call found out, told late, replaces nothing of a later one."""
+    begun = "coalesce((SELECT created_ms FROM calls WHERE id = {0}), 0)"
+    return statement.replace("$newer", f"{begun.format(f'{table}.call_id')} <= {begun.format(call)}")
+
+
 _PUT = with_values(
     """
     INSERT INTO results ($columns) VALUES ($values)
     ON CONFLICT (tenant_id, agent_id, number) DO UPDATE SET campaign_id = excluded.campaign_id,
         task_id = excluded.task_id, call_id = excluded.call_id, updated_ms = excluded.updated_ms,
         outcome = CASE WHEN excluded.outcome <> '' THEN excluded.outcome ELSE results.outcome END
+    WHERE $newer
     """,
     Result,
 )
@@ -92,17 +100,20 @@ _PUT_VALUE = """
     ON CONFLICT (tenant_id, agent_id, number, field) DO UPDATE SET value = excluded.value,
         call_id = excluded.call_id, item_id = excluded.item_id, quote = excluded.quote,
         audio_ms = excluded.audio_ms, at_ms = excluded.at_ms
-    WHERE :replaces = 1 OR result_values.call_id <> excluded.call_id
+    WHERE (:replaces = 1 OR result_values.call_id <> excluded.call_id) AND $newer
 """
 _TASK = "SELECT agent_id, number, campaign_id FROM tasks WHERE tenant_id = :tenant_id AND id = :task_id"
 _BEHIND = "(r.updated_ms, r.task_id) < (:before_ms, :before_task)"
 _ORDER = "ORDER BY r.updated_ms DESC, r.task_id DESC LIMIT :limit"
+_WALK = "(r.agent_id, r.number) > (:after_agent, :after_number) $which ORDER BY r.agent_id, r.number LIMIT :limit"
+_WALK_OF_AGENT = "r.number > :after_number $which ORDER BY r.number LIMIT :limit"
+"""Of one agent: with the agent in its order the database would sort all its rows for each page."""
 _LIST = with_columns(
-    f"""
+    """
     SELECT $columns, a.name, t.callee_name FROM results r JOIN agents a ON a.id = r.agent_id
         JOIN tasks t ON t.id = r.task_id
-    WHERE r.tenant_id = :tenant_id AND {_BEHIND}
-    """,  # noqa: S608 - constants
+    WHERE r.tenant_id = :tenant_id
+    """,
     Result,
     "r",
 )
@@ -121,15 +132,21 @@ _FIELDS = """
     WHERE r.tenant_id = :tenant_id $which ORDER BY v.field
 """
 _TOTALS = """
-    SELECT v.field, v.value, count(*) AS n FROM (
-        SELECT r.agent_id, r.number FROM results r WHERE r.tenant_id = :tenant_id $which
-        ORDER BY r.updated_ms DESC, r.task_id DESC LIMIT :limit) k
-    JOIN result_values v ON v.tenant_id = :tenant_id AND v.agent_id = k.agent_id AND v.number = k.number
-    GROUP BY v.field, v.value ORDER BY v.field, n DESC, v.value
+    SELECT field, value, n, of_field, different FROM (
+        SELECT g.field, g.value, g.n, sum(g.n) OVER (PARTITION BY g.field) AS of_field,
+            count(*) OVER (PARTITION BY g.field) AS different,
+            row_number() OVER (PARTITION BY g.field ORDER BY g.n DESC, g.value) AS place
+        FROM (
+            SELECT v.field, v.value, count(*) AS n FROM (
+                SELECT r.agent_id, r.number FROM results r WHERE r.tenant_id = :tenant_id $which
+                ORDER BY r.updated_ms DESC, r.task_id DESC LIMIT :limit) k
+            JOIN result_values v ON v.tenant_id = :tenant_id AND v.agent_id = k.agent_id AND v.number = k.number
+            GROUP BY v.field, v.value) g) f
+    WHERE place <= :values ORDER BY field, place
 """
 _PUT_OUTCOME = """
-    UPDATE results SET outcome = :outcome
-    WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND number = :number
+    UPDATE results SET outcome = :outcome, call_id = :call_id
+    WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND number = :number AND $newer
 """
 _COUNT = (
     "SELECT count(*) FROM (SELECT 1 AS one FROM results r WHERE r.tenant_id = :tenant_id $which LIMIT :limit) k"
@@ -154,8 +171,14 @@ async def note(
     agent_id, number, campaign_id = row
     if not values:
         if outcome:  # nothing new was found out, but what came of it is news
-            who = {"tenant_id": tenant_id, "agent_id": agent_id, "number": number, "outcome": outcome}
-            await tx.execute(_PUT_OUTCOME, who)
+            who = {
+                "tenant_id": tenant_id,
+                "agent_id": agent_id,
+                "number": number,
+                "outcome": outcome,
+                "call_id": call_id,
+            }
+            await tx.execute(_fenced(_PUT_OUTCOME, "results", ":call_id"), who)
         return
     result = Result(
         tenant_id=tenant_id,
@@ -167,12 +190,12 @@ async def note(
         outcome=outcome,
         updated_ms=now_ms,
     )
-    await tx.execute(_PUT, to_params(result))
+    await tx.execute(_fenced(_PUT, "results", ":call_id"), to_params(result))
     where = {"tenant_id": tenant_id, "agent_id": agent_id, "number": number, "replaces": int(replaces)}
     for value in values:
         params = to_params(value) | where
         del params["seq"]
-        await tx.execute(_PUT_VALUE, params)
+        await tx.execute(_fenced(_PUT_VALUE, "result_values", ":call_id"), params)
 
 
 async def page(sql: Reader, tenant_id: str, which: Filter, before: Key | None, limit: int) -> list[ResultRow]:
@@ -184,33 +207,47 @@ async def page(sql: Reader, tenant_id: str, which: Filter, before: Key | None, l
         "before_task": task_id,
         "limit": limit,
     }
-    rows = await sql.fetch(f"{_LIST} {_conditions(which)} {_ORDER}", params)
+    return await _read(sql, tenant_id, f"{_LIST} AND {_BEHIND} {_conditions(which)} {_ORDER}", params)
+
+
+async def walk(sql: Reader, tenant_id: str, which: Filter, after: tuple[str, str], limit: int) -> list[ResultRow]:
+    """By agent and number, those behind `after` (("", "") at first): unlike the place in `page`, this one does not
+    change while calls go on, so who reads everything reads every row once.
+    """
+    params = _params(which) | {"tenant_id": tenant_id, "after_number": after[1], "limit": limit}
+    if not which.agent_id:
+        params["after_agent"] = after[0]
+    walk = _WALK_OF_AGENT if which.agent_id else _WALK
+    return await _read(sql, tenant_id, f"{_LIST} AND {walk.replace('$which', _conditions(which))}", params)
+
+
+async def _read(sql: Reader, tenant_id: str, statement: str, params: Mapping[str, str | int]) -> list[ResultRow]:
+    rows = await sql.fetch(statement, params)
     results = [(to_struct(Result, row[:-2]), row[-2], row[-1]) for row in rows]
     found = await _values(sql, tenant_id, [one for one, _, _ in results])
     return [
         ResultRow(
             result=one,
-            agent_name=agent_name,
+            agent_name=agent,
             callee_name=callee,
             fields=found.get((one.agent_id, one.number), {}),
         )
-        for one, agent_name, callee in results
+        for one, agent, callee in results
     ]
 
 
 async def totals(sql: Reader, tenant_id: str, which: Filter, most: int = TOTALS_OF) -> list[Total]:
     """By field, over the newest `most` rows."""
-    params = _params(which) | {"tenant_id": tenant_id, "limit": most}
+    params = _params(which) | {"tenant_id": tenant_id, "limit": most, "values": MAX_VALUES}
     counted: dict[str, list[tuple[str, int]]] = {}
-    for field, value, n in await sql.fetch(_TOTALS.replace("$which", _conditions(which)), params):
+    sums: dict[str, tuple[int, int]] = {}
+    for field, value, n, of_field, different in await sql.fetch(
+        _TOTALS.replace("$which", _conditions(which)), params
+    ):
         counted.setdefault(field, []).append((shown(value), n))
+        sums[field] = int(of_field), different
     return [
-        Total(
-            name=field,
-            count=sum(n for _, n in values),
-            values=tuple(values[:MAX_VALUES]),
-            different=len(values),
-        )
+        Total(name=field, count=sums[field][0], values=tuple(values), different=sums[field][1])
         for field, values in counted.items()
     ]
 
@@ -226,16 +263,6 @@ async def count(sql: Reader, tenant_id: str, which: Filter, most: int = TOTALS_O
     params = _params(which) | {"tenant_id": tenant_id, "limit": most + 1}
     row = await sql.one(_COUNT.replace("$which", _conditions(which)), params)
     return row[0] if row else 0
-
-
-def shown(value: str) -> str:
-    """A JSON value as people read it: yes and no, lists with commas, text as it is."""
-    read = msgspec.json.decode(value)
-    if isinstance(read, bool):
-        return "yes" if read else "no"
-    if isinstance(read, list):
-        return ", ".join(str(one) for one in read)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return f"{read:g}" if isinstance(read, float) else str(read)
 
 
 async def _values(

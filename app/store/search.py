@@ -9,6 +9,7 @@ import msgspec
 
 from app.store.db import Reader, Row
 from app.store.rows import to_struct
+from app.store.task_lists import lowered
 
 Kind = Literal["call", "task", "campaign"]
 PER_KIND = 5
@@ -43,7 +44,7 @@ _CAMPAIGNS = """
     SELECT 'campaign', id, name, '', state, created_ms FROM (
         SELECT id, name, state, created_ms FROM campaigns WHERE tenant_id = :tenant_id
         ORDER BY created_ms DESC, id DESC LIMIT :looked) AS newest
-    WHERE lower(name) LIKE :name ESCAPE '!' OR (id >= :low AND id < :high)
+    WHERE lower(name) LIKE :name ESCAPE '!' OR lower(name) LIKE :begun ESCAPE '!' OR (id >= :low AND id < :high)
     ORDER BY created_ms DESC, id DESC LIMIT :limit
 """
 
@@ -72,10 +73,13 @@ async def find(sql: Reader, tenant_id: str, sought: Sought) -> list[Found]:
     """Campaigns, then calls, then tasks; at most PER_KIND of each."""
     base = {"tenant_id": tenant_id, "limit": PER_KIND}
     ids = base | {"low": sought.id_begins or "~", "high": sought.id_begins + "g"}
-    name = sought.text.lower()
-    pattern = "".join(f"!{sign}" if sign in "!%_" else sign for sign in name)
-    found = await sql.fetch(_CAMPAIGNS, ids | {"name": f"%{pattern}%", "looked": CAMPAIGNS_LOOKED})
-    tasks = await sql.fetch(_BY_NAME, base | {"low": name, "high": name + _AFTER})
+    # Both databases lower A to Z only: a name that begins with another letter is tried with its capital too.
+    name, begun = lowered(sought.text), lowered(sought.text[:1].upper() + sought.text[1:])
+    patterns = {"name": _anywhere(name), "begun": _anywhere(begun)}
+    found = await sql.fetch(_CAMPAIGNS, ids | patterns | {"looked": CAMPAIGNS_LOOKED})
+    tasks: list[Row] = []
+    for one in sorted({name, begun}):
+        tasks += await sql.fetch(_BY_NAME, base | {"low": one, "high": one + _AFTER})
     if sought.number_begins:
         low = sought.number_begins
         tasks += await sql.fetch(_BY_NUMBER, base | {"low": low, "high": low + ":"})
@@ -91,3 +95,8 @@ async def find(sql: Reader, tenant_id: str, sought: Sought) -> list[Found]:
     calls += await sql.fetch(_CALLS_OF, base | {"ids": known})
     calls = list({row[1]: row for row in calls}.values())[:PER_KIND]
     return [to_struct(Found, row) for row in (*found, *calls, *tasks)]
+
+
+def _anywhere(name: str) -> str:
+    plain = "".join(f"!{sign}" if sign in "!%_" else sign for sign in name)
+    return f"%{plain}%"

@@ -8,7 +8,7 @@ import hashlib
 
 import msgspec
 
-from app.domain.people import Person, Role
+from app.domain.people import GRANTS, Person, Role
 from app.errors import NotFoundError
 from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_struct, with_columns
@@ -42,6 +42,10 @@ _STANDS = {
     "session": f"SELECT 1 {_OF_USERS} WHERE s.id = :id AND u.role = :role AND {_LIVING}",
     "token": f"SELECT 1 FROM api_tokens WHERE id = :id AND role = :role AND {_GOOD_TOKEN}",  # noqa: S608 - constants
 }
+_REVOKE_OF = (
+    "UPDATE api_tokens SET revoked_ms = :now_ms WHERE tenant_id = :tenant_id AND created_by = :actor "  # noqa: S608 - constants
+    f"AND {_GOOD_TOKEN} AND role NOT IN (SELECT value FROM json_each(:kept)) RETURNING name"
+)
 _TOKENS = "SELECT $columns FROM api_tokens WHERE tenant_id = :tenant_id ORDER BY created_ms DESC, id"
 _USE_LINK = """
     UPDATE entry_links SET used_ms = :now_ms
@@ -219,6 +223,19 @@ async def revoke_token(sql: Writer, tenant_id: str, token_id: str, now_ms: int) 
     )
     if not done:
         raise NotFoundError("There is no such token.")
+
+
+async def revoke_tokens_of(
+    tx: Tx, tenant_id: str, user_id: str, now_ms: int, role: Role | None = None
+) -> list[str]:
+    """Make the keys useless that a user has made, or those that may more than `role` may; answers their names.
+
+    Who made a key has seen it: somebody who is shut out, or may less, must not go on with it.
+    """
+    kept = [] if role is None else [str(one) for one in Role if GRANTS[one] <= GRANTS[role]]
+    given = {"tenant_id": tenant_id, "actor": f"user:{user_id}", "now_ms": now_ms}
+    rows = await tx.change(_REVOKE_OF, {**given, "kept": msgspec.json.encode(kept).decode()})
+    return sorted(row[0] for row in rows)
 
 
 def _limits(now_ms: int) -> dict[str, int]:

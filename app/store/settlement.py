@@ -12,8 +12,13 @@ from app.store import answer_hours, breakers, budgets, campaign_figures, decisio
 from app.store.admission import Judged
 from app.store.db import Tx
 
-ENDS_AS = {"number": TaskEvent.FAIL, "task": TaskEvent.FAIL, "campaign": TaskEvent.CANCEL}
-"""How a refusal for good settles a task; every other rule suppresses it."""
+ENDS_AS = {
+    "number": TaskEvent.FAIL,
+    "task": TaskEvent.FAIL,
+    "deadline": TaskEvent.FAIL,
+    "campaign": TaskEvent.CANCEL,
+}
+"""How a refusal for good settles a task; every other rule says that the callee may not be called."""
 LANE_HOLD_MAX_MS = 60_000
 """A lane is asked again at least this often: somebody may have changed a budget or a campaign."""
 OF_THE_LANE = frozenset({"hold", "campaign", "budget"})

@@ -21,6 +21,18 @@ from app.store.migrate import MIGRATIONS, migrate
 from app.store.parameters import without_locks
 
 READERS = 2
+SECURE = "PRAGMA secure_delete=ON"
+WRITER_PRAGMAS = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    SECURE,
+    "PRAGMA cache_size=-32768",
+    "PRAGMA wal_autocheckpoint=8000",
+)
+"""32 MiB hold the inner pages of all indexes of a million tasks. A claim writes 12 pages: with SQLite's own 1,000
+pages one claim in eighty would also fold the log into the file, now one in six hundred. A thread that folds beside
+the writer was slower in every figure: the disk is the same.
+"""
 BUSY_TIMEOUT_MS = 5_000
 MIN_SQLITE = (3, 37, 0)
 """STRICT tables."""
@@ -49,7 +61,7 @@ class SqliteDatabase:
         with _as_store_errors():
             self.migrated = await asyncio.to_thread(migrate, self.path, self._migrations)
             try:
-                self._writer = await self._connect("PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
+                self._writer = await self._connect(*WRITER_PRAGMAS)
                 for _ in range(READERS):
                     reader = await self._connect("PRAGMA query_only=ON")
                     self._readers.append(reader)
@@ -129,6 +141,20 @@ class SqliteDatabase:
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
         async with self.tx() as tx:
             await tx.many(sql, rows)
+
+    async def scour(self, tables: Sequence[str]) -> bool:
+        """Empty the write-ahead log; deleted cells were overwritten when they were deleted (secure_delete).
+        Waits for no reader of old rows: under the lock every writer would wait as well.
+        """
+        del tables
+        async with self._lock:
+            writer = self._open_writer()
+            await _rows(writer, "PRAGMA busy_timeout=0", None)
+            try:
+                ((busy, _, _),) = await _rows(writer, "PRAGMA wal_checkpoint(TRUNCATE)", None)
+            finally:  # on the connection's own thread, behind the checkpoint even if this task is cancelled
+                await asyncio.shield(_rows(writer, f"PRAGMA busy_timeout={int(self._busy_timeout_ms)}", None))
+            return not busy
 
     def _open_writer(self) -> aiosqlite.Connection:
         if self._writer is None:

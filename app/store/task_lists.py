@@ -2,7 +2,7 @@
 costs the same among a thousand tasks and a million.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -103,7 +103,6 @@ _BY_DIGITS = f"""{_SELECT} AND substr(t.number, length(t.number) - 3) = :tail
 _BY_NAME = f"""{_SELECT} AND t.callee_name <> '' AND lower(t.callee_name) >= lower(:name)
     AND lower(t.callee_name) < lower(:beyond) {_REST}
     AND (lower(t.callee_name), t.id) > (:place, :after_id) ORDER BY lower(t.callee_name), t.id LIMIT :limit"""
-_MINE = "SELECT id FROM tasks WHERE tenant_id = :tenant_id AND id IN (SELECT value FROM json_each(:ids))"
 
 
 async def page(
@@ -136,12 +135,6 @@ def place_of(wanted: TaskFilter) -> Callable[[TaskRow], str]:
     if wanted.due and not wanted.digits:
         return lambda row: str(row.next_action_time)
     return lambda row: str(row.created_ms)
-
-
-async def of_tenant(sql: Reader, tenant_id: str, task_ids: Sequence[str]) -> list[str]:
-    """Those of some ids that are tasks of this tenant."""
-    ids = msgspec.json.encode(list(task_ids)).decode()
-    return [row[0] for row in await sql.fetch(_MINE, {"tenant_id": tenant_id, "ids": ids})]
 
 
 def lowered(name: str) -> str:

@@ -58,6 +58,11 @@ async def terms(sql: Reader, tenant_id: str) -> TenantTerms:
     )
 
 
+async def ids(sql: Reader) -> list[str]:
+    """Every tenant."""
+    return [row[0] for row in await sql.fetch("SELECT id FROM tenants ORDER BY id")]
+
+
 async def name_of(sql: Reader, tenant_id: str) -> str:
     """The name a tenant goes by. Raises NotFoundError."""
     row = await sql.one("SELECT name FROM tenants WHERE id = :tenant_id", {"tenant_id": tenant_id})

@@ -14,8 +14,8 @@ from app.store.db import Reader, Tx, Writer
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 HOLD_MS = 60_000
-KEEP_MS = 30 * 86_400_000
-"""How long messages are kept for a replay."""
+Place = tuple[str, str]
+"""Of a message in the order of a list: its event, and of several of one event its endpoint."""
 DeliveryState = Literal["waiting", "delivered", "failed"]
 
 
@@ -88,14 +88,14 @@ _DELIVERIES = """
         d.delivered_ms, e.created_ms, w.url
     FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
         JOIN webhook_endpoints w ON w.id = d.endpoint_id
-    WHERE d.tenant_id = :tenant_id AND d.event_id < :before AND (:endpoint_id = '' OR d.endpoint_id = :endpoint_id)
+    WHERE d.tenant_id = :tenant_id AND (:endpoint_id = '' OR d.endpoint_id = :endpoint_id)
+        AND d.event_id <= :before AND (d.event_id < :before OR d.endpoint_id > :behind)
     ORDER BY d.event_id DESC, d.endpoint_id LIMIT :limit
 """
 _REPLAY = """
     UPDATE webhook_deliveries SET state = 'waiting', tries = 0, next_try_ms = :now_ms, error = ''
     WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id AND event_id = :event_id
 """
-_OLD = "SELECT id FROM webhook_events WHERE id < :before ORDER BY id LIMIT :limit"
 
 
 async def create(sql: Writer, endpoint: Endpoint) -> Endpoint:
@@ -197,10 +197,12 @@ async def told(
 
 
 async def deliveries(
-    sql: Reader, tenant_id: str, endpoint_id: str = "", *, before: str = "", limit: int = 50
+    sql: Reader, tenant_id: str, endpoint_id: str = "", *, after: Place | None = None, limit: int = 50
 ) -> list[Delivery]:
-    """Messages of a tenant, newest first; `before` is the event of the last one of the page before."""
-    params = {"tenant_id": tenant_id, "endpoint_id": endpoint_id, "before": before or "g", "limit": limit}
+    """Messages of a tenant, newest first; `after` is the place of the last one of the page before."""
+    event_id, behind = after or ("g", "")
+    params = {"tenant_id": tenant_id, "endpoint_id": endpoint_id, "limit": limit}
+    params |= {"before": event_id, "behind": behind}
     return [to_struct(Delivery, row) for row in await sql.fetch(_DELIVERIES, params)]
 
 
@@ -218,13 +220,3 @@ async def replay_failed(sql: Writer, tenant_id: str, endpoint_id: str, now_ms: i
         WHERE tenant_id = :tenant_id AND endpoint_id = :endpoint_id AND state = 'failed'
     """
     return await sql.execute(statement, {"tenant_id": tenant_id, "endpoint_id": endpoint_id, "now_ms": now_ms})
-
-
-async def forget_old(tx: Tx, before_id: str, limit: int = 500) -> int:
-    """Remove messages made before an id; answers how many."""
-    rows = await tx.fetch(_OLD, {"before": before_id, "limit": limit})
-    ids = msgspec.json.encode([row[0] for row in rows]).decode()
-    for table, column in (("webhook_deliveries", "event_id"), ("webhook_events", "id")):
-        statement = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(:ids))"  # noqa: S608
-        await tx.execute(statement, {"ids": ids})
-    return len(rows)

@@ -64,8 +64,9 @@ class AnswerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody says anything."""
     beep_min_ms: int = 140
     message_after_beep_ms: int = 300
-    message_after_silence_ms: int = 3_500
-    """Some machines beep too softly or not at all: silence after the greeting counts as one."""
+    message_after_silence_ms: int = 4_500
+    """Some machines beep too softly or not at all: silence after the greeting counts as one. Beeps come more than
+    3 s after the last word, the end of which may be too quiet to be heard."""
     music_ms: int = 3_000
     wake_ms: int = 700
     """Speech of this length ends a hold."""
@@ -131,9 +132,10 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListenOnly(msgspec.Struct, frozen=True):
-    """The model hears, and makes no response (`on`), or answers again."""
+    """The model hears, and makes no response (`on`), or answers again; `owed`: and what it let pass as well."""
 
     on: bool
+    owed: bool = False
 
 
 class Deafen(msgspec.Struct, frozen=True):

@@ -25,6 +25,12 @@ BEEP_SWING_DB: Final = 1.2
 """The level of a beep stands still: its loudest frame is near its mean."""
 BEEP_DRIFT_HZ: Final = 5.0
 """So does its pitch (mean distance to its first frame's); a voice glides."""
+VOWEL_MS: Final = 240
+STILL_SWING_DB, STILL_DRIFT_HZ = 0.3, 2.5
+"""A vowel may be as clean as a beep for so long, but does not stand as still: tones swing by 0.06 dB and drift by
+less than 2.5 Hz, vowels of espeak-ng and of recorded people swing by 0.2 to 0.8 dB or drift by 3 to 5 Hz."""
+OCTAVE: Final = (1.95, 2.05)
+"""Two tones an octave apart are a voice and its first overtone."""
 FILLED_DB, FILLED_FRAMES, FILLED_SHARE = 5.0, 2, 0.1
 """Lost packets are filled in 6 dB lower and count for nothing: this many, or this share."""
 CED_HZ: Final = (2080.0, 2120.0)
@@ -71,6 +77,11 @@ class ToneRun(msgspec.Struct, frozen=True):
     """Pure frames after the first, the sums of their purities and drifts; what was lost between counts in none."""
 
     @property
+    def level_dbov(self) -> float:
+        """Mean over its inner frames."""
+        return self.levels_dbov / self.inner if self.inner else self.loudest_dbov
+
+    @property
     def duration_ms(self) -> int:
         """Length; a tone of d ms fills windows for d + 20 ms at most."""
         return self.end_ms - self.start_ms
@@ -82,7 +93,17 @@ class ToneRun(msgspec.Struct, frozen=True):
             return False
         if self.filled > max(FILLED_FRAMES, FILLED_SHARE * self.inner):
             return False
-        return self.loudest_dbov - self.levels_dbov / self.inner <= BEEP_SWING_DB
+        return self.loudest_dbov - self.level_dbov <= BEEP_SWING_DB
+
+    @property
+    def sung(self) -> bool:
+        """As clean as a beep, and yet a vowel."""
+        if self.second_hz and _within(max(self.hz, self.second_hz) / min(self.hz, self.second_hz), OCTAVE):
+            return True
+        if self.duration_ms > VOWEL_MS:
+            return False
+        moves = self.drifts_hz > STILL_DRIFT_HZ * self.pure
+        return moves or self.loudest_dbov - self.level_dbov > STILL_SWING_DB
 
 
 class ToneHeard(msgspec.Struct, frozen=True):
@@ -172,7 +193,7 @@ class ToneTracker:
 
     def _is_beep(self, run: ToneRun) -> bool:
         lasts = self._beep_min_ms <= run.duration_ms <= BEEP_MAX_MS
-        return lasts and run.clean and run.out_of_silence and _within(run.hz, BEEP_HZ)
+        return lasts and run.clean and not run.sung and run.out_of_silence and _within(run.hz, BEEP_HZ)
 
     def _is_sit(self) -> bool:
         last = self._ended[-3:]

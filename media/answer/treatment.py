@@ -17,6 +17,9 @@ from media.answer.model import (
 )
 from media.answer.phrases import same_menu
 
+ANSWERED = frozenset({Verdict.HUMAN, Verdict.UNCERTAIN, Verdict.IVR})
+"""Whoever was taken for a recording and turns out to be one of these waits for an answer to what they said."""
+
 
 class Treatment:
     """Follows the verdicts of one call."""
@@ -91,7 +94,7 @@ class Treatment:
         effects: list[Effect] = []
         if listen_only is not self._listen_only:
             self._listen_only = listen_only
-            effects.append(ListenOnly(listen_only))
+            effects.append(ListenOnly(listen_only, owed=not listen_only and verdict in ANSWERED))
         return effects + (self._deafen(on=verdict is Verdict.HOLD_MUSIC) if verdict is not None else [])
 
     def _deafen(self, *, on: bool) -> list[Effect]:

@@ -8,6 +8,7 @@ Treated by `media.answer.treatment`; both are run by `media.answer.supervision`.
 from typing import assert_never
 
 from media.answer.activity import MusicTracker, SpeechTracker
+from media.answer.features import FrameFeatures
 from media.answer.model import (
     ENDS,
     PROGRESS,
@@ -29,6 +30,8 @@ from media.answer.tones import ToneHeard, ToneRun, ToneTracker
 
 GREETING_MS = 700
 """Less speech before a beep is no greeting."""
+BEEP_FALLS_DB = 6.0
+"""A beep is over when the line is so much quieter than it was: a second tone may follow the first at once."""
 NO_MESSAGE = frozenset({Verdict.HOLD_MUSIC, Verdict.IVR, Verdict.CALL_SCREENING})
 """Whoever is there does not record a message after a beep."""
 RINGBACK_PERIOD_MS = 6_000
@@ -50,8 +53,11 @@ class AnswerMachine:
         self._music = MusicTracker(settings.music_ms, settings.wake_ms)
         self._tones = ToneTracker(settings.beep_min_ms)
         self._beep: ToneRun | None = None
+        self._beep_over_ms = 0
         self._ringing_until_ms = 0
         self._agent_heard = False
+        self._answered_us = False
+        """Words came back for what the agent said, and none of a machine's."""
         self._recorded = False
         """It sounds like a recorded greeting; only words or a beep make it one."""
         self._turns: list[str] = []
@@ -84,12 +90,7 @@ class AnswerMachine:
             return []
         match event:
             case Heard(features=features):
-                tone = self._tones.hear(features, self._now_ms)
-                self._music.hear(features)
-                self._speech.hear(features, self._now_ms, tonal=self._tones.sounding)
-                if tone is not None:
-                    self._tone(tone)
-                self._by_sound()
+                self._hear(features)
             case Words(text=text, final=final):
                 self._told_ms = self._now_ms
                 self._words(text, final=final)
@@ -114,11 +115,23 @@ class AnswerMachine:
         return decided
 
     # --- sound --------------------------------------------------------------------------------------------------
+    def _hear(self, frame: FrameFeatures) -> None:
+        tone = self._tones.hear(frame, self._now_ms)
+        self._music.hear(frame)
+        self._speech.hear(frame, self._now_ms, tonal=self._tones.sounding)
+        if self._beep is None or frame.level_dbov > self._beep.level_dbov - BEEP_FALLS_DB:
+            self._beep_over_ms = self._now_ms
+        if tone is not None:
+            self._tone(tone)
+        self._by_sound()
+
     def _tone(self, heard: ToneHeard) -> None:
         if self.verdict is Verdict.HOLD_MUSIC and not self.awake:
             return  # notes
         nobody_spoke = self._speech.spoken_ms < GREETING_MS
         match heard.kind:
+            case "beep" | "cng" if self._answered_us and self.verdict is Verdict.HUMAN and not self._recorded:
+                pass  # a person's line: a call that is recorded, a second call, a key
             case "ced":
                 self._enter(Verdict.FAX, "2100 Hz", final=True)
             case "cng" if nobody_spoke:
@@ -150,7 +163,7 @@ class AnswerMachine:
     def _after_beep(self, beep: ToneRun) -> None:
         if self._speech.speaking and self._speech.last_active_ms > beep.end_ms + 2 * self._settings.beep_min_ms:
             self._beep = None
-        elif self._now_ms >= beep.end_ms + self._settings.message_after_beep_ms and not self._tones.beeping:
+        elif self._now_ms >= self._beep_over_ms + self._settings.message_after_beep_ms and not self._tones.beeping:
             self._beep = None
             self._enter(Verdict.BEEP, f"beep of {beep.duration_ms} ms at {beep.hz:.0f} Hz", final=True)
 
@@ -198,6 +211,8 @@ class AnswerMachine:
             told = judge(" ".join((*self._turns, text)))
         if final:
             self._turns = [*self._turns, text][-TURNS_JOINED:]
+        if final and self._agent_heard:
+            self._answered_us = told is None or told.verdict is Verdict.HUMAN
         if told is None:
             self._plain_words(text, final=final)
         elif told.verdict is Verdict.HUMAN:

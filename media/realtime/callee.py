@@ -66,6 +66,12 @@ class CalleeTurns:
         """Audio of a turn whose words nobody wrote down, as the next session shall hear it."""
         return self._audio.between(item.start_ms, item.end_ms + PADDING_MS)
 
+    def forget_old(self) -> None:
+        """Turns that lie further back than audio is remembered cannot be said again: the words there are count."""
+        for item in [one for one in self.untold if not self.untold_words(one)]:
+            self.untold.remove(item)
+            self._report(item.item_id, item.text)
+
     def recovered(self, event: ev.InputCommitted) -> None:
         """The next session has the first of those turns under an id of its own."""
         if self.untold:

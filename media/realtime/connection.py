@@ -4,6 +4,7 @@ A thin shell: what to send and when to connect again is decided by `media.realti
 audio that the network does not take is dropped after a second, oldest first. Used by the engine's leg.
 """
 
+import asyncio
 import contextlib
 import fcntl
 import logging
@@ -176,6 +177,16 @@ class RealtimeConnection:
             logger.warning("model connection is too slow: audio is being dropped")
         self.audio_dropped_bytes += dropped
         return dropped
+
+
+class SocketLife:
+    """One connection, the task that lives it, and how it is to be closed."""
+
+    def __init__(self, connection: RealtimeConnection) -> None:
+        self.connection = connection
+        self.task: asyncio.Task[None] | None = None
+        self.close_code = 1000
+        self.close_reason = ""
 
 
 def _refused(error: InvalidStatus) -> ConnectError:

@@ -12,6 +12,7 @@ from media.realtime.client_events import ConversationItem, ConversationItemCreat
 from media.realtime.greeting import Greeting
 from media.realtime.input_audio import InputAudio
 from media.realtime.listening import Listening
+from media.realtime.muting import Muting
 from media.realtime.notifications import Turn
 from media.realtime.outbox import Outbox
 from media.realtime.priming import spoken_only, system_item
@@ -22,7 +23,6 @@ from media.realtime.session_model import (
     EngineInput,
     FlushPlayback,
     HeardItem,
-    HoldPlayback,
     InjectText,
     ListenOnly,
     LocalGate,
@@ -30,7 +30,6 @@ from media.realtime.session_model import (
     PlaybackFinished,
     PlaybackFlushed,
     PlaybackStarted,
-    ReleasePlayback,
     SayNow,
     SessionState,
     ToolResult,
@@ -40,14 +39,11 @@ from media.realtime.speech import AgentSpeech
 from media.realtime.tool_calls import ToolCalls, call_item, output_item
 from media.realtime.transcript import TurnLedger
 from media.realtime.turn_taking import TurnTaking
+from media.realtime.unheard import Unheard
 from media.realtime.wants import ActiveResponse, Want
-from media.speech_gate import Onset
 
 AFTER_OUTAGE_S = 1.0
 """A callee cut off in the middle of a sentence may still be speaking: listen this long before answering."""
-
-BEFORE_ONSET_MS = 400
-"""Audio before the gate noticed a word spoken in an outage."""
 INJECTED_KEPT = 6
 """What the model was told behind the callee's back and a session that takes over must know too."""
 
@@ -75,13 +71,14 @@ class Conversation:
         self._outbox = outbox
         self._audio = audio
         self.callee = CalleeTurns(outbox, self.ledger, audio, settings.transcription_model)
+        self._unheard = Unheard(audio)
         self._answered_at: float | None = None
         self._greeting = Greeting(settings, self.sequencer)
         self.reply = Reply(outbox, self.responses, listening)
         self.turns = TurnTaking(
             settings.barge_in, outbox, self.sequencer, speech=self.speech, reply=self.reply, callee=self.callee
         )
-        self._muted = False
+        self._muting = Muting(outbox, self.sequencer)
         self._continuing = continued is not None  # then it has been greeted, and the agent speaks first
         if continued is not None:
             self._greeting.off()
@@ -109,7 +106,7 @@ class Conversation:
     @property
     def waited_for(self) -> bool:
         """The callee is there, nobody speaks, and it is the agent's turn (in an outage: whatever it said last)."""
-        if self._answered_at is None or self._muted or self.speech.playing or self.sequencer.user_speaking:
+        if self._answered_at is None or self._muting.on or self.speech.playing or self.sequencer.user_speaking:
             return False
         return not self.live or not self.sequencer.idle or self.tools.pending or self.reply.due is not None
 
@@ -137,6 +134,7 @@ class Conversation:
             return
         self.live = False
         speaking = self.sequencer.user_speaking
+        self._unheard.lost(self.sequencer.heard_at, noticed=speaking)
         owed = self.turns.lost()
         owed = self.tools.new_session() or owed
         owed = (self.sequencer.reset() and not self.tools.pending) or owed
@@ -151,7 +149,6 @@ class Conversation:
     def close(self, now: float, unplayed: tuple[HeardItem, ...] = ()) -> None:
         """The call is over: report the turns that are still open."""
         self.live = False
-        self.speech.close_items(lambda _: False)
         self.speech.close(unplayed, 0 if self._answered_at is None else round((now - self._answered_at) * 1_000))
         self.callee.abandon(now)
 
@@ -165,18 +162,20 @@ class Conversation:
                 self._tool_result(event, now)
             case InjectText():
                 self._inject(event, now)
-            case MuteAgent(on=on):
-                self._mute(now, on=on)
+            case MuteAgent(on=on) if self._answered_at is not None:
+                self._muting.turn(now, on=on)
             case LocalGate():
                 self._gate(event, now)
-            case ListenOnly(on=on):
-                self._listen_only(now, on=on)
+            case ListenOnly():
+                self._listen_only(event, now)
             case PlaybackStarted():
                 self._playback_started(event, now)
             case PlaybackFinished():
                 self.speech.finished(event)
             case PlaybackFlushed():
                 self.speech.flushed(event, answered=self._answered_at is not None)
+            case MuteAgent():
+                pass  # nobody could hear it yet
             case _:
                 assert_never(event)
 
@@ -190,7 +189,7 @@ class Conversation:
         if event.instead:
             self.turns.fall_silent(now)
         config = spoken_only(self._settings.instructions, event.instructions)
-        self.sequencer.ask(Want(kind="say", asked_at=now, config=config))
+        self.sequencer.ask(Want(kind="say", asked_at=now, config=config), instead=event.instead)
 
     def _inject(self, event: InjectText, now: float) -> None:
         self.injected = (*self.injected, event.text)[-INJECTED_KEPT:]
@@ -200,25 +199,18 @@ class Conversation:
             self.responses.owe(now)
 
     def _gate(self, event: LocalGate, now: float) -> None:
-        if not self.live and isinstance(event.event, Onset):
-            self._audio.keep_from(self._audio.position_ms - BEFORE_ONSET_MS)
+        self._unheard.gate(event.event, now, live=self.live, heard_at=self.sequencer.heard_at)
         self.turns.gate(event, now)
 
-    def _mute(self, now: float, *, on: bool) -> None:
-        """Muted speech waits in the playout; it is never heard, so that the model's memory stays true."""
-        if on == self._muted or self._answered_at is None:
+    def _listen_only(self, event: ListenOnly, now: float) -> None:
+        waits = self._listening.missed and event.owed
+        if not self._listening.turn(only=event.on, live=self.live):
             return
-        self._muted = on
-        if on:
-            self._outbox.put(HoldPlayback())
+        if not event.on:
+            if waits and not self.sequencer.user_speaking:
+                self.reply.owe_turn(now)
             return
-        self.sequencer.cancel(now)
-        self._outbox.put(FlushPlayback(fade=False))
-        self._outbox.put(ReleasePlayback())
-
-    def _listen_only(self, now: float, *, on: bool) -> None:
-        if not self._listening.turn(only=on, live=self.live) or not on:
-            return
+        self._listening.missed = self.sequencer.busy or self.reply.due is not None or self.speech.playing
         self._greeting.wait()
         self.sequencer.wants = [want for want in self.sequencer.wants if want.kind == "say"]
         self.turns.fall_silent(now)
@@ -250,6 +242,7 @@ class Conversation:
             case ev.InputSpeechStopped() if self._answered_at is not None:
                 self.turns.speech_stopped(event, now)
             case ev.InputCommitted():
+                self._listening.heard()
                 self.turns.committed(event, now)
             case ev.TranscriptionDelta():
                 self.callee.event(event, now)
@@ -265,6 +258,7 @@ class Conversation:
                 over = self.responses.event(event, now)
                 if isinstance(event, ev.ResponseDone):
                     self.turns.over(event.response.status, over)
+                    self.speech.response_done(event.response)
                 self._begun(over, now)
 
     # --- time ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ class Listening:
 
     def __init__(self, config: SessionConfig, outbox: Outbox) -> None:
         self.only = False
+        self.missed = False
+        """Somebody spoke and got no answer because of it."""
         self._config = config
         self._outbox = outbox
         self._told = False
@@ -36,6 +38,10 @@ class Listening:
         if live:
             self.configure()
         return True
+
+    def heard(self) -> None:
+        """A turn of the callee came to its end."""
+        self.missed = self.missed or self.only
 
     def confirmed(self) -> None:
         """The session is configured: what has changed since is told now."""

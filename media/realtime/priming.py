@@ -5,13 +5,20 @@ make the model answer in text instead of speech. Called by `media.realtime.sessi
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from media.realtime.client_events import ConversationItem, MessageItem, ResponseConfig, TextPart
 from media.realtime.notifications import Turn
+from media.realtime.settings import RealtimeSettings
 from media.realtime.tool_calls import ToolCalls
 
 TURNS_PRIMED = 6
 PAIRS_PRIMED = 6
+CALL_GOES_ON = (
+    "This phone call is already in progress; the line dropped for a moment and is back. Go on where it "
+    "stopped: do not greet again, do not introduce yourself again, do not mention the interruption unless "
+    "asked. Keep answering in speech."
+)
 
 
 def opening(greeting: str) -> str:
@@ -29,7 +36,20 @@ def system_item(text: str) -> MessageItem:
     return MessageItem(role="system", content=(TextPart(type="input_text", text=text),))
 
 
-def heard_text(turn: Turn) -> str:
+class Played(Protocol):
+    """Words, and how much of them was played; ms."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def interrupted(self) -> bool: ...
+    @property
+    def heard_ms(self) -> int: ...
+    @property
+    def generated_ms(self) -> int: ...
+
+
+def heard_text(turn: Played) -> str:
     """The words of an agent turn the callee can have heard: cut in proportion, at the end of a word."""
     if not turn.interrupted or turn.heard_ms >= turn.generated_ms:
         return turn.text
@@ -38,11 +58,11 @@ def heard_text(turn: Turn) -> str:
     return (head if space else turn.text[:length]).rstrip()
 
 
-def resume_items(turns: Sequence[Turn], tools: ToolCalls, priming: str) -> list[ConversationItem]:
+def resume_items(turns: Sequence[Turn], tools: ToolCalls, settings: RealtimeSettings) -> list[ConversationItem]:
     """What a session must know that takes over a call in progress."""
     told = [(turn, heard_text(turn)) for turn in turns]
     told = [(turn, text) for turn, text in told if text]
-    items: list[ConversationItem] = [system_item(_summary(told, priming))]
+    items: list[ConversationItem] = [system_item(_summary(told, settings))]
     items += tools.answered_pairs(PAIRS_PRIMED)
     items += [message(turn) for turn, _ in told[-TURNS_PRIMED:]]
     return items
@@ -56,13 +76,12 @@ def message(turn: Turn) -> MessageItem:
     return MessageItem(role="user", content=(TextPart(type="input_text", text=text),))
 
 
-def _summary(told: Sequence[tuple[Turn, str]], priming: str) -> str:
-    lines = [priming] if priming else []
-    lines.append(
-        "This phone call is already in progress; the line dropped for a moment and is back. Go on where it "
-        "stopped: do not greet again, do not introduce yourself again, do not mention the interruption unless "
-        "asked. Keep answering in speech."
-    )
+def _summary(told: Sequence[tuple[Turn, str]], settings: RealtimeSettings) -> str:
+    lines = [settings.priming] if settings.priming else []
+    lines.append(settings.resumed or CALL_GOES_ON)
+    if retold := told[-settings.retold_turns :] if settings.retold_turns else ():
+        lines.append("What was said last, word for word:")
+        lines += [f"{'you' if turn.speaker == 'agent' else 'they'}: {text}" for turn, text in retold]
     for speaker, label in (("agent", "You last said"), ("callee", "The callee last said")):
         last = next((text for turn, text in reversed(told) if turn.speaker == speaker), None)
         if last is not None:

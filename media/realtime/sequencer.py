@@ -56,8 +56,12 @@ class Sequencer:
         return not self.busy and not self.wants
 
     # --- what we want -------------------------------------------------------------------------------------------
-    def ask(self, want: Want) -> None:
-        """Queue a response; a farewell goes before everything else, an owed answer is owed once."""
+    def ask(self, want: Want, *, instead: bool = False) -> None:
+        """Queue a response; a farewell goes before everything else, an owed answer is owed once. `instead`: what
+        was to be said before it is not said any more.
+        """
+        if instead:
+            self.wants = [other for other in self.wants if other.kind != "say"]
         if want.kind == "owed" and any(other.kind == "owed" for other in self.wants):
             return
         if want.kind == "say":

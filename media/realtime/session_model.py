@@ -119,9 +119,13 @@ class MuteAgent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListenOnly(msgspec.Struct, frozen=True, kw_only=True):
-    """Make no responses to what is heard (`on`), or answer again; what was being said is cut and told as such."""
+    """Make no responses to what is heard (`on`), or answer again; what was being said is cut and told as such.
+
+    `owed`: it was a person after all, who gets the answer that was not given.
+    """
 
     on: bool
+    owed: bool = False
 
 
 class LocalGate(msgspec.Struct, frozen=True, kw_only=True):

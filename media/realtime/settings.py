@@ -62,6 +62,10 @@ class RealtimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Assumed way from our socket to the callee's ear; taken off when an interrupted item is truncated."""
     priming: str = ""
     """Text of one system item sent after configuring; used when a conversation is continued."""
+    resumed: str = ""
+    """What a session that takes over is told about the interruption; empty: that a phone call goes on."""
+    retold_turns: int = 0
+    """How many of the last turns it is told as one text, beside those that it gets as items."""
 
     def __repr__(self) -> str:
         return f"RealtimeSettings(url={self.url!r}, model={self.model!r}, voice={self.voice!r}, ...)"

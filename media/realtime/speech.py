@@ -7,7 +7,7 @@ sent. Called by `media.realtime.conversation`.
 from collections.abc import Callable
 
 from media.realtime.client_events import ConversationItemTruncate
-from media.realtime.events import OutputAudioDelta, OutputTranscriptDelta, OutputTranscriptDone
+from media.realtime.events import OutputAudioDelta, OutputTranscriptDelta, OutputTranscriptDone, Response
 from media.realtime.notifications import AgentSpeaking, BargeIn, Drained, Turn, TurnLatency
 from media.realtime.outbox import Outbox
 from media.realtime.session_model import (
@@ -99,9 +99,17 @@ class AgentSpeech:
             item.text_done = True
             self._report(self._ledger.complete_turn(item))
 
+    def response_done(self, response: Response) -> None:
+        """Of a completed one all items are whole, whatever events were left out."""
+        mine = [item for item in self._open.values() if item.response_id == response.id]
+        for item in mine if response.status == "completed" else ():
+            self.item_done(item.item_id)
+
     def close_items(self, is_active: Callable[[str], bool]) -> None:
         """Nothing more comes for items of responses that are over, whatever was or was not said about them."""
         for item in [item for item in self._open.values() if not is_active(item.response_id)]:
+            if item.audio_open:
+                self._ledger.voice_lost(item)
             self.item_done(item.item_id)
 
     def forget_unheard(self, response_id: str) -> None:
@@ -181,6 +189,7 @@ class AgentSpeech:
 
         What the playout did not tell about (the session is lost, the leg goes on) is judged by the time it had.
         """
+        self.close_items(lambda _: False)
         held = _by_item(unplayed)
         for item in self._ledger.agent.values():
             if item.reported or item.started_ms is None or item.ended_ms is not None:

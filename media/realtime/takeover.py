@@ -43,6 +43,7 @@ class Takeover:
     def begin(self) -> None:
         """The server is there: configure it."""
         self._said_again_bytes = 0
+        self._talk.callee.forget_old()
         self._deaf = bool(self._talk.callee.untold)
         self.update_id = self._listening.configure(deaf=self._deaf)
 
@@ -68,10 +69,14 @@ class Takeover:
         untold = self._talk.callee.untold
         first_ms = untold[0].start_ms if untold else 10**9
         again = {item.item_id for item in untold}
-        turns = [turn for turn in self._talk.ledger.recent(TURNS_PRIMED) if turn.item_id not in again]
+        turns = [
+            turn
+            for turn in self._talk.ledger.recent(max(TURNS_PRIMED, self._settings.retold_turns))
+            if turn.item_id not in again
+        ]
         if self._audio.answered and (turns or untold):
             earlier = [turn for turn in turns if turn.start_audio_ms <= first_ms]
-            self._create(resume_items(earlier, self._talk.tools, self._settings.priming))
+            self._create(resume_items(earlier, self._talk.tools, self._settings))
         elif self._settings.priming:
             self._create([system_item(self._settings.priming)])
         self._create([system_item(text) for text in self._talk.injected])
@@ -80,7 +85,7 @@ class Takeover:
             self._said_again_bytes += len(words)
             self._append(words)
             self._outbox.send(InputAudioBufferCommit(event_id=self._outbox.event_id()))
-        self._create([message(turn) for turn in turns if turn.start_audio_ms > first_ms])
+        self._create([message(turn) for turn in turns[-TURNS_PRIMED:] if turn.start_audio_ms > first_ms])
 
     def _create(self, items: list[ConversationItem]) -> None:
         for item in items:

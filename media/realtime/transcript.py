@@ -4,9 +4,19 @@ A turn is reported once: an agent turn when its last frame was sent or it was in
 transcript arrived, which may be late and out of order. Called by `media.realtime.conversation`.
 """
 
+import re
+
 from media.realtime.notifications import Partial, Turn, TurnLatency
 from media.realtime.session_model import HeardItem
 
+MS_PER_CHAR = 66.0
+"""Of spoken English, until `PACE_CHARS` of this call's own turns tell better."""
+MS_PER_SIGN = 180.0
+"""The same where a sign is a syllable or a word: Chinese, Japanese, Korean, Thai."""
+PACE_CHARS = 40
+AHEAD = 0.6
+"""Where the audio covers less of the words than this, they were written far ahead of it."""
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 PARTIAL_PERIOD_S = 0.25
 
 
@@ -25,6 +35,7 @@ class AgentItem:
         self.text_done = False
         self.audio_open = True
         self.cut = False
+        self.voice_lost = False
         self.started_ms: int | None = None
         self.latency: TurnLatency | None = None
         self.ended_ms: int | None = None
@@ -36,6 +47,11 @@ class AgentItem:
     def text(self) -> str:
         """Transcript so far."""
         return "".join(self.texts[index] for index in sorted(self.texts))
+
+    @property
+    def shortened(self) -> bool:
+        """Its words and its audio are not of the same length."""
+        return self.cut or self.voice_lost or self.ignored_bytes > 0
 
     @property
     def received_bytes(self) -> int:
@@ -113,16 +129,40 @@ class TurnLedger:
         received_ms = self.received_ms(item)
         item.heard_share = heard_ms / received_ms if received_ms else 0.0
 
+    def voice_lost(self, item: AgentItem) -> None:
+        """No more of its audio comes, and nobody said that this was all: only words that are surely in it stay.
+
+        Words are written ahead of the voice; the last one is cut anyhow. Where no blanks stand between words, only
+        the pace tells.
+        """
+        received_ms, text = self.received_ms(item), item.text.rstrip()
+        covered = int(received_ms / self._ms_per_char(text))
+        head, blank, _ = text.rpartition(" ")
+        if covered < AHEAD * len(text):
+            head, blank, _ = text[:covered].rpartition(" ")
+        item.voice_lost = True
+        item.texts = {0: head if blank or not _UNSPACED.search(text) else text[: min(covered, len(text) - 1)]}
+
+    def _ms_per_char(self, text: str) -> float:
+        whole = [one for one in self.agent.values() if one.text_done and one.received_bytes and not one.shortened]
+        chars = sum(len(one.text) for one in whole)
+        if chars >= PACE_CHARS:
+            return sum(self.received_ms(one) for one in whole) / chars
+        return MS_PER_SIGN if _UNSPACED.search(text) else MS_PER_CHAR
+
     def complete_turn(self, item: AgentItem) -> Turn | None:
         """The turn, once it was played to its end and its text is whole."""
         if item.reported or item.ended_ms is None or item.cut or not item.text_done:
+            return None
+        if not item.text and item.voice_lost:
             return None
         length_ms = self.received_ms(item)
         return self._agent_turn(item, length_ms, interrupted=False)
 
     def interrupted_turn(self, item: AgentItem, heard_ms: int) -> Turn | None:
         """The turn of an item that was cut, with its whole text so far."""
-        return None if item.reported else self._agent_turn(item, heard_ms, interrupted=True)
+        empty = item.voice_lost and not item.text
+        return None if item.reported or empty else self._agent_turn(item, heard_ms, interrupted=True)
 
     def _agent_turn(self, item: AgentItem, heard_ms: int, *, interrupted: bool) -> Turn:
         item.reported = True

@@ -65,10 +65,13 @@ class TurnTaking:
         return min((at for at in (self._reply.due, self._deadline) if at is not None), default=None)
 
     def lost(self) -> bool:
-        """The session is gone. True if the callee waits for an answer, or was speaking."""
+        """The session is gone. True if the callee waits for an answer, or was speaking. The gate's doubts stay."""
         owed = self._reply.off() or self._sequencer.user_speaking
         if self.floor is Floor.BRIEF:
             owed = owed or self._server_cut
+        elif self.floor is Floor.PAUSED and not self._burst.open:
+            self._outbox.put(ResumePlayback())
+        if self.floor is Floor.BRIEF or not self._burst.open:
             self._free()
         self._doubted.clear()
         return owed

@@ -105,7 +105,7 @@ async def dial(house: House, numbers: tuple[str, ...]) -> str:
         await agents.create(tx, agent, now_ms)
         new = NewCampaign(id=new_id(now_ms), name="Benchmark")
         campaign, _ = await campaigns.create(tx, DEFAULT_TENANT_ID, new, batch, now_ms)
-    await house.bus.publish("tasks", TaskChanged(task_id=""))
+    await house.bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=""))
     return campaign.id
 
 

@@ -8,6 +8,7 @@ Called by `scripts/bench console`; about four minutes, most of them to make the 
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -36,6 +37,8 @@ from web.render import PLACES
 CALLS, VIEWERS, SECONDS = 50, 30, 20
 TASKS = 1_000_000
 PAINTS = 40
+ID = re.compile(r"[0-9a-f]{32}")
+LINK = re.compile(r"""<a\b(?![^>]*\bdownload\b)[^>]*\bhref="(/[^"?#.]*)["?#]""")
 AIM_DELIVERY_MS, AIM_PAINT_MS = 300, 150
 Child = subprocess.Popen[str]
 
@@ -163,10 +166,10 @@ def _beside(seconds: int, work: Callable[[], object]) -> dict[str, float]:
 
 # --- first paints --------------------------------------------------------------------------------------------
 def _paints(port: int, cookie: str, tasks: int, filled_s: float) -> list[Result]:
-    """Every place of the navigation, asked one after the other, over one connection. Server time and loopback."""
+    """Every page, asked one after the other, over one connection. Server time and loopback."""
     found: list[Result] = []
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={"opendeep": cookie}, timeout=60) as client:
-        for path, word, *_ in PLACES:
+        for path, word in pages(lambda path: client.get(path).raise_for_status().text):
             began = time.monotonic()
             spent: list[float] = []
             size = 0
@@ -191,6 +194,19 @@ def _paints(port: int, cookie: str, tasks: int, filled_s: float) -> list[Result]
             }
             seconds = round(time.monotonic() - began, 1)
             found.append(Result(name=f"first paint {word} {path}", n=len(spent), seconds=seconds, figures=figures))
+    return found
+
+
+def pages(page: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Address and name of every place of the navigation, then of one page of each form that links lead to."""
+    found = [(path, word) for path, word, *_ in PLACES]
+    seen = {path for path, _ in found}
+    for path, _ in found:  # which grows meanwhile
+        for link in LINK.findall(page(path)):
+            form = ID.sub("{id}", link)
+            if form not in seen and ID.search(link) and not link.startswith("/api/"):
+                seen.add(form)
+                found.append((link, form))
     return found
 
 

@@ -71,13 +71,22 @@ def _event(call_id: str, at: int, n: int) -> Message:
     """Of twelve one is a level, one a change of the row, the rest are words of a growing turn."""
     kind = (n + at) % EVENTS_PER_S
     if kind == 0:
-        return CallLevels(call_id=call_id, callee_dbov=-20.0 - n % 30, agent_dbov=-50.0 + n % 30)
+        return CallLevels(
+            tenant_id=DEFAULT_TENANT_ID, call_id=call_id, callee_dbov=-20.0 - n % 30, agent_dbov=-50.0 + n % 30
+        )
     if kind == 1:
-        return CallChanged(call_id=call_id)
+        return CallChanged(tenant_id=DEFAULT_TENANT_ID, call_id=call_id)
     turn, word = divmod(n, WORDS_PER_TURN)
     speaker = "callee" if turn % 2 else "agent"
     text = " ".join(["quite"] * (word + 1))
-    return CallWords(call_id=call_id, speaker=speaker, item_id=f"i{turn}", text=f"{text} #{n}", final=False)
+    return CallWords(
+        tenant_id=DEFAULT_TENANT_ID,
+        call_id=call_id,
+        speaker=speaker,
+        item_id=f"i{turn}",
+        text=f"{text} #{n}",
+        final=False,
+    )
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ async def feed(house: House, job: DialJob) -> dict[str, float]:
         for number, after_ms in due.items()
     ]
     await tasks.create_many(house.db, DEFAULT_TENANT_ID, batch, now_ms)
-    await house.bus.publish("tasks", TaskChanged(task_id=""))
+    await house.bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=""))
     return {number: now + after_ms / 1000 for number, after_ms in due.items()}
 
 

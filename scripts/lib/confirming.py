@@ -67,7 +67,11 @@ class ByHalves(Orchestrator):
 
     async def confirm(self, who: Confirmer, conversation_id: str, plan_id: str) -> Confirmed:
         stored = await self._stored(who, conversation_id, plan_id)
-        batch, now_ms, agent = await self._order(stored), self._clock.unix_ms(), agent_of(stored, who.tenant_id)
+        batch, now_ms, agent = (
+            await self._order(stored, []),
+            self._clock.unix_ms(),
+            agent_of(stored, who.tenant_id),
+        )
         key = f"plan:{stored.id}"
         async with self._db.tx() as tx:
             new = NewCampaign(id=new_id(now_ms), name=batch.name, idempotency_key=key)
@@ -92,7 +96,7 @@ class LooksFirst(Orchestrator):
         stored = await self._stored(who, conversation_id, plan_id)
         if stored.campaign_id is not None:
             return await self._before(who, stored, stored.campaign_id)
-        batch, now_ms = await self._order(stored), self._clock.unix_ms()
+        batch, now_ms = await self._order(stored, []), self._clock.unix_ms()
         agent = msgspec.structs.replace(agent_of(stored, who.tenant_id), id=new_id(now_ms), name=new_id(now_ms))
         async with self._db.tx() as tx:
             await agents.create(tx, agent, now_ms)
@@ -110,7 +114,7 @@ class MarksLater(LooksFirst):
         stored = await self._stored(who, conversation_id, plan_id)
         if stored.campaign_id is not None:
             return await self._before(who, stored, stored.campaign_id)
-        batch, now_ms = await self._order(stored), self._clock.unix_ms()
+        batch, now_ms = await self._order(stored, []), self._clock.unix_ms()
         agent = msgspec.structs.replace(agent_of(stored, who.tenant_id), id=new_id(now_ms), name=new_id(now_ms))
         async with self._db.tx() as tx:
             await agents.create(tx, agent, now_ms)

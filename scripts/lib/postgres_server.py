@@ -112,6 +112,19 @@ class PostgresServer:
             self._process.wait(START_S)
             self._process = None
 
+    def kill(self) -> None:
+        """SIGKILL to it and every process of it, as when the machine dies; `start` recovers."""
+        if self._process is None:
+            return
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        self._process.wait(START_S)
+        self._process = None
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # it would still say "ready"
+
     def crash(self) -> None:
         """Gone without a word to its clients or to the disk; `start` recovers."""
         self.stop(signal.SIGQUIT)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS, free_port, listening
 from tests.browser.crawl import shape, signed_in
+from tests.browser.test_tryout import RAW, write
 from web.render import PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,10 +34,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="od-") as data, _demo(Path(data)) as link, sync_playwright() as p:
         chromium = p.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         state = str(Path(data) / "session.json")
+        listening(int(link.split(":")[2].split("/", maxsplit=1)[0]))
         with signed_in(chromium, link, "dark", WIDE) as page:
             page.context.storage_state(path=state)
         _all(chromium, link, state, folder)
         chromium.close()
+        write(Path(data) / "voice.wav")
+        voice = f"--use-file-for-fake-audio-capture={data}/voice.wav"
+        speaking = p.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, voice])
+        with signed_in(speaking, link, "dark", WIDE, state) as page:
+            page.add_init_script(RAW)
+            _tried(page, urljoin(link, "/agents"), folder)
+        speaking.close()
     for picture in sorted(folder.glob("*.jpg")):
         print(f"{picture.name} {picture.stat().st_size // 1024} kB")
 
@@ -61,7 +70,6 @@ def _demo(folder: Path) -> Generator[str]:
 
 
 def _all(chromium: Browser, link: str, state: str, folder: Path) -> None:
-    listening(int(link.split(":")[2].split("/", maxsplit=1)[0]))
     with signed_in(chromium, link, "dark", WIDE, state) as page:
         page.goto(urljoin(link, "/campaigns"))
         page.get_by_text("completed").first.wait_for(timeout=CAMPAIGN_MS)
@@ -80,6 +88,24 @@ def _all(chromium: Browser, link: str, state: str, folder: Path) -> None:
             page.wait_for_timeout(1_500)  # a sentence or two
             path = folder / f"wallboard-{scheme}-{width}.jpg"
             page.screenshot(path=path, type="jpeg", quality=QUALITY)
+
+
+def _tried(page: Page, agents: str, folder: Path) -> None:
+    """A test call by microphone and a rehearsal of the first agent, with what came of them."""
+    page.goto(agents)
+    page.locator("main a[href^='/agents/']:not([href$=new])").first.click()
+    agent = page.url
+    page.get_by_label("What the call is about").fill("Ask whether Friday suits.")
+    page.get_by_role("button", name="Talk to this agent").click()
+    page.get_by_role("button", name="Begin: open the microphone").click()
+    page.locator("#tryout-lines li").nth(2).wait_for(timeout=CAMPAIGN_MS)
+    page.wait_for_timeout(2_000)
+    page.screenshot(path=folder / "test-calls-one.jpg", type="jpeg", quality=QUALITY)
+    page.get_by_role("button", name="End the test call").click()
+    page.goto(agent)
+    page.get_by_role("button", name="Rehearse against personas").click()
+    page.locator(".rehearsal-verdict:not([data-mark=open])").wait_for(timeout=CAMPAIGN_MS)
+    page.screenshot(path=folder / "rehearsals-one.jpg", type="jpeg", quality=QUALITY)
 
 
 def _take(page: Page, url: str, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Each process claims, waits a little, commits an intent, "talks" and finishes, as engines do. What they did is read
 from the lines they wrote themselves, under the lock of their transaction: how many calls were alive at once (of
-the trunk, each tenant, each campaign), to one number in a day, in any second, and what was set aside and spent.
+the trunk, each tenant, campaign and number), to one number in a day, in any second, what was set aside and spent.
 The rooms that claiming keeps free for caps are taken away here, so that the commit alone has to hold them.
 """
 
@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from app.domain.admission_facts import Caps
+from app.domain.admission_facts import Cap, Caps
 from app.domain.admission_site import SIMULATION_PACK, Site
 from app.domain.agent import Agent
 from app.domain.call import Call, CallEnd, NewCall
+from app.domain.lanes import Head
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, NewTask, TaskEvent
 from app.errors import AppError
@@ -67,8 +69,8 @@ SITE = Site(
     reserve_micro_usd=RESERVE,
 )
 NUMBERS = 400
-FEW_NUMBERS = 15
-"""Called so often that the cap of a number's day matters soon; too few calls to use up a budget."""
+FEW_NUMBERS = {"no_number_day": 15, "busy_phone": 40}
+"""Called so often that the caps of a number matter soon; too few calls to use up a budget."""
 TASKS = 4_000
 
 
@@ -107,7 +109,7 @@ def run(seed: int, mutant: str = "", seconds: float = SECONDS) -> Result:
 
 
 def _raced_mutant(seed: int, name: str) -> list[Line]:
-    return raced(seed, name, MUTANT_SECONDS, 4, FEW_NUMBERS if name == "no_number_day" else NUMBERS)
+    return raced(seed, name, MUTANT_SECONDS, 4, FEW_NUMBERS.get(name, NUMBERS))
 
 
 def over(lines: Sequence[Line]) -> tuple[list[str], dict[str, int]]:
@@ -120,7 +122,7 @@ def over(lines: Sequence[Line]) -> tuple[list[str], dict[str, int]]:
     begun: list[int] = []
     money: dict[str, int] = defaultdict(int)
     for line in sorted(lines, key=lambda one: one.turn):
-        keys = [key for key in ("trunk", line.tenant, line.campaign) if key]
+        keys = [key for key in ("trunk", line.tenant, line.campaign, line.number) if key]
         if not line.begins:
             alive.subtract(keys)
             money[line.campaign] += line.cost - RESERVE
@@ -129,7 +131,7 @@ def over(lines: Sequence[Line]) -> tuple[list[str], dict[str, int]]:
         money[line.campaign] += RESERVE
         numbers[line.number] += 1
         begun.append(line.at_ms)
-        found += [f"{key}: {alive[key]} calls" for key in keys if alive[key] > limits[key]]
+        found += [f"{key}: {alive[key]} calls" for key in keys if alive[key] > limits.get(key, 1)]
         day = numbers[line.number]
         found += [f"{line.number}: {day} calls"] * (day > SITE.number_calls_per_day)
         for name, limit in BUDGETS.items():
@@ -189,10 +191,7 @@ async def _lay_out(folder: Path, seed: int, numbers: int) -> None:
             batches[campaign].append(new)
         own = batches.pop("")
         await tasks.create_many(db, "default", own, now_ms)
-        theirs = [
-            msgspec.structs.replace(one, id=new_id(TASKS + n), agent_id="agent-second")
-            for n, one in enumerate(own)
-        ]
+        theirs = [replace(one, id=new_id(TASKS + n), agent_id="agent-second") for n, one in enumerate(own)]
         await tasks.create_many(db, "second", theirs, now_ms)
         for name, batch in batches.items():
             tenant, cap = CAMPAIGNS[name]
@@ -208,7 +207,7 @@ def _process(folder: Path, seed: int, mutant: str, until: float) -> None:
 
 async def _worker(folder: Path, seed: int, until: float) -> None:
     chance = random.Random(seed)
-    with (folder / f"{seed}.jsonl").open("wb", buffering=0) as file, changed(lanes, "room", _no_room_kept):
+    with (folder / f"{seed}.jsonl").open("wb", buffering=0) as file, changed(lanes, "heads", _no_room_kept):
         async with SqliteDatabase(folder / "caps.db", busy_timeout_ms=30_000) as db, asyncio.TaskGroup() as group:
             while time.time() < until:
                 for task in await leases.claim_due(db, _now_ms(), str(seed), LEASE_MS, chance.randint(1, 3)):
@@ -250,7 +249,7 @@ async def _call(db: SqliteDatabase, task: CallTask, chance: random.Random, write
         done = Conclusion(event=TaskEvent.COMPLETE, reason="done")
         await tasks.conclude(tx, task.tenant_id, task.id, task.lease_token, done, now_ms=_now_ms())
         turn = await _turn(tx)
-    write(msgspec.json.encode(msgspec.structs.replace(line, turn=turn, begins=False, cost=cost)) + b"\n")
+    write(msgspec.json.encode(replace(line, turn=turn, begins=False, cost=cost)) + b"\n")
 
 
 async def _turn(tx: Any) -> int:
@@ -263,24 +262,24 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _no_room_kept(_: object) -> Room:
-    return Room(lanes={}, tenants={}, alive=0)
+async def _no_room_kept(*arguments: Any) -> tuple[list[Head], Room]:
+    return (await _heads(*arguments))[0], Room(lanes={}, tenants={}, alive=0)
 
 
 # --- deliberately wrong products --------------------------------------------------------------------------------
-_caps, _reserve = admission._caps, budgets.reserve
+_caps, _heads, _reserve = admission._caps, lanes.heads, budgets.reserve
 
 
-async def _half_blind(*arguments: Any, **named: Any) -> tuple[Caps, int]:
-    """Counts calls of the trunk only."""
-    caps, preparing = await _caps(*arguments, **named)
-    free = msgspec.structs.replace(caps.tenant, used=0)
-    return msgspec.structs.replace(caps, tenant=free, campaign=caps.campaign and free), preparing
+def _blinded(spoilt: Callable[[Caps], Caps]) -> Callable[[], AbstractContextManager[None]]:
+    async def caps_of(*arguments: Any, **named: Any) -> tuple[Caps, int]:
+        caps, preparing = await _caps(*arguments, **named)
+        return spoilt(caps), preparing
+
+    return lambda: changed(admission, "_caps", caps_of)
 
 
-async def _forgets_the_day(*arguments: Any, **named: Any) -> tuple[Caps, int]:
-    caps, preparing = await _caps(*arguments, **named)
-    return msgspec.structs.replace(caps, number_day=msgspec.structs.replace(caps.number_day, used=0)), preparing
+def _free(cap: Cap | None) -> Any:
+    return cap and replace(cap, used=0)
 
 
 async def _keeps_the_token(*_: object) -> None:
@@ -292,8 +291,9 @@ async def _reserves_nothing(tx: Any, accounts: Any, call_id: str, _: int) -> Non
 
 
 MUTANTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
-    "trunk_cap_only": lambda: changed(admission, "_caps", _half_blind),
-    "no_number_day": lambda: changed(admission, "_caps", _forgets_the_day),
+    "trunk_cap_only": _blinded(lambda one: replace(one, tenant=_free(one.tenant), campaign=_free(one.campaign))),
+    "no_number_day": _blinded(lambda caps: replace(caps, number_day=_free(caps.number_day))),
+    "busy_phone": _blinded(lambda caps: replace(caps, number_alive=0)),
     "token_kept": lambda: changed(trunks, "put", _keeps_the_token),
     "nothing_set_aside": lambda: changed(budgets, "reserve", _reserves_nothing),
 }

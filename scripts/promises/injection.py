@@ -209,7 +209,7 @@ async def _begin(house: Rig, attack: Attack, agent: Agent) -> CallTask:
             ids = {"id": call_id, "tenant": TENANT, "task": task.id, "agent": agent.id, "number": task.number}
             await tx.execute(_CALL_BEFORE, ids)
             await transcripts.add(tx, TENANT, call_id, Turn(speaker="callee", item_id="i", text=attack.words), 1)
-    await house.bus.publish("tasks", TaskChanged(task_id=task.id))
+    await house.bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=task.id))
     return task
 
 

@@ -255,11 +255,19 @@ class Talk:
         return []
 
     def _judge(self, who: str, turns: list[Turn]) -> None:
-        """Parts told twice."""
-        parts = [int(found[1]) for turn in turns if (found := PART.match(turn.text)) is not None]
+        """Parts told twice. One that was cut off before its number was said has not been told."""
+        parts = [int(found[1]) for turn in turns if (found := PART.match(_heard(turn))) is not None]
         told_again = [after for before, after in pairwise(parts) if after <= before]
         if told_again:
             self._proof.wrong.append(f"{who} was told part {told_again[0]} again: {parts}")
+
+
+def _heard(turn: Turn) -> str:
+    """The whole words of a turn that were said at the phone."""
+    if not turn.interrupted or turn.heard_ms >= turn.generated_ms:
+        return turn.text
+    said = len(turn.text) * turn.heard_ms // max(1, turn.generated_ms)
+    return turn.text[: said + 1].rpartition(" ")[0]
 
 
 def _gap_ms(phone: RtpPhone, since: float) -> float:

@@ -130,7 +130,7 @@ async def _campaigns(house: Rig, tries: int, chance: random.Random) -> None:
         ]
         async with house.db.tx() as tx:
             await campaigns.create(tx, TENANT, NewCampaign(id=f"campaign{first}", name="C"), batch, now_ms)
-    await house.bus.publish("tasks", TaskChanged(task_id=""))
+    await house.bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=""))
 
 
 async def _until_settled(house: Rig) -> None:
@@ -142,7 +142,7 @@ async def _until_settled(house: Rig) -> None:
         now_ms = house.clock.unix_ms()
         if all(one.state is TaskState.PENDING and one.next_action_time > now_ms + 60_000 for one in waiting):
             house.clock.ahead_ms += 61 * 60_000
-            await house.bus.publish("tasks", TaskChanged(task_id=""))
+            await house.bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=""))
         await asyncio.sleep(0.05)
 
 

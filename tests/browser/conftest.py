@@ -1,19 +1,24 @@
 """Chromium of the system on a console of our own; one browser and one console for all tests of this folder."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
+from app.sim.tonevoice import speak
 from tests.browser.crawl import signed_in
+from tests.browser.stage import BOSS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -29,28 +34,56 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
 )
 READY_S = 20
+RATE_HZ = 24_000
 
 
 @dataclass(frozen=True)
 class Console:
-    """A running stage: its one-time sign-in link, and its process."""
+    """A running stage: its one-time sign-in link, its process, and where its data is."""
 
     link: str
     process: "subprocess.Popen[str]"
+    folder: Path
 
-    def call(self) -> None:
-        """Somebody is called who asks a question."""
+    def call(self, whom: str = "call") -> None:
+        """Somebody is called: who asks a question, or the "listener"."""
         assert self.process.stdin is not None
-        self.process.stdin.write("call\n")
+        self.process.stdin.write(f"{whom}\n")
         self.process.stdin.flush()
+
+    def heard(self, number: str) -> list[str]:
+        """Whole sentences that a telephone has heard, of agents and operators."""
+        self.call("heard")
+        assert self.process.stdout is not None
+        told = next(line for line in self.process.stdout if line.startswith("{"))  # between lines of the log
+        return json.loads(told).get(number.lstrip("+"), [])
 
 
 @pytest.fixture(scope="session")
-def browser() -> Generator[Browser]:
+def driver() -> Generator[Playwright]:
+    """One for the whole run: two of them in one process refuse each other."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(driver: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser]:
+    words = tmp_path_factory.mktemp("microphone") / "words.wav"
+    spoken(words)
+    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={words}"]
+    chromium = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+    yield chromium
+    chromium.close()
+
+
+def spoken(path: Path) -> None:
+    """What the microphone hears, over and over: `BOSS`, and a pause."""
+    samples = np.concatenate([speak(BOSS, RATE_HZ), np.zeros(RATE_HZ, np.int16)])
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes(samples.astype("<i2").tobytes())
 
 
 @contextmanager
@@ -68,7 +101,7 @@ def console(folder: Path, *arguments: str) -> Iterator[Console]:
         log.seek(0)
         assert link, log.read()[-4000:]
         listening(port)
-        yield Console(link, process)
+        yield Console(link, process, folder)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

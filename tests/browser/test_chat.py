@@ -131,6 +131,48 @@ def test_a_reload_while_the_message_is_on_its_way_sends_it_once(page: Page) -> N
     assert len(lost) == 1
 
 
+def test_a_message_stopped_on_its_way_is_not_sent_by_the_page_that_follows(page: Page) -> None:
+    """Nobody has taken it; "Stop" gives it back to its field, and a reload does not send it after all."""
+    words = "Call Zoe on +1 555 1000 042 and ask whether Tuesday suits her."
+    reached: list[str] = []
+
+    def lose(route: Route) -> None:
+        reached.append(route.request.post_data or "")
+        route.abort("connectionfailed")
+
+    page.route("**/api/chat_interaction", lose)
+    say(page, words)
+    expect(page.locator("#doing")).to_contain_text("sent again")
+    page.locator("#stop").click()
+    expect(page.locator("#message")).to_have_value(words)
+    expect(page.locator("#turns > li")).to_have_count(0)
+    expect(page.locator("#send")).to_be_enabled()
+    page.unroute("**/api/chat_interaction", lose)
+    page.reload()
+    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#message")).to_have_value(words)
+    page.goto(urljoin(page.url, "/chat"))
+    expect(page.locator("#threads a", has_text="Tuesday suits")).to_have_count(0)
+    assert len(reached) >= 1
+    say(page, words)
+    expect(page.locator(".plan")).to_have_count(1, timeout=WAIT_MS)
+
+
+def test_stop_while_the_server_takes_its_time_stops_the_reply(page: Page) -> None:
+    """Pressed before the answer's first byte is here: it is remembered until the message was taken."""
+
+    def slow(route: Route) -> None:
+        page.locator("#stop").click()
+        route.continue_()
+
+    page.route("**/api/chat_interaction", slow)
+    say(page, "Call Yan on +1 555 1000 043 and ask whether Sunday suits them.")
+    expect(page.locator("#live")).to_be_hidden(timeout=WAIT_MS)
+    page.unroute("**/api/chat_interaction", slow)
+    expect(page.locator("#turns > li.user, #problem:not([hidden])")).not_to_have_count(0)
+    assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('pending')).length") == 0
+
+
 def test_shift_and_enter_begins_a_line(page: Page) -> None:
     page.locator("#message").fill("one")
     page.locator("#message").press("Shift+Enter")

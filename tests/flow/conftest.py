@@ -10,6 +10,9 @@ import pytest
 
 from app.sim.realtime.hearing import Hearing
 from tests.flow.rig import until
+from tests.memory_folder import use_memory
+
+use_memory()
 
 FOLDER = Path("/proc/self/fd")
 QUICK_TURN_MS = 160

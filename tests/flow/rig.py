@@ -44,7 +44,7 @@ from app.store import agents, calls, events, tasks, transcripts
 from app.store.db import Database, Writer
 from app.store.events import CallEvent
 from app.store.sqlite import SqliteDatabase
-from tests.flow.waiting import gate_open, until
+from tests.flow.waiting import PATIENCE_S, gate_open, until
 from tests.fresh_sqlite import fresh_sqlite
 
 TENANT = "default"
@@ -164,14 +164,14 @@ class Rig:
             **{"next_action_time": now_ms, **fields},
         )
         task = await tasks.create(into or self.db, TENANT, new, now_ms)
-        await self.bus.publish("tasks", TaskChanged(task_id=task.id))
+        await self.bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=task.id))
         return task
 
     async def task(self, task: CallTask) -> CallTask:
         """As it is now."""
         return await tasks.get(self.db, TENANT, task.id)
 
-    async def settled(self, task: CallTask, timeout_s: float = 15.0) -> CallTask:
+    async def settled(self, task: CallTask, timeout_s: float = PATIENCE_S) -> CallTask:
         """The task once its attempt is over: settled, or pending again with a reason."""
 
         async def over() -> CallTask | None:
@@ -182,7 +182,7 @@ class Rig:
 
         return await self.until(over, timeout_s)
 
-    async def until(self, look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
+    async def until(self, look: Callable[[], Awaitable[Any]], timeout_s: float = PATIENCE_S) -> Any:
         """Wait until `look` answers something true, and answer that. TimeoutError after `timeout_s`."""
         return await until(look, timeout_s)
 
@@ -230,13 +230,13 @@ class Rig:
     async def talking(self, task: CallTask, text: str | None = None) -> Callee:
         """The callee, once it is talking with the agent and has heard `text` (None: anything audible)."""
         number = task.number
-        await self.asterisk.wait_until(lambda: bool(self.callees(number)), 10.0)
+        await self.asterisk.wait_until(lambda: bool(self.callees(number)), PATIENCE_S)
 
         def heard() -> bool:
             callee = self.asterisk.callee(number)
             return callee.agent_speaking if text is None else text in callee.heard_texts
 
-        await self.asterisk.wait_until(heard, 10.0)
+        await self.asterisk.wait_until(heard, PATIENCE_S)
         return self.asterisk.callee(number)
 
     def callees(self, number: str) -> list[Callee]:
@@ -345,8 +345,12 @@ async def together(cases: Mapping[str, Callable[[], Awaitable[Any]]], at_once: i
 
 
 async def beside(folder: Path, *cases: Callable[[Path], Awaitable[Any]], at_once: int = 8) -> None:
-    """Run cases that need nothing but a folder beside each other: most of a call is waiting."""
-    await together({case.__name__: partial(case, folder / case.__name__[:24]) for case in cases}, at_once)
+    """Run cases that need nothing but a folder beside each other: most of a call is waiting.
+
+    Folders have short names: a socket's whole path has to fit into 107 bytes.
+    """
+    named = {case.__name__: partial(case, folder / str(at)) for at, case in enumerate(cases, 1)}
+    await together(named, at_once)
 
 
 def heard_in(path: str | Path, channel: int) -> list[str]:

@@ -9,12 +9,12 @@ import pytest
 
 from app.domain.call import Call, Turn
 from app.domain.task import CallTask
-from app.sim.asterisk import Answer, CalleeScript, HangUp, Ring, Say, StaySilent, WaitForAgent
+from app.sim.asterisk import Answer, CalleeScript, HangUp, Ring, Say, WaitForAgent, WaitForLine
 from tests.flow.rig import BYE, STALL_S, Rig, rig
 
 NUMBER = "+15551000700"
-PAUSE = StaySilent(0.35)
-"""From the answer to the first word: a word that comes before the bridge is made is lost, as on a real line."""
+PAUSE = WaitForLine()
+"""Before the first word, which is lost when it comes before the bridge is made, as on a real line."""
 SILENT = CalleeScript((Ring(0.05), Answer(0.15)))
 SPEAKS = CalleeScript((Ring(0.05), Answer(0.15), PAUSE, Say("hey"), WaitForAgent()))
 LEAVES = CalleeScript((Ring(0.05), Answer(0.15), WaitForAgent(), HangUp()))

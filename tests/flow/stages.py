@@ -31,6 +31,18 @@ async def hanging_up(house: Rig, task: CallTask) -> None:
     )
 
 
+async def swept(house: Rig) -> None:
+    """What Asterisk has was compared with the calls that live: one look is over when the next one begins."""
+
+    def looks() -> int:
+        return sum(verb == "GET" and path.endswith("/bridges") for verb, path in house.asterisk.requests)
+
+    for _ in range(2):
+        before = looks()
+        house.engine.board.ari.look_for_strays()
+        await house.asterisk.wait_until(lambda before=before: looks() > before)
+
+
 def callee_channels(house: Rig) -> list[Channel]:
     """Living channels of callees."""
     return [one for one in house.asterisk.exchange.channels.values() if one.id.endswith("-c")]

@@ -11,7 +11,7 @@ from app.domain.fields import FieldSpec
 from app.domain.messages import FeedbackChanged, TaskChanged
 from app.domain.task import CallTask, TaskState
 from app.ids import new_id
-from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
+from app.sim.asterisk import Answer, CalleeScript, Interrupt, Ring, Say, WaitForAgent
 from app.sim.realtime.brain import Cause, Step, ToolCall
 from app.store import agents, collected, dnd, feedback
 from tests.flow.rig import BYE, TENANT, Rig, rig, together
@@ -24,6 +24,12 @@ def says(*words: str) -> CalleeScript:
     """Listens, then answers each utterance of the agent with the next words."""
     turns = [step for text in words for step in (Say(text), WaitForAgent(timeout_s=20.0))]
     return CalleeScript((*LISTENS, *turns))
+
+
+def interrupts(answer: str, words: str) -> CalleeScript:
+    """Listens and answers, then talks over what the agent says to that."""
+    ends = WaitForAgent(timeout_s=20.0)
+    return CalleeScript((*LISTENS, Say(answer), Interrupt(after_agent_ms=400, text=words), ends, ends))
 
 
 def use(function: str, say: str = "", /, *, on: Cause | None = None, **arguments: Any) -> Step:
@@ -99,8 +105,8 @@ async def open_question(house: Rig, task: CallTask) -> FeedbackRequest:
 async def answer(house: Rig, request: FeedbackRequest, text: str) -> None:
     async with house.db.tx() as tx:
         await feedback.answer(tx, TENANT, request.id, text, by=None, now_ms=house.clock.unix_ms())
-    await house.bus.publish("feedback", FeedbackChanged(request_id=request.id))
-    await house.bus.publish("tasks", TaskChanged(task_id=request.task_id))
+    await house.bus.publish("feedback", FeedbackChanged(tenant_id=TENANT, request_id=request.id))
+    await house.bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=request.task_id))
 
 
 ASK = use("request_user_feedback", question="May I offer Tuesday?", suggestions=["Yes", "No"], on=Cause.TURN)
@@ -168,12 +174,51 @@ async def another_time_is_a_persons_wish(house: Rig) -> None:
     assert "tomorrow at four" in done.overall_conclusion
 
 
+async def who_breaks_into_the_farewell_is_answered(house: Rig) -> None:
+    agent = await agent_with(house, name="moved", data_to_fill=(FieldSpec(name="day"),))
+    house.think(
+        "moved",
+        Step(say="for when?"),
+        use("end_call", "noted then have a very nice day and goodbye", reason="wednesday", on=Cause.TURN),
+        use("save_field", name="day", value="thursday", quote="thursday", on=Cause.TURN),
+        use("end_call", "thursday it is, bye", reason="thursday", on=Cause.TOOL_OUTPUT),
+    )
+    task = await house.add("+15551005006", "moved once", agent=agent)
+    done = await house.settled(task)
+    call = await house.call(task)
+    assert (done.state, call.ended_by, call.detail) == (TaskState.COMPLETED, "agent", "thursday")
+    (taken_back,) = await house.events(call, "closing_taken_back")
+    assert "thursday" in str(taken_back.data["detail"])
+    assert len(await house.events(call, "closing")) == 2
+    assert await house.events(call, "tool_refused") == []
+    (kept,) = await collected.of_call(house.db, TENANT, call.id)
+    assert kept.value == '"thursday"'
+    heard = house.asterisk.callee(task.number).heard_texts
+    assert heard[-1] == "thursday it is, bye", heard
+
+
+async def who_says_goodbye_into_the_farewell_ends_the_call(house: Rig) -> None:
+    house.think(
+        "polite",
+        Step(say="for when?"),
+        use("end_call", "noted then have a very nice day and goodbye", reason="done", on=Cause.TURN),
+        Step(say="you too", on=Cause.TURN),
+    )
+    task = await house.add("+15551005007", "polite talk", opening="greet_first")
+    done = await house.settled(task)
+    call = await house.call(task)
+    assert (done.state, call.ended_by, call.detail) == (TaskState.COMPLETED, "agent", "done")
+    assert await house.events(call, "closing_taken_back") == []
+
+
 CASES = {
-    "+15551005001": says("for four", "x"),
-    "+15551005002": says("leave me in peace", "x"),
-    "+15551005003": says("tuesday?", "x"),
+    "+15551005001": says("for four"),
+    "+15551005002": says("leave me in peace"),
+    "+15551005003": says("tuesday?"),
     "+15551005004": says("next week maybe"),
-    "+15551005005": says("tomorrow at four", "x"),
+    "+15551005005": says("tomorrow at four"),
+    "+15551005006": interrupts("wednesday", "make it thursday"),
+    "+15551005007": interrupts("wednesday", "thank you bye bye"),
 }
 
 
@@ -184,6 +229,8 @@ async def test_functions_in_whole_calls(tmp_path: Path) -> None:
         an_answer_comes_while_the_callee_waits,
         unanswered_it_is_parked_and_called_again_with_both_halves,
         another_time_is_a_persons_wish,
+        who_breaks_into_the_farewell_is_answered,
+        who_says_goodbye_into_the_farewell_ends_the_call,
     )
     async with rig(tmp_path, callees=CASES) as house:
         await together({case.__name__: (lambda case=case: case(house)) for case in cases})  # type: ignore[misc]

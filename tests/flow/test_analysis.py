@@ -64,7 +64,7 @@ async def test_while_the_model_is_away_the_call_waits_and_is_judged_once(tmp_pat
         assert house.invited(NUMBER) == 1
         house.text.faults.always = None
         house.clock.ahead_ms += 20_000
-        await house.bus.publish("tasks", TaskChanged(task_id=task.id))
+        await house.bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=task.id))
         found = await decided(house, task)
         assert (await house.task(task)).state is TaskState.COMPLETED
         assert (found.tries, found.asked) == (1, 1)

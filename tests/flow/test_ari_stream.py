@@ -21,11 +21,11 @@ from tests.flow.single import (
     one_call,
     shorten_patience,
 )
-from tests.flow.stages import callee_channels, hanging_up, preparing, ringing, talking
+from tests.flow.stages import callee_channels, hanging_up, pick_up, preparing, ringing, talking
 
 pytestmark = pytest.mark.anyio
 SLOW_ANSWER = CalleeScript((Ring(0.05), Answer(1.2), PAUSE, Say("hey"), WaitForAgent()))
-QUICK_ANSWER = CalleeScript((Ring(0.05), Answer(0.1), PAUSE, Say("hey"), WaitForAgent()))
+ANSWERS_WHEN_TOLD = CalleeScript((Ring(0.05), Answer(10.0), PAUSE, Say("hey"), WaitForAgent()))
 LONG = "this takes quite a while to say"
 
 
@@ -45,6 +45,9 @@ async def drop_until_answered(house: Rig, task: CallTask) -> None:
     await ringing(house, task)
     house.asterisk.drop_websocket()
     house.asterisk.freeze_http(0.8)
+    asterisk, name = house.asterisk, house.settings.ari_app
+    await asterisk.wait_until(lambda: not asterisk.exchange.app_is_active(name))
+    pick_up(house.callees(NUMBER)[0])
 
 
 async def restart(when, house: Rig, task: CallTask) -> None:
@@ -65,7 +68,9 @@ async def the_stream_drops(tmp_path: Path) -> None:
     cases = {
         "preparing": partial(one_call, tmp_path / "a", prepare=slowly, meddle=partial(drop, preparing)),
         "ringing": partial(one_call, tmp_path / "b", script=SLOW_ANSWER, meddle=partial(drop, ringing)),
-        "answered in the gap": partial(one_call, tmp_path / "c", script=QUICK_ANSWER, meddle=drop_until_answered),
+        "answered in the gap": partial(
+            one_call, tmp_path / "c", script=ANSWERS_WHEN_TOLD, meddle=drop_until_answered
+        ),
         "talking": partial(one_call, tmp_path / "d", say=LONG, meddle=partial(drop, talking)),
         "hanging up": partial(
             one_call, tmp_path / "e", prepare=keeping_the_end_back, meddle=partial(drop, hanging_up)

@@ -17,7 +17,8 @@ from app.sim.asterisk.callers import PhoneIn
 from app.sim.asterisk.personas import busy, by_number, calls_back
 from app.sim.realtime.brain import Step, ToolCall
 from app.sim.realtime.session import SimSession
-from app.store import dnd, tasks
+from app.store import callbacks, dnd, tasks, tenants
+from app.store.tenants import TenantTerms
 from tests.flow.rig import BYE, TENANT, Rig, beside, rig, until, world
 
 pytestmark = pytest.mark.anyio
@@ -102,7 +103,9 @@ async def the_waiting_retry_is_not_dialed_meanwhile(tmp_path: Path) -> None:
         now = await house.task(task)
         assert now.state is TaskState.IN_CALL
         house.clock.ahead_ms += 20 * 60_000  # the retry would be due by now
-        await asyncio.sleep(0.3)
+        for _ in range(3):
+            async with asyncio.TaskGroup() as group:
+                await house.engine.scheduler.look(group)
         assert house.invited(NUMBER) == 1
         (await house.live(task)).hang_up("operator", "enough")  # type: ignore[arg-type]
         await inbound(house, task)
@@ -196,6 +199,19 @@ async def without_a_media_worker_they_hear_the_apology(tmp_path: Path) -> None:
         assert len(await house.calls(task)) == 1
 
 
+async def without_money_they_hear_the_apology(tmp_path: Path) -> None:
+    async with rig(tmp_path, callees={NUMBER: busy()}) as house:
+        task = await busy_once(house)
+        await tenants.set_terms(house.db, TENANT, TenantTerms(budget_micro_usd=0))
+        phone = await over(house, house.asterisk.call_in(NUMBER, LISTENS))
+        assert (phone.apologized, phone.cause) == (True, 16)
+        assert len(await house.calls(task)) == 1
+        await tenants.set_terms(house.db, TENANT, TenantTerms(budget_micro_usd=10**9))
+        house.think("back", Step(say="hello"), BYE)
+        assert (await over(house, house.asterisk.call_in(NUMBER, LISTENS))).answered
+        await inbound(house, task)
+
+
 async def a_model_that_fails_is_a_congested_line(tmp_path: Path) -> None:
     async with rig(tmp_path, callees={NUMBER: busy()}) as house:
         before = await busy_once(house)
@@ -225,7 +241,7 @@ async def who_opted_out_may_call_and_is_not_persuaded(tmp_path: Path) -> None:
         call = await inbound(house, task)
         assert call.outcome == "completed"
         session = house.realtime.sessions[-1]
-        assert "do-not-call list" in session.instructions
+        assert "we have noted that they want no calls from us" in session.instructions
         assert "sell the thing" not in session.instructions
         assert (await house.task(task)).state is TaskState.SUPPRESSED
         assert house.invited(NUMBER) == 1
@@ -244,6 +260,24 @@ async def whom_we_gave_up_on_may_still_settle_it(tmp_path: Path) -> None:
             return (await house.task(given_up)).state is TaskState.COMPLETED
 
         await house.until(completed)
+
+
+async def who_asks_for_no_more_calls_has_settled_nothing(tmp_path: Path) -> None:
+    stop = CalleeScript((Answer(0.0), WaitForAgent(), Say("stop calling me please"), WaitForAgent()))
+    async with rig(tmp_path, callees={NUMBER: busy()}) as house:
+        house.think("once", Step(say="hello"), BYE)
+        given_up = await house.settled(
+            await house.add(NUMBER, "once only", opening="wait_for_hello", max_attempts=1)
+        )
+        await over(house, house.asterisk.call_in(NUMBER, stop))
+
+        async def said_so() -> CallTask | None:
+            now = await house.task(given_up)
+            return now if now.overall_conclusion != given_up.overall_conclusion else None
+
+        after = await house.until(said_so)
+        assert await dnd.is_listed(house.db, TENANT, [NUMBER])
+        assert (after.state, after.overall_conclusion) == (TaskState.FAILED, callbacks.REFUSED)
 
 
 async def open_tasks_come_before_settled_ones(tmp_path: Path) -> None:
@@ -288,7 +322,8 @@ async def callers_found_after_an_outage_are_served_or_let_go(tmp_path: Path) -> 
         task = await busy_once(house)
         house.asterisk.delay_events(30)
         phone = house.asterisk.call_in(NUMBER, LISTENS)
-        await asyncio.sleep(0.1)
+        channels = house.asterisk.exchange.channels
+        await house.asterisk.wait_until(lambda: any(one.in_stasis for one in channels.values()))
         house.asterisk.delay_events(0)
         house.asterisk.drop_websocket()
         await over(house, phone)
@@ -328,6 +363,7 @@ async def test_call_backs_are_talks(tmp_path: Path) -> None:
         whom_we_gave_up_on_may_still_settle_it,
         open_tasks_come_before_settled_ones,
         who_opted_out_may_call_and_is_not_persuaded,
+        who_asks_for_no_more_calls_has_settled_nothing,
         personas_call_back,
         at_once=3,
     )
@@ -353,6 +389,7 @@ async def test_who_is_not_answered_hears_why(tmp_path: Path) -> None:
         too_many_calls_of_one_number_are_busy,
         old_calls_and_a_closed_door_are_strangers,
         without_a_media_worker_they_hear_the_apology,
+        without_money_they_hear_the_apology,
         a_model_that_fails_is_a_congested_line,
         nobody_at_home_is_an_apology_and_the_door_is_shut_by_default,
         at_once=3,

@@ -66,7 +66,7 @@ async def an_operator_ends_calls(tmp_path: Path) -> None:
         assert house.asterisk.callee(plain).heard_texts == [HELLO]
 
         task = await house.add(ringing, "obey in time")
-        await house.asterisk.wait_until(lambda: bool(house.callees(ringing)), 5.0)
+        await house.asterisk.wait_until(lambda: bool(house.callees(ringing)), 40.0)
         call = await house.call(task)
         assert (await told(house, call, cmd.Say(text="too early"))) == (
             "refused",
@@ -84,7 +84,7 @@ async def an_operator_takes_part(tmp_path: Path) -> None:
         task, call = await in_talk(house, number, "obey")
         callee = house.asterisk.callee(number)
         assert await told(house, call, cmd.SendDtmf(digits="12#")) == ("done", "Pressed.")
-        await house.asterisk.wait_until(lambda: callee.digits_heard == "12#", 5.0)
+        await house.asterisk.wait_until(lambda: callee.digits_heard == "12#", 40.0)
         assert (await told(house, call, cmd.Say(text="the shop is open")))[0] == "done"
         await house.talking(task, "the shop is open")
         assert (await told(house, call, cmd.Whisper(text="be brief")))[0] == "done"
@@ -115,7 +115,7 @@ async def a_muted_agent_is_not_heard_and_says_goodbye_all_the_same(tmp_path: Pat
             await house.until(lambda: _true(mind.notes[-1:] == ["answer this"]))  # and it did answer
             assert len(callee.heard_texts) == before
             assert (await told(house, call, opening))[0] == "done"
-            await house.asterisk.wait_until(lambda: len(callee.heard_texts) > before, 5.0)  # noqa: B023
+            await house.asterisk.wait_until(lambda: len(callee.heard_texts) > before, 40.0)  # noqa: B023
         assert (await told(house, call, cmd.Unmute())) == ("done", "The line was open already.")
         assert "nobody hears this" not in callee.heard_texts
         await told(house, call, cmd.Hold())
@@ -141,7 +141,7 @@ async def a_call_is_put_off_to_a_wished_time(tmp_path: Path) -> None:
             if wish is not None:
                 assert abs(again.next_action_time - wish) < 60_000
         task = await house.add(ringing, "obey in time")
-        await house.asterisk.wait_until(lambda: bool(house.callees(ringing)), 5.0)
+        await house.asterisk.wait_until(lambda: bool(house.callees(ringing)), 40.0)
         assert (await told(house, await house.call(task), cmd.Reschedule(wished_ms=at_ms)))[0] == "done"
         assert (await house.settled(task)).state is TaskState.PENDING  # and not cancelled
 

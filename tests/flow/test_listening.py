@@ -88,10 +88,10 @@ async def listened_in(house: Rig, bus: Bus, number: str) -> None:
         await house.until(lambda: answer(worn.frames > 5))
         assert (await told(house, call, cmd.Say(text=SAID)))[0] == "done"
         await worn.until(HEARD, SAID)
-        await house.until(lambda: quiet(worn))
+        await house.until(lambda: quiet(house, worn, number))
         frames = worn.frames
         assert (await told(house, call, cmd.Say(text=SAID)))[0] == "done"
-        await house.asterisk.wait_until(lambda: heard(house, number, SAID) == 3, 10.0)
+        await house.asterisk.wait_until(lambda: heard(house, number, SAID) == 3, 40.0)
         assert worn.frames == frames
     await told(house, call, cmd.EndCall(polite=False))
     await house.settled(task)
@@ -105,10 +105,11 @@ async def answer(value: bool) -> bool:
     return value
 
 
-async def quiet(worn: Headphones) -> bool:
-    """No frame comes any more."""
-    before = worn.frames
-    await asyncio.sleep(0.2)
+async def quiet(house: Rig, worn: Headphones, number: str) -> bool:
+    """No frame comes any more while the line goes on."""
+    before, packets = worn.frames, house.asterisk.callee(number).arrivals
+    heard = len(packets) + 10
+    await house.asterisk.wait_until(lambda: len(packets) >= heard, 40.0)
     return worn.frames == before
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.cli.sim_run import OPTIONS, rehearsal_folder, simulated_house
+from app.cli.memory_folder import memory_folder
+from app.cli.sim_run import OPTIONS, simulated_house
 from app.sim.rehearsal.cast import ATTACKS, CAST, MACHINES, PEOPLE, QUESTIONS, Persona
 from tests.flow.rig import STALL_S, LoopWatch
 
@@ -24,7 +25,7 @@ async def rehearsed(cast: Sequence[Persona]) -> tuple[dict[str, tuple[str, ...]]
     watch = LoopWatch()
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watch.run())
-        with rehearsal_folder() as folder:
+        with memory_folder() as folder:
             async with simulated_house(folder, cast, media_mode="process", options=OPTIONS, **QUICK) as stage:
                 judged = await stage.play(LIMIT_S)
         watching.cancel()

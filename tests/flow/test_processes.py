@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from app.domain import command as cmd
 from app.domain.task import CallTask, TaskState
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
 from app.sim.asterisk.callee import Callee
 from app.sim.realtime.brain import Step
 from app.sim.realtime.faults import Fault, FaultKind
 from tests.flow.control import control_process
+from tests.flow.ordering import HELLO, LISTENS, ONE_KEY, obedient, told
 from tests.flow.processes import kill, worker_gone, worker_pid
 from tests.flow.rig import BYE, STALL_S, Rig, beside, rig, until, world
 from tests.flow.single import PAUSE
@@ -155,7 +157,7 @@ async def a_killed_media_worker(tmp_path: Path) -> None:
         task = await house.add(number, "long talk", opening="wait_for_hello")
         callee = await house.talking(task)
         heard = len(callee.arrivals) + 50
-        await house.asterisk.wait_until(lambda: len(callee.arrivals) >= heard, 10.0)
+        await house.asterisk.wait_until(lambda: len(callee.arrivals) >= heard, 40.0)
         first = worker_pid(house)
         os.kill(first, signal.SIGKILL)
         ended = await house.settled(task)
@@ -183,6 +185,24 @@ async def a_killed_media_worker(tmp_path: Path) -> None:
         second = worker_pid(house)
         assert second != first
     await worker_gone(second)
+
+
+async def what_is_said_while_the_media_worker_is_replaced_is_said_afterwards(tmp_path: Path) -> None:
+    number, words = "+15551003121", "the office is open"
+    async with rig(tmp_path, callees={number: LISTENS}, **PROCESS, **ONE_KEY) as house:
+        mind = obedient(house, "obey")
+        task = await house.add(number, "obey")
+        await house.talking(task, HELLO)
+        call, first = await house.call(task), worker_pid(house)
+        with worker_directory_held(house):
+            os.kill(first, signal.SIGKILL)
+            await house.until(lambda: house.events(call, "media_gone"))
+            assert (await told(house, call, cmd.Whisper(text="they moved", respond=False)))[0] == "done"
+            assert (await told(house, call, cmd.Say(text=words)))[0] == "done"
+        await house.asterisk.wait_until(lambda: words in house.asterisk.callee(number).heard_texts, 40.0)
+        assert "they moved" in mind.notes
+        assert (await told(house, call, cmd.EndCall(polite=False)))[0] == "done"
+        await house.settled(task)
 
 
 async def a_media_worker_that_nobody_replaces(tmp_path: Path) -> None:
@@ -240,6 +260,7 @@ async def test_processes(tmp_path: Path) -> None:
         a_killed_control_process_is_replaced_in_the_middle_of_calls,
         killed_while_preparing_and_killed_before_concluding,
         a_killed_media_worker,
+        what_is_said_while_the_media_worker_is_replaced_is_said_afterwards,
         a_media_worker_that_nobody_replaces,
         a_house_that_is_left_hangs_up,
         at_once=8,

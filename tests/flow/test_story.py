@@ -1,4 +1,4 @@
-"""`opendeep sim story`: from a brief in the chat to settled tasks, and that a story gone wrong would be seen."""
+"""`opendeep sim story`: from a brief in the chat to the report, and that a story gone wrong would be seen."""
 
 import pytest
 
@@ -15,7 +15,8 @@ FOUR_MS = 1_800_133_200_000
 
 @pytest.mark.anyio
 async def test_the_whole_story_comes_out_as_it_must() -> None:
-    results = await tell()
+    told: list[str] = []
+    results = await tell(told.append)
     wrong = {one.name: one.figures["first_violation"] for one in results if one.violations}
     assert wrong == {}
     figures = {one.name: one.figures for one in results}
@@ -24,6 +25,10 @@ async def test_the_whole_story_comes_out_as_it_must() -> None:
     assert figures["nobody rung twice for an attempt"]["completed"] == 7
     assert figures["every task settled"]["completed"] == 4
     assert figures["every task settled"]["suppressed"] == 1
+    assert figures["report true to the store"]["written_by"] == "model"
+    assert figures["report true to the store"]["quotes"] == 3
+    assert told[0] == "Who comes on Friday (completed): 4 of 5 recipients agreed"
+    assert "tasks that reached their goal" in "\n".join(told)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ class Microphone:
         self._bus, self._call, self._mic_id = bus, call, mic_id
         self._secret = secret or key()
         self._said: list[bytes] = []
+        self.sent = 0
+
+    async def spoken(self, house: Rig) -> None:
+        """Everything has left, and half a second of silence after it."""
+        until = self.sent + len(self._said) + 25
+
+        async def passed() -> bool:
+            return self.sent >= until
+
+        await house.until(passed)
 
     def say(self, text: str) -> None:
         samples = speak(text, 16_000)
@@ -56,6 +66,7 @@ class Microphone:
                 mac="",
             )
             await self._bus.publish(voice_topic(self._call.id), signed(voice, self._secret))
+            self.sent = seq
             await asyncio.sleep(max(0.0, began + seq * 0.02 - loop.time()))
 
 
@@ -70,7 +81,7 @@ async def microphone(bus: Bus, call: Call, **given: Any) -> AsyncGenerator[Micro
 
 
 async def heard(house: Rig, number: str, text: str) -> None:
-    await house.asterisk.wait_until(lambda: text in house.asterisk.callee(number).heard_texts, 12.0)
+    await house.asterisk.wait_until(lambda: text in house.asterisk.callee(number).heard_texts, 40.0)
 
 
 async def taken_over_and_handed_back(house: Rig, bus: Bus, number: str) -> None:
@@ -145,11 +156,11 @@ async def only_the_microphone_of_the_order_is_heard(tmp_path: Path) -> None:
             microphone(house.bus, call, secret=b"x" * 40) as forger,
         ):
             mic.say(TOO)  # before anybody has ordered it
-            await asyncio.sleep(1.0)
+            await mic.spoken(house)
             assert (await told(house, call, cmd.TakeOver(mic=MIC)))[0] == "done"
             for one in (other, forger):
                 one.say(TOO)
-            await asyncio.sleep(0.2)
+                await one.spoken(house)
             mic.say(BOSS)
             await heard(house, number, BOSS)
             assert house.asterisk.callee(number).heard_texts == [HELLO, BOSS]

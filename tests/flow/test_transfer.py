@@ -35,12 +35,14 @@ from tests.flow.control import control_process
 from tests.flow.ordering import ONE_KEY, told
 from tests.flow.processes import kill, worker_gone, worker_pid
 from tests.flow.rig import BYE, TENANT, Rig, beside, rig, world
+from tests.flow.single import PAUSE
+from tests.flow.stages import swept
 
 pytestmark = pytest.mark.anyio
 CALLEE, BILLING, OTHER = "+15551007001", "+15551007101", "+15551007102"
 ONE_MOMENT, BACK, ANNOUNCED = "one moment please", "they are not free", "a caller about a refund"
 WAITS = (Ring(0.02), Answer(0.02), StaySilent(0.5), Say("hi"), WaitForAgent(ONE_MOMENT))
-TAKES = CalleeScript((Ring(0.1), Answer(0.2), StaySilent(0.4), Say("billing here"), WaitForAgent("thanks")))
+TAKES = CalleeScript((Ring(0.1), Answer(0.2), PAUSE, Say("billing here"), WaitForAgent("thanks")))
 TALKS = CalleeScript((*WAITS, WaitForAgent("billing here"), Say("thanks"), StaySilent(0.3), HangUp(1.2)))
 RETURNS = CalleeScript((*WAITS, WaitForAgent(BACK), StaySilent(0.3), Say("fine"), WaitForAgent("bye")))
 
@@ -69,7 +71,7 @@ async def started(
         id=new_id(now_ms), agent_id=agent.id, number=CALLEE, objective=objective, next_action_time=now_ms
     )
     task = await tasks.create(house.db, TENANT, new, now_ms)
-    await house.bus.publish("tasks", TaskChanged(task_id=task.id))
+    await house.bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=task.id))
     return task
 
 
@@ -187,7 +189,7 @@ async def a_warm_target_that_hangs_up(tmp_path: Path) -> None:
 
 
 async def the_target_hangs_up_after_all(tmp_path: Path) -> None:
-    target = CalleeScript((Ring(0.02), Answer(0.05), StaySilent(0.4), Say("billing here"), HangUp(0.3)))
+    target = CalleeScript((Ring(0.02), Answer(0.05), PAUSE, Say("billing here"), HangUp(0.3)))
     stays = CalleeScript((*WAITS, WaitForAgent("billing here"), StaySilent(60.0)))
     async with rig(tmp_path, callees={CALLEE: stays, BILLING: target}) as house:
         house.think("move", transfer())
@@ -301,6 +303,8 @@ async def the_process_is_stopped(tmp_path: Path) -> None:
             living.say_goodbye("stopping")
             await house.until(lambda: _gone(house, call.id))
             assert living.let_gone
+            await swept(house)  # others still say goodbye
+            assert house.engine.living == 0, "nobody takes them up again"
         assert not house.asterisk.callee(CALLEE).over
         assert not house.asterisk.callee(BILLING).over
         assert (await house.call(task)).state == "bridged"
@@ -360,7 +364,7 @@ async def killed_while_the_target_rings(tmp_path: Path) -> None:
         await worker_gone(pid)
 
 
-async def killed_after_the_hand_over(tmp_path: Path) -> None:
+async def killed_after_the_hand_over(tmp_path: Path, *, away_for_long: bool = False) -> None:
     """The two go on talking, the next process looks after them, and no agent comes back to them."""
     target = CalleeScript((Ring(0.02), Answer(0.05), StaySilent(15.0), Say("billing here"), StaySilent(60.0)))
     script = CalleeScript((*WAITS, WaitForAgent("billing here", 60.0), HangUp(0.5)))
@@ -370,6 +374,8 @@ async def killed_after_the_hand_over(tmp_path: Path) -> None:
             task = await started(house)
             await until_moved(house, task, "joined")
             await kill(first)
+        if away_for_long:
+            await house.db.execute("UPDATE tasks SET lease_until = 1 WHERE id = :id", {"id": task.id})
         async with control_process(house.settings):
             done, call = await ended(house, task)
             assert (done.state, call.outcome, call.ended_by) == (TaskState.COMPLETED, "completed", "callee"), call
@@ -377,6 +383,11 @@ async def killed_after_the_hand_over(tmp_path: Path) -> None:
             assert await story(house, call) == [("over", "connected")]
             assert (house.invited(BILLING), house.invited(CALLEE)) == (1, 1)
             assert len([one for one in house.realtime.sessions if "move on" in one.instructions]) == 1
+
+
+async def killed_after_the_hand_over_for_longer_than_a_lease(tmp_path: Path) -> None:
+    """Nobody closes the row before Asterisk was asked: the two would be cut off."""
+    await killed_after_the_hand_over(tmp_path, away_for_long=True)
 
 
 async def test_transfers(tmp_path: Path) -> None:
@@ -407,5 +418,6 @@ async def test_processes_that_die(tmp_path: Path) -> None:
         killed_between_intent_and_dial,
         killed_while_the_target_rings,
         killed_after_the_hand_over,
+        killed_after_the_hand_over_for_longer_than_a_lease,
         at_once=3,
     )

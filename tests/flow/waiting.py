@@ -7,6 +7,8 @@ from typing import Any
 from app.engine import Engine
 
 LOOK_S = 0.02
+PATIENCE_S = 40.0
+"""What comes at all has come by then, on a busy machine too; only a test that fails waits so long."""
 
 
 def gate_open(engine: Engine) -> Callable[[], Awaitable[bool]]:
@@ -18,7 +20,7 @@ def gate_open(engine: Engine) -> Callable[[], Awaitable[bool]]:
     return is_open
 
 
-async def until(look: Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
+async def until(look: Callable[[], Awaitable[Any]], timeout_s: float = PATIENCE_S) -> Any:
     """Wait for a condition that only looking can tell."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):  # noqa: ASYNC110 - a changed row wakes nobody

@@ -56,10 +56,10 @@ def always_open(patch: pytest.MonkeyPatch) -> None:
 
 
 def lists_are_not_asked(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(*_: Any) -> None:
-        return None
+    async def nobody(*_: Any) -> frozenset[str]:
+        return frozenset()
 
-    patch.setattr(dnd, "find", nothing)
+    patch.setattr(dnd, "listed_of", nobody)
 
 
 def nobody_need_say_what_it_is(patch: pytest.MonkeyPatch) -> None:

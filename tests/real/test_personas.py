@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.sim_run import rehearsal_folder
+from app.cli.memory_folder import memory_folder
 from app.sim.rehearsal.cast import CAST, Persona
 from app.sim.rehearsal.stage import Judged
 from scripts.rehearsal import real_house, telephones
@@ -17,7 +17,7 @@ LIMIT_S = 60.0
 
 
 async def rehearsed(asterisk: RealAsterisk, cast: Sequence[Persona]) -> dict[str, tuple[str, ...]]:
-    with rehearsal_folder() as folder:
+    with memory_folder() as folder:
         judged = await _played(asterisk, folder, cast)
     for one in judged:
         print(one.persona, one.outcome, one.answered_by, one.task, one.tools, f"{one.seconds} s")

@@ -9,23 +9,21 @@ from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 
 import app
-from app.clock import Clock
-from app.domain.agent import FUNCTIONS, Agent
-from app.domain.agent_file import AgentFileInvalid, read_agent, written
+from app.domain.agent import Agent
+from app.domain.agent_file import MAX_FILE, AgentFileInvalid, written
 from app.domain.people import Permission, Person
 from app.errors import ConflictError, NotFoundError, ValidationFailed
-from app.ids import is_id, new_id
-from app.store import agents, audit, users
-from app.store.audit import Deed
-from app.store.db import Database, Tx
+from app.ids import is_id
+from app.store import agents, users
+from web.agents.deeds import AgentDeeds
 from web.agents.view import Fault, diff_lines, fault_at, functions, transfers, trial_command
-from web.auth import caller_of, signed_in
-from web.render import Templates
+from web.auth import signed_in
+from web.rehearsals.page import Rehearsals
+from web.tryouts.page import TryoutPages
 
 Asked = Request[object, object, State]
 HERE = "/agents"
 SHOWN, VERSIONS = 50, 50
-MAX_FILE = 200_000
 """Characters of a file that is typed in."""
 EXAMPLES = Path(app.__file__).parent / "examples" / "agents"
 
@@ -46,10 +44,11 @@ class RestoreForm(msgspec.Struct, frozen=True, kw_only=True):
 class AgentPages:
     """One per application."""
 
-    def __init__(self, db: Database, clock: Clock, templates: Templates) -> None:
-        self._db = db
-        self._clock = clock
-        self._templates = templates
+    def __init__(self, tryouts: TryoutPages, rehearsals: Rehearsals) -> None:
+        self._db, self._templates = tryouts.db, tryouts.templates
+        self._tryouts = tryouts
+        self._rehearsals = rehearsals
+        self.deeds = AgentDeeds(tryouts.clock)
 
     async def listing(self, person: Person, after: str) -> Response[str]:
         """All agents by name, some at a time."""
@@ -84,6 +83,9 @@ class AgentPages:
             names={one.id: one.name for one in await users.list_users(self._db, person.tenant_id)},
             rules=rules,
             trial=trial_command(agent),
+            may_try=person.may(Permission.PLAN),
+            tried=await self._tryouts.newest(person, agent.id),
+            rehearsed=await self._rehearsals.of_agent(person, agent),
             **told,
         )
 
@@ -122,46 +124,30 @@ class AgentPages:
 
     async def create(self, asked: Asked, text: str) -> Response[str] | Agent:
         """A new agent, or the page that says what is wrong with its file."""
-        person, now_ms = signed_in(asked), self._clock.unix_ms()
         try:
-            agent = _read(text, new_id(now_ms), person.tenant_id)
+            data = _parsed(text)
             async with self._db.tx() as tx:
-                made = await agents.create(tx, agent, now_ms, made_by=_maker(person))
-                await self._note(tx, asked, "agent_created", made)
+                return await self.deeds.create(tx, asked, data)
         except (ValidationFailed, ConflictError) as refused:
-            return self._new(person, text, _status(refused), fault=_fault(text, refused))
-        return made
+            return self._new(signed_in(asked), text, _status(refused), fault=_fault(text, refused))
 
     async def change(self, asked: Asked, agent_id: str, form: FileForm) -> Response[str] | Agent:
         """The next version, or the page that says why there is none."""
-        person, now_ms = signed_in(asked), self._clock.unix_ms()
-        now = await self._get(person, agent_id)
         try:
-            wanted = _read(form.text, now.id, person.tenant_id)
+            data = _parsed(form.text)
             async with self._db.tx() as tx:
-                now = await agents.get(tx, person.tenant_id, now.id)
-                _check_version(now, form)
-                made = await agents.update(tx, wanted, now_ms, made_by=_maker(person))
-                if made.version != now.version:
-                    await self._note(tx, asked, "agent_changed", made)
+                return await self.deeds.replace(tx, asked, agent_id, data, form.version)
         except (ValidationFailed, ConflictError) as refused:
             fault = _fault(form.text, refused)
-            return await self.one(person, agent_id, _status(refused), text=form.text, fault=fault)
-        return made
+            return await self.one(signed_in(asked), agent_id, _status(refused), text=form.text, fault=fault)
 
     async def restore(self, asked: Asked, agent_id: str, number: int) -> Response[str] | Agent:
         """An older version as the newest one."""
-        person, now_ms = signed_in(asked), self._clock.unix_ms()
-        now = await self._get(person, agent_id)
         try:
             async with self._db.tx() as tx:
-                old = await agents.kept_version(tx, person.tenant_id, now.id, number)
-                made = await agents.update(tx, old, now_ms, made_by=_maker(person))
-                if made.version != now.version:
-                    await self._note(tx, asked, "agent_restored", made, number)
+                return await self.deeds.restore(tx, asked, agent_id, number)
         except (ValidationFailed, ConflictError) as refused:
-            return await self.one(person, agent_id, _status(refused), refusal=refused.message)
-        return made
+            return await self.one(signed_in(asked), agent_id, _status(refused), refusal=refused.message)
 
     async def file(self, person: Person, agent_id: str) -> Response[str]:
         """The file that would make this agent. Raises NotFoundError."""
@@ -174,44 +160,19 @@ class AgentPages:
             raise NotFoundError("There is no such agent.")
         return await agents.get(self._db, person.tenant_id, agent_id)
 
-    async def _note(self, tx: Tx, asked: Asked, action: str, agent: Agent, of: int | None = None) -> None:
-        person = signed_in(asked)
-        detail = {"name": agent.name, "version": agent.version} | ({} if of is None else {"restored": of})
-        deed = Deed(
-            actor=person.actor,
-            action=action,
-            object=f"agent:{agent.id}",
-            detail=detail,
-            address=caller_of(asked).address,
-        )
-        await audit.add(tx, person.tenant_id, deed, self._clock.unix_ms())
-
     def _html(self, name: str, person: Person, status: int = 200, **values: Any) -> Response[str]:
         text = self._templates.render(name, person, HERE, **values)
         return Response(text, status_code=status, media_type=MediaType.HTML)
 
 
-def _read(text: str, agent_id: str, tenant_id: str) -> Agent:
-    """The agent that a typed file describes. Raises ValidationFailed."""
+def _parsed(text: str) -> dict[str, Any]:
+    """What a typed file says. Raises ValidationFailed."""
     if len(text) > MAX_FILE:
         raise ValidationFailed(f"A file has at most {MAX_FILE} characters.")
     try:
-        data = tomllib.loads(text.replace("\r\n", "\n"))  # as forms send line ends
+        return tomllib.loads(text.replace("\r\n", "\n"))  # as forms send line ends
     except tomllib.TOMLDecodeError as fault:
         raise ValidationFailed(f"This is no TOML: {fault}.") from None
-    return read_agent(data, agent_id=agent_id, tenant_id=tenant_id, tools=FUNCTIONS)
-
-
-def _check_version(now: Agent, form: FileForm) -> None:
-    if now.version != form.version:
-        raise ConflictError(
-            f"Somebody made version {now.version} meanwhile. Look above at what changed, then save again."
-        )
-
-
-def _maker(person: Person) -> str | None:
-    """Whose version it is; a program is no user."""
-    return person.user_id if person.via == "session" else None
 
 
 def _status(refused: ValidationFailed | ConflictError) -> int:

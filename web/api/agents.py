@@ -1,21 +1,26 @@
-"""`/api/v1/agents`: who speaks, and how each was before."""
+"""`/api/v1/agents`: who speaks, how each was before, new ones and next versions."""
+
+from typing import Annotated
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, UnsetType
 
-from app.domain.agent import Agent, Example, Opening, TransferMode, Voicemail
+from app.domain.agent import Agent, Example, Opening, TransferMode, TransferTarget, TurnPresetName, Voicemail
 from app.domain.feedback import Unanswered
 from app.domain.fields import FieldSpec
-from app.domain.outside_tool import function_name
+from app.domain.outside_tool import HttpTool, McpServer, function_name
 from app.domain.people import Permission, Person
 from app.errors import NotFoundError
 from app.ids import is_id
 from app.store import agents
 from app.store.agents import AgentVersion
-from app.store.db import Database
+from app.store.db import Database, Tx
+from web.agents.deeds import AgentDeeds
+from web.api.once import Once
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in
 from web.view import shown_number
@@ -64,6 +69,42 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     max_talk_s: int | None
 
 
+class AgentFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys of an agent's file, all but the name."""
+
+    prompt: str | UnsetType = UNSET
+    greeting: str | UnsetType = UNSET
+    voice: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    opening: Opening | UnsetType = UNSET
+    tools: tuple[str, ...] | UnsetType = UNSET
+    turn_preset: TurnPresetName | UnsetType = UNSET
+    few_shot: tuple[Example, ...] | UnsetType = UNSET
+    data_to_fill: tuple[FieldSpec, ...] | UnsetType = UNSET
+    http_tools: tuple[HttpTool, ...] | UnsetType = UNSET
+    mcp: tuple[McpServer, ...] | UnsetType = UNSET
+    s3_file_paths: tuple[str, ...] | UnsetType = UNSET
+    transfer_targets: tuple[TransferTarget, ...] | UnsetType = UNSET
+    voicemail: Voicemail | UnsetType = UNSET
+    voicemail_message: str | UnsetType = UNSET
+    unanswered: Unanswered | UnsetType = UNSET
+    feedback_wait_s: Annotated[int, msgspec.Meta(ge=5, le=600)] | UnsetType = UNSET
+    max_talk_s: Annotated[int, msgspec.Meta(ge=10, le=7200)] | UnsetType | None = UNSET
+
+
+class AgentBody(AgentFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An agent, described by the keys of an agent's file; what is not said is as usual. Checked as the file is."""
+
+    name: Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class NextVersion(AgentFields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes; all else stays as it was. `based_on`: the version you looked at; 409 when there is a newer."""
+
+    based_on: Annotated[int, msgspec.Meta(ge=1)]
+    name: Annotated[str, msgspec.Meta(max_length=200)] | UnsetType = UNSET
+
+
 class VersionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """When a version was made, and by whom (a user's id; null: not by a person)."""
 
@@ -72,8 +113,40 @@ class VersionEntry(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
 
 
-def agent_api(db: Database) -> list[HTTPRouteHandler]:
+def agent_api(db: Database, deeds: AgentDeeds, once: Once) -> list[HTTPRouteHandler]:
     """`/agents`, `/agents/{agent_id}`, its `/versions` and one of them."""
+    return [*_reading(db), *_writing(deeds, once)]
+
+
+def _writing(deeds: AgentDeeds, once: Once) -> list[HTTPRouteHandler]:
+    may = needs(Permission.RULE)
+
+    @post("/agents", opt=may, status_code=201)
+    async def make_agent(request: Asked, data: JSONBody[AgentBody]) -> Response[AgentView]:
+        """Make an agent."""
+
+        async def deed(tx: Tx) -> AgentView:
+            return view(signed_in(request), await deeds.create(tx, request, msgspec.to_builtins(data)))
+
+        return await once.do(request, deed)
+
+    @post("/agents/{agent_id:str}/versions", opt=may, status_code=201)
+    async def make_agent_version(
+        request: Asked, agent_id: FromPath[str], data: JSONBody[NextVersion]
+    ) -> Response[AgentView]:
+        """Make the next version of an agent; calls under way keep theirs."""
+
+        async def deed(tx: Tx) -> AgentView:
+            told = msgspec.to_builtins(data)
+            based_on = told.pop("based_on")
+            return view(signed_in(request), await deeds.change(tx, request, agent_id, told, based_on))
+
+        return await once.do(request, deed)
+
+    return [make_agent, make_agent_version]
+
+
+def _reading(db: Database) -> list[HTTPRouteHandler]:
     may = needs(Permission.SEE)
 
     @get("/agents", opt=may)

@@ -1,19 +1,14 @@
 """Pure: one call as programs get it."""
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from app.domain.analysis.judgement import Judgement
 from app.domain.call import CallState
 from app.domain.fields import Value
-from app.domain.people import Permission, Person
 from app.store.analyses import Analysis
 from web.call_page.facts import CallFacts
-from web.call_page.view import masked
-from web.call_page.words import masking
-
-T = TypeVar("T")
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,11 +123,6 @@ def detail(facts: CallFacts) -> CallDetail:
         "attempts": tuple(one.id for one in facts.attempts),
     }
     return CallDetail(**{**same, **own})
-
-
-def shown(person: Person, value: object, kind: type[T]) -> T:
-    """The same, with numbers masked for those who may not see them."""
-    return msgspec.convert(masked(value, masking(full=person.may(Permission.SEE_NUMBERS))), kind)
 
 
 def _outcome(analysis: Analysis) -> Outcome:

@@ -18,13 +18,14 @@ from app.store.call_lists import NEVER_MS, ListedCall, Place, Wanted
 from app.store.db import Database
 from app.store.events import CallEvent
 from app.store.usage import CallCost, Spent
-from web.api.call_detail import CallDetail, detail, shown
+from web.api.call_detail import CallDetail, detail
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in
 from web.call_page.audio import audio_response
 from web.call_page.facts import read_call, read_facts
 from web.call_page.listing import may_search_words, number_pattern
 from web.call_page.recorded import Part, Recordings
+from web.masks import shown
 from web.view import ENDED_BY_WORDS, OUTCOME_WORDS
 
 Asked = Request[object, object, State]

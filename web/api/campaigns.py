@@ -116,7 +116,7 @@ def _reports(reports: ReportDesk, once: Once) -> list[HTTPRouteHandler]:
             return await reports.ask(tx, request, campaign_id)
 
         answer = await once.do(request, deed, status=202)
-        await reports.tell()
+        await reports.tell(signed_in(request).tenant_id)
         return answer
 
     return [get_report, ask_report]

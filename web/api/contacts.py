@@ -1,25 +1,35 @@
 """`/api/v1/contacts`: whom the tenant may call; and `/api/v1/imports`: lists on their way in."""
 
+from typing import Annotated
+
+import anyio
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from app.domain.contacts.contact import Contact
+from app.domain.contacts.contact import MAX_FILE_BYTES, Contact, Target
 from app.domain.people import Permission, Person
-from app.errors import NotFoundError
+from app.errors import NotFoundError, ValidationFailed
 from app.ids import is_id
 from app.store import contacts
+from app.store.contact_imports import ContactImport
 from app.store.db import Database, Tx
-from web.api.once import Once
+from web.api.once import FILE, Once
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in
+from web.contacts.forms import options_from
 from web.contacts.page import ContactPages
 from web.contacts.view import ImportCard, import_card, variables
 from web.view import shown_number
 
 Asked = Request[object, object, State]
+FILE_TYPES = (
+    "text/csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/octet-stream",
+)
 
 
 class ContactView(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +55,20 @@ class ImportDeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     do: str
 
 
+Chosen = Annotated[
+    list[str] | None,
+    QueryParameter(
+        description='"Heading=meaning" for a column that is not understood by itself; may be repeated.'
+    ),
+]
+
+
 def contact_api(db: Database, pages: ContactPages, once: Once) -> list[HTTPRouteHandler]:
-    """`/contacts`, one of them; `/imports/{import_id}` and what is done with it."""
-    return [*_contacts(db), *_imports(db, pages, once)]
+    """`/contacts`, one of them; `/imports`, one of them and what is done with it."""
+    return [*_contacts(db, pages), _upload(pages, once), *_imports(db, pages, once)]
 
 
-def _contacts(db: Database) -> list[HTTPRouteHandler]:
+def _contacts(db: Database, pages: ContactPages) -> list[HTTPRouteHandler]:
     may = needs(Permission.SEE)
 
     @get("/contacts", opt=may)
@@ -74,7 +92,80 @@ def _contacts(db: Database) -> list[HTTPRouteHandler]:
             raise NotFoundError("There is no such contact.")
         return view(person, await contacts.get(db, person.tenant_id, contact_id))
 
-    return [list_contacts, get_contact]
+    @delete("/contacts/{contact_id:str}", opt=needs(Permission.PLAN), status_code=204)
+    async def delete_contact(request: Asked, contact_id: FromPath[str]) -> None:
+        """Erase a contact, what is remembered of the person and their rows in lists. Calls and do-not-call entries
+        stay.
+        """
+        await pages.erase(request, contact_id)
+
+    return [list_contacts, get_contact, delete_contact]
+
+
+def _upload(pages: ContactPages, once: Once) -> HTTPRouteHandler:
+    @post(
+        "/imports",
+        opt=needs(Permission.PLAN) | {FILE: FILE_TYPES},
+        status_code=202,
+        request_max_body_size=MAX_FILE_BYTES + 1,
+    )
+    async def send_list(
+        request: Asked,
+        *,
+        name: FromQuery[str] = "list.csv",
+        target: FromQuery[Target] = "contacts",
+        region: FromQuery[str] = "",
+        bare_international: FromQuery[bool] = False,
+        purpose: FromQuery[str] = "",
+        consent_level: FromQuery[str] = "none",
+        consent_evidence: FromQuery[str] = "",
+        skip_known: FromQuery[bool] = False,
+        reason: FromQuery[str] = "",
+        column: Chosen = None,
+    ) -> Response[ImportCard]:
+        """Send a list of contacts, or of numbers that must not be called, as the body: CSV or XLSX. It is read and
+        checked; look at the import until its `state` is `review`, then `bring` it in.
+        """
+        given = {
+            "region": region.strip().upper() or pages.region,
+            "bare_international": bare_international,
+            "purpose": purpose,
+            "consent_level": consent_level,
+            "consent_evidence": consent_evidence,
+            "skip_known": skip_known,
+            "reason": reason,
+            "mapping": tuple(_chosen(one) for one in column or ()),
+        }
+        options = options_from(given)
+        person, here = signed_in(request), name[:200]
+        stored = await pages.desk.store(
+            person.tenant_id, here, request.stream(), target=target, options=options, by=person.actor
+        )
+        taken: list[ContactImport] = []
+
+        async def deed(tx: Tx) -> ImportCard:
+            taken[:] = [await pages.desk.accept(tx, stored)]
+            return import_card(taken[0])
+
+        try:
+            return await once.do(request, deed, status=202, body=stored.digest.encode())
+        except BaseException:
+            taken.clear()
+            raise
+        finally:
+            if not taken:  # it was answered before, or is refused
+                with anyio.CancelScope(shield=True):
+                    await pages.desk.discard(stored)
+            pages.importer.wake()
+
+    return send_list
+
+
+def _chosen(text: str) -> tuple[str, str]:
+    heading, equals, meaning = text.rpartition("=")
+    if not equals:
+        raise ValidationFailed('Write a column as "Heading=meaning".')
+    return heading, meaning
 
 
 def _imports(db: Database, pages: ContactPages, once: Once) -> list[HTTPRouteHandler]:

@@ -18,6 +18,7 @@ from web.api.once import Once
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in
 from web.contacts.listing import DoNotCallDesk
+from web.masks import mask_of
 from web.view import shown_number
 
 Asked = Request[object, object, State]
@@ -86,7 +87,7 @@ def dnc_api(desk: DoNotCallDesk, once: Once) -> list[HTTPRouteHandler]:
             return DncAdded(entry=view(signed_in(request), entry), tasks_stopped=len(stopped))
 
         taken = await once.do(request, deed)
-        await desk.tell(news)
+        await desk.tell(signed_in(request).tenant_id, news)
         return taken
 
     @delete("/dnc/{entry_id:str}", opt=needs(Permission.RULE), status_code=204)
@@ -105,7 +106,7 @@ def view(person: Person, entry: DoNotCall) -> DncEntry:
         id=entry.id,
         number=shown_number(person, entry.number),
         list="own" if own else "everybody",
-        reason=entry.reason,
+        reason=mask_of(person)(entry.reason),
         source=entry.source,
         call_id=entry.evidence_call_id if own else None,
         item_id=entry.evidence_item_id if own else None,

@@ -2,9 +2,11 @@
 
 Whoever loses the answer sends the request again: the first answer comes back with `Idempotent-Replayed: true`.
 The same key with another body is 422, while the first request still runs 409. A refused request has done nothing,
-so its key is free again. Answers are kept for a day, for each person and path apart.
+so its key is free again. Answers are kept for a day, for each person and path apart; a secret is left out of what
+is kept (`kept`), so a repetition answers without it.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,6 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 import msgspec
+import structlog
 from litestar import Request, Response
 from litestar.datastructures import State
 
@@ -24,6 +27,10 @@ from web.auth import signed_in
 
 T = TypeVar("T")
 Asked = Request[object, object, State]
+log = structlog.get_logger()
+SWEEP_S = 600.0
+FILE = "file"
+"""In `opt` of a route that takes its body as it is: the types of file it may be."""
 HEADER, REPLAYED = "idempotency-key", "idempotent-replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -36,29 +43,47 @@ class Once:
         self._clock = clock
 
     async def do(
-        self, request: Asked, deed: Callable[[Tx], Awaitable[T]], *, status: int = 201, route: str = ""
+        self,
+        request: Asked,
+        deed: Callable[[Tx], Awaitable[T]],
+        *,
+        status: int = 201,
+        route: str = "",
+        kept: Callable[[T], T] | None = None,
+        body: bytes | None = None,
     ) -> Response[T]:
         """Run `deed` in a transaction and answer what it returns; with a key at most once.
 
-        `route`: what was asked, when it is not method and path. Raises what `deed` and `idempotency.claim` do.
+        `route`: what was asked, when it is not method and path. `kept`: what of the answer may be stored.
+        `body`: what must be the same in a repetition, when the request's own was read already. Raises what `deed`
+        and `idempotency.claim` do.
         """
-        asking = await _asking(request, route)
+        asking = await _asking(request, route, body)
         if asking is None:
             async with self._db.tx() as tx:
                 return Response(await deed(tx), status_code=status)
         token = await idempotency.claim(self._db, asking, self._clock.unix_ms())
         if isinstance(token, Answered):
-            kept: Any = msgspec.Raw(token.body.encode())
-            return Response(kept, status_code=token.status, headers={REPLAYED: "true"})
+            again: Any = msgspec.Raw(token.body.encode())
+            return Response(again, status_code=token.status, headers={REPLAYED: "true"})
         try:
             async with self._db.tx() as tx:
                 answer = await deed(tx)
-                body = msgspec.json.encode(answer).decode()
-                await idempotency.settle(tx, asking, token, Answered(status=status, body=body))
+                text = msgspec.json.encode(answer if kept is None else kept(answer)).decode()
+                await idempotency.settle(tx, asking, token, Answered(status=status, body=text))
         except BaseException:
             await self._release(asking, token)
             raise
         return Response(answer, status_code=status)
+
+    async def sweep(self) -> None:
+        """Remove answers that are too old, now and then, until cancelled."""
+        while True:
+            try:
+                await idempotency.sweep(self._db, self._clock.unix_ms())
+            except StoreError as error:  # a later round removes them
+                log.warning("old answers not removed", error=error.message)
+            await asyncio.sleep(SWEEP_S)
 
     async def _release(self, asking: Asking, token: str) -> None:
         with anyio.CancelScope(shield=True):
@@ -66,7 +91,7 @@ class Once:
                 await idempotency.release(self._db, asking, token)
 
 
-async def _asking(request: Asked, route: str) -> Asking | None:
+async def _asking(request: Asked, route: str, body: bytes | None) -> Asking | None:
     key = request.headers.get(HEADER)
     if key is None:
         return None
@@ -81,5 +106,5 @@ async def _asking(request: Asked, route: str) -> Asking | None:
         actor=person.actor,
         route=route or f"{request.method} {request.url.path}?{request.url.query}",
         key=key,
-        body=await request.body(),
+        body=await request.body() if body is None else body,
     )

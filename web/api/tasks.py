@@ -25,8 +25,10 @@ from app.store.task_lists import Cursor as Place
 from app.store.task_lists import Due, TaskFilter, TaskRow
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import caller_of, needs, signed_in
+from web.masks import mask_of, shown
 from web.task_pages.page import change_task
-from web.task_pages.view import read_filter, shown_number
+from web.task_pages.view import read_filter
+from web.view import shown_number
 
 if TYPE_CHECKING:
     from web.api.resources import Parts
@@ -61,7 +63,7 @@ Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
 class TaskEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A task in a list. Times are UTC epoch milliseconds; the number is masked for those who may not see it."""
+    """A task in a list. Times are UTC epoch milliseconds; numbers are masked for those who may not see them."""
 
     id: str
     state: TaskState
@@ -161,8 +163,9 @@ def _reading(parts: "Parts") -> list[HTTPRouteHandler]:
     @get("/tasks/{task_id:str}/timeline", opt=may)
     async def get_task_timeline(request: Asked, task_id: FromPath[str]) -> Page[Entry]:
         """What happened to a task, oldest first, and what comes next."""
-        told = await timeline.of_task(db, signed_in(request).tenant_id, checked(task_id))
-        return Page(items=told.entries)
+        person = signed_in(request)
+        told = await timeline.of_task(db, person.tenant_id, checked(task_id))
+        return Page(items=shown(person, told.entries, list[Entry]))
 
     return [list_tasks, get_task, get_task_timeline]
 
@@ -182,7 +185,7 @@ def _writing(parts: "Parts") -> list[HTTPRouteHandler]:
             task, _ = await schedule(tx, who, asked, settings=parts.settings, site=parts.site, now_ms=now_ms)
             return view(person, task)
 
-        return await _told(parts, await parts.once.do(request, deed))
+        return await _told(parts, person.tenant_id, await parts.once.do(request, deed))
 
     @post("/tasks/{task_id:str}/cancel", opt=may, status_code=200)
     async def cancel_task(
@@ -190,7 +193,8 @@ def _writing(parts: "Parts") -> list[HTTPRouteHandler]:
     ) -> Response[TaskView]:
         """Call nobody for it any more; 409 while a call is being made or judged."""
         deed = _changing(parts, request, task_id, CancelTask(reason=data.reason))
-        return await _told(parts, await parts.once.do(request, deed, status=200), task_id)
+        answer = await parts.once.do(request, deed, status=200)
+        return await _told(parts, signed_in(request).tenant_id, answer, task_id)
 
     @post("/tasks/{task_id:str}/reschedule", opt=may, status_code=200)
     async def reschedule_task(
@@ -198,7 +202,8 @@ def _writing(parts: "Parts") -> list[HTTPRouteHandler]:
     ) -> Response[TaskView]:
         """Another time for the next attempt; calling rules still decide whether the phone may ring then."""
         deed = _changing(parts, request, task_id, Reschedule(at_ms=data.at_ms))
-        return await _told(parts, await parts.once.do(request, deed, status=200), task_id)
+        answer = await parts.once.do(request, deed, status=200)
+        return await _told(parts, signed_in(request).tenant_id, answer, task_id)
 
     return [create_task, cancel_task, reschedule_task]
 
@@ -214,9 +219,11 @@ def _changing(
     return deed
 
 
-async def _told(parts: "Parts", answer: Response[TaskView], task_id: str = "") -> Response[TaskView]:
+async def _told(
+    parts: "Parts", tenant_id: str, answer: Response[TaskView], task_id: str = ""
+) -> Response[TaskView]:
     """Wake the scheduler and open pages; a wake-up too many does no harm."""
-    await parts.bus.publish("tasks", TaskChanged(task_id=task_id))
+    await parts.bus.publish("tasks", TaskChanged(tenant_id=tenant_id, task_id=task_id))
     return answer
 
 
@@ -229,18 +236,19 @@ def checked(task_id: str) -> str:
 
 def view(person: Person, task: CallTask) -> TaskView:
     """A task as programs see it."""
+    mask = mask_of(person)
     return TaskView(
         id=task.id,
         state=task.state,
-        number=shown_number(task.number, full=person.may(Permission.SEE_NUMBERS)),
-        callee_name=task.callee_name,
-        objective=task.objective,
+        number=shown_number(person, task.number),
+        callee_name=mask(task.callee_name),
+        objective=mask(task.objective),
         campaign_id=task.campaign_id,
         priority=task.priority,
         next_action_ms=task.next_action_time,
         attempts_used=task.current_attempt_count,
         max_attempts=task.max_attempts,
-        conclusion=task.overall_conclusion,
+        conclusion=mask(task.overall_conclusion),
         created_ms=task.created_ms,
         agent_id=task.agent_id,
         purpose=task.purpose,
@@ -252,18 +260,19 @@ def view(person: Person, task: CallTask) -> TaskView:
 
 
 def _entry(person: Person, row: TaskRow) -> TaskEntry:
+    mask = mask_of(person)
     return TaskEntry(
         id=row.id,
         state=row.state,
-        number=shown_number(row.number, full=person.may(Permission.SEE_NUMBERS)),
-        callee_name=row.callee_name,
-        objective=row.objective,
+        number=shown_number(person, row.number),
+        callee_name=mask(row.callee_name),
+        objective=mask(row.objective),
         campaign_id=row.campaign_id,
         priority=row.priority,
         next_action_ms=row.next_action_time,
         attempts_used=row.current_attempt_count,
         max_attempts=row.max_attempts,
-        conclusion=row.overall_conclusion,
+        conclusion=mask(row.overall_conclusion),
         created_ms=row.created_ms,
     )
 

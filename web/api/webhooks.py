@@ -15,7 +15,7 @@ from web.api.once import Once
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in
 from web.webhooks.deeds import WebhookDeeds, checked
-from web.webhooks.view import Message, Webhook, WebhookWithSecret, message, webhook
+from web.webhooks.view import Message, Webhook, WebhookWithSecret, message, webhook, without_secret
 
 Asked = Request[object, object, State]
 
@@ -73,8 +73,8 @@ def _reading(deeds: WebhookDeeds) -> list[HTTPRouteHandler]:
         tenant_id = signed_in(request).tenant_id
         await webhooks.get(deeds.db, tenant_id, checked(webhook_id))
         at = paging(request, f"messages {webhook_id}", cursor, limit, str)
-        before = str(at.after[0]) if at.after else ""
-        rows = await webhooks.deliveries(deeds.db, tenant_id, webhook_id, before=before, limit=at.limit + 1)
+        after = (str(at.after[0]), webhook_id) if at.after else None
+        rows = await webhooks.deliveries(deeds.db, tenant_id, webhook_id, after=after, limit=at.limit + 1)
         return at.page(rows, key=lambda row: (row.event_id,), shown=message)
 
     return [list_webhooks, get_webhook, list_webhook_messages]
@@ -85,13 +85,13 @@ def _writing(deeds: WebhookDeeds, once: Once) -> list[HTTPRouteHandler]:
 
     @post("/webhooks", opt=may, status_code=201)
     async def add_webhook(request: Asked, data: JSONBody[WebhookBody]) -> Response[WebhookWithSecret]:
-        """Add a webhook; the answer holds its secret, which is never shown again."""
+        """Add a webhook; the first answer holds its secret, which is never shown again, nor to a repetition."""
 
         async def deed(tx: Tx) -> WebhookWithSecret:
             endpoint = await deeds.add(tx, request, data.url, data.kinds, show_numbers=data.show_numbers)
             return WebhookWithSecret(webhook=webhook(endpoint, deeds.clock.unix_ms()), secret=endpoint.secret)
 
-        return await once.do(request, deed)
+        return await once.do(request, deed, kept=without_secret)
 
     @patch("/webhooks/{webhook_id:str}", opt=may)
     async def change_webhook(request: Asked, webhook_id: FromPath[str], data: JSONBody[WebhookChange]) -> Webhook:
@@ -124,7 +124,7 @@ def _sending(deeds: WebhookDeeds, once: Once) -> list[HTTPRouteHandler]:
             endpoint = await deeds.rotate(tx, request, webhook_id)
             return WebhookWithSecret(webhook=webhook(endpoint, deeds.clock.unix_ms()), secret=endpoint.secret)
 
-        return await once.do(request, deed, status=200)
+        return await once.do(request, deed, status=200, kept=without_secret)
 
     @post("/webhooks/{webhook_id:str}/test", opt=may, status_code=202)
     async def try_webhook(request: Asked, webhook_id: FromPath[str]) -> Response[Queued]:

@@ -14,8 +14,8 @@ from web.call_page.facts import read_call, read_facts
 from web.call_page.listing import STATES, Query
 from web.call_page.raw import raw_call
 from web.call_page.recorded import Recordings, Waveform
-from web.call_page.view import call_view, masked
-from web.call_page.words import masking
+from web.call_page.view import call_view
+from web.masks import mask_of, masked
 from web.render import Templates
 from web.view import ENDED_BY_WORDS, OUTCOME_WORDS, moment
 
@@ -41,7 +41,7 @@ class CallPages:
         chosen = [(one.id, one.name) for one in offered]
         if asked.wanted.campaign_id and asked.wanted.campaign_id not in dict(chosen):
             chosen.append((asked.wanted.campaign_id, "the chosen campaign"))
-        mask = masking(full=person.may(Permission.SEE_NUMBERS))
+        mask = mask_of(person)
         return self._templates.render(
             "call_list.html",
             person,
@@ -74,7 +74,7 @@ class CallPages:
     async def raw(self, person: Person, call_id: str) -> bytes:
         """Everything as JSON, indented. Raises NotFoundError."""
         facts = await read_facts(self._db, person.tenant_id, call_id)
-        content = masked(raw_call(facts), masking(full=person.may(Permission.SEE_NUMBERS)))
+        content = masked(raw_call(facts), mask_of(person))
         return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
     async def waveforms(self, person: Person, call_id: str) -> list[Waveform]:
@@ -87,7 +87,7 @@ class CallPages:
 
     async def _shown(self, person: Person, call_id: str) -> dict[str, object]:
         facts = await read_facts(self._db, person.tenant_id, call_id)
-        mask = masking(full=person.may(Permission.SEE_NUMBERS))
+        mask = mask_of(person)
         recorded = await self._recordings.of(facts.call, facts.recordings, facts.events)
         return {
             "recorded": recorded,

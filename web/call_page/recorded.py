@@ -129,6 +129,9 @@ def _offset(call: Call, row: Recording) -> int:
 
 
 def _off(happened: Sequence[CallEvent]) -> str:
+    kinds = {event.kind for event in happened}
+    if "recording_asked" in kinds and "recording_started" not in kinds:
+        return "This call is not recorded: nobody clearly agreed to it."
     told = next((event for event in happened if event.kind == "recording_off"), None)
     return "" if told is None else f"This call is not recorded. {told.data.get('detail', '')}".strip()
 

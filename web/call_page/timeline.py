@@ -12,10 +12,8 @@ from app.domain.transfer import CallTransfer
 from app.store.events import CallEvent
 from web.call_page.facts import CallFacts
 from web.call_page.words import COMMANDS, HAPPENED, TRANSFER_STATES, in_words
-from web.view import OUTCOME_WORDS, clock_face
+from web.view import OUTCOME_WORDS, clock_face, delay_grade
 
-QUICK_MS, SLOW_MS = 800, 1_500
-"""An answer that begins sooner than the first feels like talking; later than the second, people ask "hello?"."""
 BAR_MS = 2_000
 """Length of a whole latency bar."""
 ANSWERS = frozenset({"tool_refused", "field_saved", "outside_tool", "errand_failed", "opt_out_listed", "dtmf_out"})
@@ -29,6 +27,7 @@ ALONE: Mapping[str, str] = {
     "opt_out": "callee",
     "no_input": "system",
     "feedback_unanswered": "system",
+    "feedback_withdrawn": "system",
     "handed_over": "system",
     "media_gone": "system",
     "media_back": "system",
@@ -120,8 +119,7 @@ def delay_of(turn: Turn) -> Delay | None:
         width = min(100.0 - x, 100.0 * ms / BAR_MS)
         parts.append(Part(name=name, ms=ms, x=round(x, 2), width=round(width, 2)))
         x += width
-    grade = "quick" if total <= QUICK_MS else "slow" if total <= SLOW_MS else "late"
-    return Delay(ms=total, grade=grade, parts=tuple(parts))
+    return Delay(ms=total, grade=delay_grade(total), parts=tuple(parts))
 
 
 def _turns(turns: Sequence[Turn], found: Sequence[Collected]) -> Iterable[Entry]:

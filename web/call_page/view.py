@@ -1,6 +1,6 @@
 """Pure: a call's facts as its page shows them. Numbers are masked in one place, at the end of `call_view`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -141,21 +141,6 @@ def call_view(facts: CallFacts) -> CallView:
         attempts=[_attempt(one, here=one.id == call.id) for one in facts.attempts],
         silence=_silence(call) if not facts.turns else "",
     )
-
-
-def masked(value: object, mask: Callable[[str], str]) -> object:
-    """The same, as plain dicts and lists, with `mask` applied to every text in it."""
-    return _masked(msgspec.to_builtins(value), mask)
-
-
-def _masked(value: object, mask: Callable[[str], str]) -> object:
-    if isinstance(value, str):
-        return mask(value)
-    if isinstance(value, dict):
-        return {name: _masked(one, mask) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - any JSON
-    if isinstance(value, list | tuple):
-        return [_masked(one, mask) for one in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - any JSON
-    return value
 
 
 def fields_of(facts: CallFacts, keys: Mapping[str, str]) -> list[Field]:

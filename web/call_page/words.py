@@ -1,9 +1,5 @@
 """Pure: what codes of a call mean, in words for people."""
 
-from collections.abc import Callable
-
-from app.domain.number import mask_number
-
 CAUSES: dict[int, str] = {
     1: "no such number",
     2: "no route to the network",
@@ -106,7 +102,11 @@ HAPPENED: dict[str, str] = {
     "no_input": "silence of the callee",
     "opt_out": "callee wants no more calls",
     "opt_out_listed": "number put on the do-not-call list",
+    "feedback_asked": "agent asked its own side",
+    "feedback_told": "the answer was given to the agent",
     "feedback_unanswered": "nobody answered the agent's question",
+    "feedback_withdrawn": "the agent's question was withdrawn",
+    "goodbye_waits": "the goodbye waits until the agent has the call again",
     "command": "order of an operator",
     "callback_wished": "callee wants another time",
     "reschedule_wished": "operator wants another time",
@@ -119,6 +119,16 @@ HAPPENED: dict[str, str] = {
     "cost_limit": "cost limit reached",
     "document_missing": "a document could not be read",
     "recording_off": "not recorded",
+    "recording_asked": "asked whether it may be recorded",
+    "recording_started": "recorded from here, they agreed",
+    "recording_stopped": "no longer recorded, they objected",
+    "recording_declined": "they do not want to be recorded",
+    "disclosure_said": "the demanded opening was heard in full",
+    "disclosure_cut": "the demanded opening was cut off, it is said again",
+    "disclosure_missing": "the demanded opening was never heard in full",
+    "closing": "the talk ends: last words",
+    "closing_taken_back": "the callee asked for more: the talk goes on",
+    "passed_on": "passed on to somebody else",
     "report_refused": "a report did not fit",
     "late_end": "a second end was reported",
 }
@@ -144,24 +154,3 @@ def cause_in_words(cause: int | None) -> str:
     if cause is None:
         return ""
     return f"{CAUSES.get(cause, 'a cause without a name of ours')} (Q.850 cause {cause})"
-
-
-def masking(*, full: bool) -> Callable[[str], str]:
-    """What makes texts fit to be shown: with `full` false every E.164 number in them is masked."""
-    return (lambda text: text) if full else mask_numbers
-
-
-def mask_numbers(text: str) -> str:
-    """The text with every telephone number in it (`+` and 7 to 15 digits) masked."""
-    if "+" not in text:
-        return text
-    out: list[str] = []
-    at = 0
-    while (plus := text.find("+", at)) >= 0:
-        end = plus + 1
-        while end < len(text) and text[end].isascii() and text[end].isdigit():
-            end += 1
-        number = text[plus:end]
-        out += [text[at:plus], mask_number(number) if len(number) > 7 else number]
-        at = end
-    return "".join([*out, text[at:]])

@@ -10,14 +10,17 @@ from app.domain.people import Permission, Person
 from app.domain.task import SETTLED, TaskState
 from app.errors import NotFoundError, ValidationFailed
 from app.ids import is_id
-from app.store import breakers, campaign_figures, campaign_pages, campaigns, holds
+from app.store import breakers, campaign_figures, campaign_pages, campaigns, holds, rehearsals
 from app.store import why as why_store
 from app.store.calls import WallCall
 from app.store.campaign_pages import COUNTED_TO, Key
 from app.store.campaigns import Campaign, CampaignState
 from app.store.db import Database
+from app.store.rehearsals import CampaignRehearsal
 from web.campaigns import view
 from web.campaigns.view import Bar, Columns, Money, Row, TaskRow
+from web.masks import mask_of
+from web.rehearsals.view import verdict
 
 PAGE = 25
 TASKS_PAGE = 50
@@ -48,6 +51,9 @@ class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
     standstill: Standstill | None
     breaker: str
     next_due_ms: int | None
+    rehearsal: CampaignRehearsal | None = None
+    rehearsed: str = ""
+    """How the agent's version did, in words; empty: not rehearsed."""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +106,7 @@ class CampaignReader:
         waiting[TaskState.PENDING] = max(figures.open - sum(waiting.values()), 0)
         due = await campaign_pages.first_due(db, campaign_id)
         live = sum(waiting[state] for state in LIVE)
+        rehearsal = await rehearsals.of_campaign(db, person.tenant_id, campaign_id)
         return CampaignPage(
             campaign=campaign,
             state_label=view.STATES[campaign.state],
@@ -112,9 +119,11 @@ class CampaignReader:
             attempts=view.attempts(figures),
             hours=view.columns(await campaign_figures.hours(db, person.tenant_id, campaign_id)),
             money=view.money(campaign, account),
-            standstill=await self._standstill(campaign, live, due[0] if due else None),
+            standstill=await self._standstill(person, campaign, live, due[0] if due else None),
             breaker=self._breaker(await breakers.get(db, campaign_id)),
             next_due_ms=due[1] if due else None,
+            rehearsal=rehearsal,
+            rehearsed=verdict(rehearsal.newest) if rehearsal is not None and rehearsal.newest is not None else "",
         )
 
     async def tasks(
@@ -146,7 +155,9 @@ class CampaignReader:
         shown = found[:TASKS_PAGE]
         return shown, (shown[-1].created_ms, shown[-1].id) if len(found) > TASKS_PAGE else None
 
-    async def _standstill(self, campaign: Campaign, live: int, first: str | None) -> Standstill | None:
+    async def _standstill(
+        self, person: Person, campaign: Campaign, live: int, first: str | None
+    ) -> Standstill | None:
         """None: calls are going on, or there is nothing left to call."""
         if campaign.state == "paused":
             why = f": {campaign.pause_reason}" if campaign.pause_reason else " by somebody"
@@ -159,7 +170,7 @@ class CampaignReader:
         found = await why_store.why(self._db, campaign.tenant_id, first, self._site, self._clock.unix_ms())
         if found.answer == "now":
             return None
-        return Standstill(sentence=found.sentence, next_ms=found.next_ms)
+        return Standstill(sentence=mask_of(person)(found.sentence), next_ms=found.next_ms)
 
     def _breaker(self, breaker: Breaker) -> str:
         """A sentence while the error breaker holds calls back."""

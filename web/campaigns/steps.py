@@ -88,7 +88,7 @@ class CampaignSteps:
         """Wake the calls that were told something, and the scheduler."""
         for order in taken.orders:
             await self._steer.wake(order)
-        await self._bus.publish("tasks", TaskChanged(task_id=""))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=taken.campaign.tenant_id, task_id=""))
 
     async def _goodbyes(self, tx: Tx, person: Person, campaign_id: str, address: str) -> list[Command]:
         """Order every living call of the campaign to end with a farewell; one that has just ended needs none."""

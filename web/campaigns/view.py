@@ -11,6 +11,7 @@ from app.domain.task import TaskState
 from app.store.campaign_figures import Hour
 from app.store.campaign_pages import Account, CampaignTask
 from app.store.campaigns import Campaign, CampaignState
+from web.masks import masking
 from web.view import OUTCOME_WORDS, moment
 
 STATES: dict[CampaignState, str] = {
@@ -211,15 +212,16 @@ def money(campaign: Campaign, account: Account) -> Money:
 
 def task_row(task: CampaignTask, *, numbers: bool) -> TaskRow:
     """A task of the list; `numbers`: whether whoever looks may see telephone numbers in full."""
+    mask = masking(full=numbers)
     return TaskRow(
         id=task.id,
         number=task.number if numbers else mask_number(task.number),
-        callee=task.callee_name,
+        callee=mask(task.callee_name),
         state=TASK_STATES[task.state],
         reached=STAGE_WORDS[Stage(task.reached)] if task.reached else "not dialed",
         attempts=f"{task.current_attempt_count} of {task.max_attempts}",
         next_at=moment(task.next_action_time) if task.state is TaskState.PENDING else "",
-        conclusion=task.overall_conclusion,
+        conclusion=mask(task.overall_conclusion),
         call_id=task.last_call_id or "",
     )
 

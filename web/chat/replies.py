@@ -10,7 +10,7 @@ import structlog
 
 from app.domain.planning import Profile
 from app.errors import AppError, ConflictError
-from app.llm.planner import Event, Planner, Replied
+from app.llm.planner import NOT_TAKEN, Event, Planner, Replied
 from app.llm.planner_message import Said
 from app.store.conversations import Conversation
 
@@ -136,12 +136,14 @@ class Replies:
 
     async def _put_down(self, running: Running, planner: Planner, conversation: Conversation) -> None:
         try:
-            running.put(Replied(await planner.put_down(conversation)))
+            running.put(Replied(await planner.put_down(conversation, running.said)))
             running.end()
         except AppError as failed:
             running.end(failed)
 
     def _forget(self, conversation_id: str, running: Running) -> None:
+        if not running.over:  # cancelled before its first step
+            running.end(ConflictError(NOT_TAKEN))
         if self._running.get(conversation_id) is running:
             del self._running[conversation_id]
 

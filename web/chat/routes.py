@@ -2,6 +2,7 @@
 to `/api/chat_interaction` and `/api/execute_campaign` (`web.planning`), as programs' do.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from litestar import MediaType, Request, Response, get, post
@@ -13,6 +14,7 @@ from litestar.response import Stream
 from app.domain.people import Permission, Person
 from app.errors import NotFoundError
 from app.ids import is_id
+from app.llm.spoken.session import why_not
 from app.store import conversations, follow_up
 from app.store.conversations import Conversation, Thread
 from web.auth import needs, signed_in
@@ -54,6 +56,7 @@ class Chat:
             thread=chat,
             unknown=status == 404,
             examples=EXAMPLES,
+            why_not_spoken=why_not(self._desk.settings),
         )
         return status, text
 
@@ -67,14 +70,17 @@ class Chat:
         profile = await self._desk.profile(person, chat, zone)
         claimed = (chat.answering_until_ms or 0) > self._desk.clock.unix_ms()
         turns = await conversations.turns(self._desk.db, person.tenant_id, chat.id)
-        return thread_view(
+        fates = await conversations.fates(self._desk.db, person.tenant_id, chat.id)
+        untold = await follow_up.untold(self._desk.db, person.tenant_id, chat.id)
+        return await asyncio.to_thread(  # tables that were sent are read again
+            thread_view,
             chat,
             turns,
-            await conversations.fates(self._desk.db, person.tenant_id, chat.id),
+            fates,
             zone=profile.zone,
             answering=claimed or self._desk.replies.of(chat.id) is not None,
             after=after,
-            untold=len(await follow_up.untold(self._desk.db, person.tenant_id, chat.id)),
+            untold=len(untold),
         )
 
     async def news(self, person: Person) -> dict[str, list[str]]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.domain.fields import Value
+from app.domain.fields import Value, plain_number
 from app.domain.follow_up import News
 from app.domain.plan_form import Question
 from app.domain.plan_sources import read_table
-from app.domain.planning import Attachment, LookedUp, PlannerTurn
+from app.domain.planning import Attachment, LookedUp, PlannerTurn, open_form
 from app.errors import ValidationFailed
 from app.llm.planner_calls import SCHEDULE, STATUS
 from app.store.conversations import Conversation, PlanFate
@@ -97,6 +97,8 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     again: bool = False
     """Another reply can be asked for."""
+    spoken: bool = False
+    interrupted: bool = False
     cost: str = ""
 
 
@@ -125,11 +127,12 @@ def thread_view(
     """The turns with a number above `after`; `zone` is the reader's, `fates` what became of the plans."""
     shown: list[TurnView] = []
     form: tuple[Question, ...] = ()
+    asking = None if answering else open_form(turns)
     for turn in turns:
         if turn.seq > after:
-            last = turn is turns[-1] and not answering
+            last = not answering and (turn is turns[-1] or turn is asking)
             shown.append(_turn(turn, form, fates.get(turn.content.plan_id), zone=zone, last=last))
-        form = turn.content.questions if turn.role == "assistant" else form
+        form = turn.content.questions if turn.role == "assistant" and not turn.remark else form
     return ThreadView(
         id=conversation.id,
         display_name=conversation.display_name,
@@ -158,7 +161,9 @@ def _turn(
         plan=plan_card(turn, fate, zone) if content.plan is not None else None,
         news=_news(content.news, zone) if content.news is not None else None,
         missing=content.missing,
-        again=last and (turn.kind == "failure" or turn.role == "user"),
+        again=last and not content.spoken and (turn.kind == "failure" or turn.role == "user"),
+        spoken=content.spoken,
+        interrupted=content.interrupted,
         cost=money(turn.cost_micro_usd or 0),
     )
 
@@ -228,7 +233,7 @@ def _said(value: Value) -> str:
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, int | float):
-        return f"{value:g}"
+        return plain_number(value)
     return ", ".join(value) if isinstance(value, tuple) else value
 
 

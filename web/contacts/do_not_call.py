@@ -81,7 +81,7 @@ class DoNotCallPage:
                 _, stopped = await self._desk.add(tx, request, form.number, form.reason)
         except ValidationFailed as refused:
             return await self.page(request, status=422, refusal=refused.message)
-        await self._desk.tell(stopped)
+        await self._desk.tell(signed_in(request).tenant_id, stopped)
         told = f" Waiting tasks taken off the queue: {len(stopped)}." if stopped else ""
         return await self.page(request, said=f"The number is listed; nobody calls it from now on.{told}")
 

@@ -28,10 +28,15 @@ def options_of(form: Mapping[str, object], region: str) -> Options:
         "skip_known": "skip_known" in form,
         "reason": _text(form, "reason").strip(),
     }
+    return options_from(given)
+
+
+def options_from(given: Mapping[str, object]) -> Options:
+    """How a list is to be read, checked. Raises ValidationFailed."""
     try:
         return msgspec.convert(given, Options)
     except msgspec.ValidationError as error:
-        raise ValidationFailed(f"The form does not fit: {error}.") from None
+        raise ValidationFailed(f"What was chosen does not fit: {error}.") from None
 
 
 def mapping_of(form: Mapping[str, object], columns: tuple[Column, ...]) -> list[tuple[str, str]]:

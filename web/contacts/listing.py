@@ -61,10 +61,10 @@ class DoNotCallDesk:
         await self._write(tx, request, "dnc_removed", entry, told, was=entry.reason, source=entry.source)
         return entry
 
-    async def tell(self, tasks: list[str]) -> None:
+    async def tell(self, tenant_id: str, tasks: list[str]) -> None:
         """Pages that show these tasks learn of it."""
         for task_id in tasks:
-            await self._bus.publish("tasks", TaskChanged(task_id=task_id))
+            await self._bus.publish("tasks", TaskChanged(tenant_id=tenant_id, task_id=task_id))
 
     def read(self, number: str) -> str:
         """E.164 of any spelling; also of numbers that are never dialed. Raises ValidationFailed."""

@@ -38,11 +38,13 @@ class ContactPages:
         self._db = db
         self._clock = clock
         self._templates = templates
-        self._region = settings.default_region
+        self.region = settings.default_region
         self.desk = ImportDesk(db, clock, site)
         self.importer = Importer(db, clock, site)
 
-    async def contacts(self, request: Asked, search: str, before: str) -> Response[str]:
+    async def contacts(
+        self, request: Asked, search: str, before: str, status: int = 200, refusal: str = ""
+    ) -> Response[str]:
         """The list, or what was searched for."""
         person, text = signed_in(request), search[:100]
         if text.strip().startswith("+") and not person.may(Permission.SEE_NUMBERS):
@@ -58,16 +60,23 @@ class ContactPages:
             search=text,
             following=found.next,
             may_plan=person.may(Permission.PLAN),
+            refusal=refusal,
         )
-        return Response(page, media_type=MediaType.HTML)
+        return Response(page, status_code=status, media_type=MediaType.HTML)
 
-    async def forget(self, request: Asked, contact_id: str) -> Redirect:
+    async def forget(self, request: Asked, contact_id: str) -> Answer:
         """Delete a contact."""
-        person = signed_in(request)
-        async with self._db.tx() as tx:
-            contact = await contacts.forget(tx, person.tenant_id, _checked(contact_id))
-            await self.write(tx, request, "contact_deleted", f"contact:{contact.id}")
+        try:
+            await self.erase(request, contact_id)
+        except ConflictError as refused:
+            return await self.contacts(request, "", "", 409, refused.message)
         return Redirect("/contacts", status_code=303)
+
+    async def erase(self, request: Asked, contact_id: str) -> None:
+        """Delete a contact and what is remembered of the person. Raises NotFoundError, ConflictError."""
+        async with self._db.tx() as tx:
+            contact = await contacts.forget(tx, signed_in(request).tenant_id, _checked(contact_id))
+            await self.write(tx, request, "contact_deleted", f"contact:{contact.id}")
 
     async def imports(self, request: Asked, status: int = 200, refusal: str = "") -> Response[str]:
         """The form that takes a list, and the imports there were."""
@@ -78,7 +87,7 @@ class ContactPages:
             person,
             "/contacts",
             imports=[import_card(one) for one in rows],
-            region=self._region,
+            region=self.region,
             target=target_of(dict(request.query_params)),
             refusal=refusal,
         )
@@ -95,11 +104,11 @@ class ContactPages:
                 file.filename,
                 parts(file),
                 target=target_of(form),
-                options=options_of(form, self._region),
+                options=options_of(form, self.region),
                 by=person.actor,
             )
-        except ValidationFailed as refused:
-            return await self.imports(request, 422, refused.message)
+        except (ValidationFailed, ConflictError) as refused:
+            return await self.imports(request, _status(refused), refused.message)
         self.importer.wake()
         return Redirect(f"/contacts/import/{one.id}", status_code=303)
 
@@ -140,7 +149,7 @@ class ContactPages:
         form = await request.form()
 
         async def deed() -> None:
-            options = options_of(form, self._region)
+            options = options_of(form, self.region)
             await self.desk.remap(one.tenant_id, one.id, mapping_of(form, one.mapping), options)
 
         return await self._done(request, one, deed)
@@ -210,10 +219,13 @@ class ContactPages:
         try:
             await deed()
         except (ValidationFailed, ConflictError) as refused:
-            status = 409 if isinstance(refused, ConflictError) else 422
-            return await self.one(request, one.id, status, refused.message)
+            return await self.one(request, one.id, _status(refused), refused.message)
         self.importer.wake()
         return Redirect(f"/contacts/import/{one.id}{query}", status_code=303)
+
+
+def _status(refused: ValidationFailed | ConflictError) -> int:
+    return 409 if isinstance(refused, ConflictError) else 422
 
 
 def _checked(row_id: str) -> str:

@@ -29,7 +29,7 @@ def _list_routes(pages: ContactPages) -> list[HTTPRouteHandler]:
         return await pages.contacts(request, q, before)
 
     @post("/contacts/{contact_id:str}/delete", opt=may, media_type=html)
-    async def delete_contact(request: Asked, contact_id: FromPath[str]) -> Redirect:
+    async def delete_contact(request: Asked, contact_id: FromPath[str]) -> Response[str] | Redirect:
         return await pages.forget(request, contact_id)
 
     @get("/contacts/import", opt=may, media_type=html)

@@ -11,6 +11,7 @@ from app.domain.people import Permission, Person
 from app.store.contact_imports import RUNNING, TOLD, ContactImport
 from app.store.contact_rows import ImportRow
 from app.store.dnd import DoNotCall
+from web.masks import mask_of
 from web.view import moment, shown_number
 
 ISSUE_WORDS: dict[str, str] = {
@@ -213,7 +214,7 @@ def listed(person: Person, entry: DoNotCall) -> Listed:
     return Listed(
         id=entry.id,
         number=shown_number(person, entry.number),
-        reason=entry.reason,
+        reason=mask_of(person)(entry.reason),
         source=SOURCE_WORDS[entry.source],
         call_id=(entry.evidence_call_id or "") if own else "",
         item_id=(entry.evidence_item_id or "") if own else "",

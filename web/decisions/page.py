@@ -20,9 +20,9 @@ from app.store.audit import Deed
 from app.store.db import Database
 from app.store.lifecycle import PAGE, Round, StoredDecision
 from web.auth import caller_of, signed_in
+from web.masks import mask_of
 from web.render import Templates
-from web.task_pages.view import shown_number
-from web.view import money
+from web.view import money, shown_number
 
 Asked = Request[object, object, State]
 
@@ -98,11 +98,11 @@ class Decisions:
                 actor=person.actor,
                 action="decision_undone",
                 object=f"task:{done.task_id}",
-                detail={"decision": decision_id, "action": str(done.action), "reason": done.reason},
+                detail={"decision": decision_id, "action": str(done.action)},
                 address=caller_of(request).address,
             )
             await audit.add(tx, person.tenant_id, deed, now_ms)
-        await self._bus.publish("tasks", TaskChanged(task_id=done.task_id))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=person.tenant_id, task_id=done.task_id))
         await self._bus.publish("lists", ListChanged(tenant_id=person.tenant_id, kind="decisions"))
         return done
 
@@ -113,15 +113,16 @@ class Decisions:
                 await lifecycle_undo.looked_back(self._db, person.tenant_id, one, self._clock.unix_ms())
             except ConflictError as why:
                 stuck = why.message
+        mask = mask_of(person)
         return Entry(
             id=one.id,
             at_ms=one.created_ms,
             task_id=one.task_id,
-            number=shown_number(one.number, full=person.may(Permission.SEE_NUMBERS)),
-            callee=one.callee_name,
+            number=shown_number(person, one.number),
+            callee=mask(one.callee_name),
             action=one.action.replace("_", " "),
-            change=words(one.action, one.before, one.after),
-            reason=one.reason,
+            change=mask(words(one.action, one.before, one.after)),
+            reason=mask(one.reason),
             made_by=f"{one.model}, {one.prompt_version}",
             cost=_cost(one.round_cost_micro_usd),
             undone=names.get(one.undone_by or "", one.undone_by or ""),

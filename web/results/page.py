@@ -1,12 +1,12 @@
 """What the page "Results" reads of the store, and its files, streamed a page of rows at a time."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 import msgspec
 
 from app.clock import Clock
 from app.domain.contacts.csv_text import BOM, line
-from app.domain.number import NumberRefused, mask_number, parse_number
+from app.domain.number import NumberRefused, mask_number, parse_number, with_texts
 from app.domain.people import Permission, Person
 from app.errors import ValidationFailed
 from app.ids import is_id
@@ -14,6 +14,7 @@ from app.store import agents, audit, campaign_pages, results
 from app.store.audit import Deed
 from app.store.db import Database
 from app.store.results import Filter, Key, ResultRow, ResultValue, Total
+from web.masks import masking, shown
 
 PAGE = 50
 EXPORT_PAGE = 500
@@ -33,7 +34,9 @@ class ValueView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResultView(msgspec.Struct, frozen=True, kw_only=True):
-    """A recipient of an agent as pages and programs read it; the number is masked for those who may not see it."""
+    """A recipient of an agent as pages and programs read it; numbers, also those within values and quotes, are
+    masked for those who may not see them.
+    """
 
     agent_id: str
     agent: str
@@ -70,7 +73,7 @@ class ResultReader:
         return ResultPage(
             rows=tuple(rows),
             older=older,
-            totals=tuple(await results.totals(self._db, person.tenant_id, which)),
+            totals=shown(person, await results.totals(self._db, person.tenant_id, which), tuple[Total, ...]),
             count=await results.count(self._db, person.tenant_id, which),
             most=results.TOTALS_OF,
         )
@@ -80,9 +83,8 @@ class ResultReader:
     ) -> tuple[list[ResultView], Key | None]:
         """Some rows and where the next ones begin."""
         found = await results.page(self._db, person.tenant_id, which, before, limit + 1)
-        shown = found[:limit]
-        numbers = person.may(Permission.SEE_NUMBERS)
-        return [view_of(one, numbers=numbers) for one in shown], key_of(shown[-1]) if len(found) > limit else None
+        numbers, kept = person.may(Permission.SEE_NUMBERS), found[:limit]
+        return [view_of(one, numbers=numbers) for one in kept], key_of(kept[-1]) if len(found) > limit else None
 
     async def choices(self, person: Person) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Agents and the newest campaigns to choose from: ids and names."""
@@ -123,29 +125,27 @@ class ResultReader:
         yield b"]}"
 
     async def _all(self, person: Person, which: Filter) -> AsyncGenerator[list[ResultView]]:
-        before: Key | None = None
-        while True:
-            rows, before = await self.rows(person, which, before, EXPORT_PAGE)
-            if rows:
-                yield rows
-            if before is None:
-                return
+        """By agent and number: rows that change meanwhile keep their place."""
+        numbers, after = person.may(Permission.SEE_NUMBERS), ("", "")
+        while rows := await results.walk(self._db, person.tenant_id, which, after, EXPORT_PAGE):
+            yield [view_of(one, numbers=numbers) for one in rows]
+            after = (rows[-1].result.agent_id, rows[-1].result.number)
 
 
 def view_of(row: ResultRow, *, numbers: bool) -> ResultView:
     """A row; `numbers`: whether whoever reads it may see telephone numbers in full."""
-    one = row.result
+    one, mask = row.result, masking(full=numbers)
     return ResultView(
         agent_id=one.agent_id,
         agent=row.agent_name,
         number=one.number if numbers else mask_number(one.number),
-        callee=row.callee_name,
+        callee=mask(row.callee_name),
         campaign_id=one.campaign_id,
         task_id=one.task_id,
         call_id=one.call_id,
         outcome=one.outcome,
         updated_ms=one.updated_ms,
-        fields={name: _value(value) for name, value in sorted(row.fields.items())},
+        fields={name: _value(value, mask) for name, value in sorted(row.fields.items())},
     )
 
 
@@ -168,14 +168,15 @@ def read_filter(agent: str, campaign: str, number: str, *, full_numbers: bool) -
     return Filter(agent_id=agent, campaign_id=campaign, number=wanted)
 
 
-def _value(value: ResultValue) -> ValueView:
+def _value(value: ResultValue, mask: Callable[[str], str]) -> ValueView:
+    told = with_texts(msgspec.json.decode(value.value), mask)
     return ValueView(
-        value=msgspec.Raw(value.value.encode()),
-        text=value.text,
+        value=msgspec.Raw(msgspec.json.encode(told)),
+        text=mask(value.text),
         call_id=value.call_id,
         turn_seq=value.seq,
         audio_ms=value.audio_ms,
-        quote=value.quote,
+        quote=mask(value.quote),
         at_ms=value.at_ms,
     )
 

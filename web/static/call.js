@@ -8,6 +8,7 @@ import "/static/steer.js";
 
 const REFRESH_MS = 1200;
 const REST_MS = 5000;
+const NEWEST = 150; // so many entries are read each time
 
 const callId = document.getElementById("head").dataset.call;
 const partial = document.getElementById("partial");
@@ -48,15 +49,27 @@ function replacePart(id, page) {
   old.replaceWith(fresh);
 }
 
+async function read(part) {
+  const answer = await fetch(`/calls/${encodeURIComponent(callId)}${part}`);
+  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+}
+
+// What came while nobody looked may be more than is read each time: then nothing may be missing between.
+async function current() {
+  const page = await read(`/panels?newest=${NEWEST}`);
+  const oldest = page?.getElementById("entries").firstElementChild;
+  const joins = !oldest || document.getElementById(oldest.id) !== null;
+  return joins || document.getElementById("entries").firstElementChild === null ? page : read("");
+}
+
 async function refresh() {
   if (asking) return;
   asking = true;
   wanted = false;
   asked = Date.now();
   try {
-    const answer = await fetch(`/calls/${encodeURIComponent(callId)}/panels?newest=150`);
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = await current();
+    if (page === null) return;
     const wasAlive = alive();
     showTimer(page);
     for (const id of ["head", "recorded", "silence", "task", "judged", "fields", "costs", "line"]) replacePart(id, page);

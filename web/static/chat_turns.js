@@ -60,6 +60,7 @@ function parts(turn, acts) {
 
 export function turnItem(turn, name, acts) {
   const who = turn.role === "user" ? name : "Assistant";
-  const at = turn.at ? el("span", { class: "at soft" }, ` ${turn.at}${turn.cost ? `, ${turn.cost}` : ""}`) : null;
+  const aloud = turn.spoken ? `, spoken${turn.interrupted ? ", interrupted" : ""}` : "";
+  const at = turn.at ? el("span", { class: "at soft" }, ` ${turn.at}${aloud}${turn.cost ? `, ${turn.cost}` : ""}`) : null;
   return el("li", { class: `turn ${turn.role}`, "data-seq": turn.seq, "data-kind": turn.kind }, el("p", { class: "who" }, who, at), ...parts(turn, acts));
 }

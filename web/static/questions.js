@@ -5,7 +5,9 @@ import { follow, serverNow } from "/static/socket.js";
 const list = document.getElementById("questions");
 const empty = document.getElementById("empty");
 const template = document.getElementById("question");
+const READ_MS = 800; // nobody has read a question sooner: a digit pressed until then was meant for the one before
 let pressed = false; // a digit, since the list was shown: the next one may be meant for a question that is gone
+let readable = 0; // when the first question may be answered by a digit
 
 function field(entry, name) {
   return entry.querySelector(`[data-field="${name}"]`);
@@ -36,6 +38,7 @@ function made(one) {
 }
 
 function show(questions) {
+  const first = list.children[0];
   const known = new Map([...list.children].map((entry) => [entry.dataset.question, entry]));
   const entries = questions.map((one) => {
     const entry = known.get(one.id) ?? made(one);
@@ -48,6 +51,7 @@ function show(questions) {
   entries.forEach((entry, at) => {
     if (list.children[at] !== entry) list.insertBefore(entry, list.children[at] ?? null);
   });
+  if (list.children[0] !== first) readable = performance.now() + READ_MS;
   empty.hidden = entries.length > 0;
   pressed = false;
   count();
@@ -62,8 +66,8 @@ function count() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.repeat || pressed || !/^[1-9]$/.test(event.key)) return;
+  if (event.target.closest("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.repeat || pressed || performance.now() < readable || !/^[1-9]$/.test(event.key)) return;
   const buttons = list.querySelectorAll(":scope > li:first-child [data-field='suggestions'] button");
   const button = buttons[Number(event.key) - 1];
   if (button === undefined) return;

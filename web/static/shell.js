@@ -1,6 +1,7 @@
 // What every page has: connection lights, menu, colours, keys, news in the corner. Pages add keys with `addKey`.
 
 import { follow, onConnection } from "/static/socket.js";
+import { notify } from "/static/notify.js";
 import { openPalette } from "/static/palette.js";
 import { toast } from "/static/toast.js";
 
@@ -30,6 +31,7 @@ function showQuestions(questions) {
   const ids = new Set(questions.map((one) => one.id));
   const fresh = asked === null ? [] : questions.filter((one) => !asked.has(one.id));
   asked = ids;
+  if (placeOf("/questions") !== null) notify(fresh, ids);
   if (location.pathname === "/questions" || placeOf("/questions") === null) return;
   for (const one of fresh) toast(`An agent asks: ${one.question}`, "/questions");
 }

@@ -23,7 +23,6 @@ let failures = 0;
 let retrying = null;
 let lights = [];
 let connected = false;
-let snapshots = 0;
 let aheadMs = 0;
 
 export const serverNow = () => Date.now() + aheadMs;
@@ -90,7 +89,7 @@ export function onChanged(kind, work, pauseMs = 2000) {
 
 function tellWatchers(message) {
   const changed = message.changed ?? [];
-  const all = (message.type === "snapshot" && snapshots > 1) || changed.includes("*");
+  const all = message.type === "snapshot" || changed.includes("*"); // what changed while the page was on its way too
   for (const watcher of watchers) if (all || changed.includes(watcher.kind)) watcher.run();
 }
 
@@ -132,7 +131,6 @@ function open() {
     failures = 0;
     aheadMs = message.now_ms - Date.now();
     seq = message.seq;
-    if (message.type === "snapshot") snapshots += 1;
     if (message.type === "snapshot" || message.connections.length > 0) lights = message.connections;
     if (message.questions) showWaiting(message.questions);
     for (const take of takers) safely(() => take(message));

@@ -79,12 +79,13 @@ class Panel {
     this.trouble.hidden = true;
     this.slot.hidden = true;
     clearTimeout(this.timer);
-    if (callId !== "") this.look();
+    this.look();
   }
 
   async look() {
     const callId = this.callId;
     clearTimeout(this.timer);
+    if (callId === "") return; // an order was settled after the call had gone from the page
     try {
       const known = await asked(`/calls/${encodeURIComponent(callId)}/steering`);
       if (callId !== this.callId) return;
@@ -131,6 +132,7 @@ class Panel {
     this.sound.textContent = "Connecting…";
     const listener = new Listener(this.callId, (state) => this.heard(listener, state));
     this.listener = listener;
+    if (this.mic !== null) listener.deafTo = 1; // who speaks here need not hear themselves
     listener.start().catch((problem) => listener.end(`Your browser cannot play the call: ${problem.message}`));
     this.heard(listener, { on: true, loudest: [0, 0], lost: 0 });
   }

@@ -4,6 +4,7 @@ const talk = document.getElementById("talk");
 const lines = document.getElementById("lines");
 const lineTemplate = document.getElementById("line");
 const nothingYet = document.getElementById("talk-empty");
+const READ_AGAIN_MS = 1000;
 let loading = 0;
 
 export const selectedCall = () => talk.dataset.call;
@@ -28,10 +29,23 @@ export function showLine(said) {
     setText(line, "who", { callee: "Callee", operator: "Operator" }[said.speaker] ?? "Agent");
     lines.append(line);
   }
+  if (said.final) readSoon();
   if (said.at !== undefined) setText(line, "at", said.at);
   if (said.interrupted !== undefined) setText(line, "note", said.interrupted ? "(interrupted)" : "");
   setText(line, "text", said.text);
   nothingYet.hidden = true;
+  return line;
+}
+
+// The words of somebody may come after the answer to them: the store knows the order.
+let reading = 0;
+
+function readSoon() {
+  if (reading !== 0) return;
+  reading = setTimeout(() => {
+    reading = 0;
+    loadTranscript();
+  }, READ_AGAIN_MS);
 }
 
 export function showHead(card) {
@@ -60,7 +74,11 @@ export async function loadTranscript() {
   }
   if (mine !== loading || talk.dataset.call !== callId) return;
   showHead(page.call);
-  for (const line of page.lines) showLine(line);
+  const stored = page.lines.map(showLine);
+  const newer = [...lines.children].filter((line) => !stored.includes(line));
+  [...stored, ...newer].forEach((line, at) => {
+    if (lines.children[at] !== line) lines.insertBefore(line, lines.children[at] ?? null);
+  });
 }
 
 export async function selectCall(callId) {

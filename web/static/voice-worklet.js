@@ -29,6 +29,12 @@ class Lane {
     if (!this.running && this.waiting >= (START_MS * rate) / 1000) this.running = true;
   }
 
+  // Fall silent and forget what waits.
+  clear() {
+    this.read = this.write = 0;
+    this.running = false;
+  }
+
   // Add `out.length` samples at the device's rate, straight lines between ours.
   mix(out, deviceRate) {
     const step = this.rate / deviceRate;
@@ -56,7 +62,7 @@ registerProcessor("listener", class extends AudioWorkletProcessor {
     this.lanes = [new Lane(), new Lane()];
     this.loudest = [0, 0];
     this.blocks = 0;
-    this.port.onmessage = ({ data }) => this.lanes[data.lane].put(data.samples, data.rate);
+    this.port.onmessage = ({ data }) => (data.silence ? this.lanes.forEach((lane) => lane.clear()) : this.lanes[data.lane].put(data.samples, data.rate));
   }
 
   process(_inputs, [outputs]) {

@@ -33,7 +33,7 @@ export function unpack(buffer) {
   return { codec, seq: view.getUint32(4, true), lanes: [new Uint8Array(buffer, 8, split - 8), new Uint8Array(buffer, split)] };
 }
 
-const address = (path) => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
+export const address = (path) => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
 const WHY = {
   4401: "Your session has ended; sign in again.",
   4403: "Your role does not allow this.",
@@ -41,7 +41,7 @@ const WHY = {
   4409: "The call is over.",
 };
 
-async function sound() {
+export async function sound() {
   const context = new AudioContext({ latencyHint: "interactive" });
   await context.audioWorklet.addModule("/static/voice-worklet.js");
   if (context.state === "suspended") await context.resume();
@@ -111,23 +111,29 @@ export function cannotSpeak() {
   return "Browsers give the microphone to https pages and to localhost only: open OpenDeep by https (a proxy with a certificate) or on the machine itself.";
 }
 
+// The stream of the microphone; throws an Error whose words say what to do.
+export async function openMicrophone() {
+  const why = cannotSpeak();
+  if (why !== "") throw new Error(why);
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
+  } catch (problem) {
+    throw new Error(REFUSED[problem.name] ?? `The microphone cannot be used: ${problem.message}`);
+  }
+}
+
 // The microphone as 20 ms of 16 kHz PCM16 over a websocket. `told(state)` hears { on, why, loudest }.
 export class Microphone {
   constructor(path, told) {
     this.path = path;
     this.told = told;
     this.over = false;
+    this.lost = "The connection of your microphone is lost; the agent takes the call back in a few seconds.";
   }
 
   // Resolves to the first message of the server, once the microphone is open and its sound is on the way.
   async start() {
-    const why = cannotSpeak();
-    if (why !== "") throw new Error(why);
-    try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
-    } catch (problem) {
-      throw new Error(REFUSED[problem.name] ?? `The microphone cannot be used: ${problem.message}`);
-    }
+    this.stream = await openMicrophone();
     unlessOver(this, () => this.stream.getTracks().forEach((track) => track.stop()));
     this.context = await sound();
     unlessOver(this, () => this.context.close());
@@ -149,7 +155,7 @@ export class Microphone {
       this.socket.binaryType = "arraybuffer";
       this.socket.addEventListener("message", ({ data }) => { if (typeof data === "string") resolve(JSON.parse(data)); });
       this.socket.addEventListener("close", (event) => {
-        const why = WHY[event.code] ?? "The connection of your microphone is lost; the agent takes the call back in a few seconds.";
+        const why = WHY[event.code] ?? this.lost;
         reject(new Error(why));
         this.end(why);
       });
@@ -167,5 +173,36 @@ export class Microphone {
     this.socket?.close();
     this.context?.close();
     this.told({ on: false, why });
+  }
+}
+
+// --- both at once ---------------------------------------------------------------------------------------------
+// A microphone whose websocket brings the other side's sound back, and what happens as JSON: `heard(step)`.
+export class Line extends Microphone {
+  constructor(path, told, heard) {
+    super(path, told);
+    this.heard = heard;
+    this.lost = "The connection is lost; what was said so far is kept.";
+  }
+
+  connect() {
+    const player = new AudioWorkletNode(this.context, "listener", { numberOfInputs: 0, outputChannelCount: [2] });
+    player.connect(this.context.destination);
+    player.port.onmessage = ({ data }) => this.told({ on: true, agent: data.loudest[1] });
+    const hello = super.connect();
+    this.socket.addEventListener("message", ({ data }) => {
+      if (typeof data === "string") {
+        const said = JSON.parse(data);
+        if (said.kind !== undefined) this.heard(said);
+        return;
+      }
+      const { codec, lanes } = unpack(data);
+      player.port.postMessage({ lane: 1, rate: RATES[codec], samples: samplesOf(codec, lanes[1]) });
+    });
+    return hello;
+  }
+
+  say(text) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
   }
 }

@@ -15,7 +15,7 @@ const rows = document.getElementById("rows");
 const summary = document.getElementById("summary");
 const tileTemplate = document.getElementById("tile");
 const rowTemplate = document.getElementById("row");
-const TILE_FIELDS = ["state_label", "number", "callee", "campaign", "callee_words", "agent_words"];
+const TILE_FIELDS = ["state_label", "number", "callee", "campaign", "callee_words", "agent_words", "voice", "delay"];
 const ROW_FIELDS = ["number", "callee", "outcome", "campaign", "cost"];
 
 const tileById = new Map([...tiles.children].map((tile) => [tile.dataset.call, tile]));
@@ -73,6 +73,7 @@ function showTile(card) {
   tile.dataset.from = card.timer_from_ms;
   tile.dataset.created = card.created_ms;
   for (const field of TILE_FIELDS) setText(tile, field, card[field]);
+  tile.querySelector('[data-field="delay"]').dataset.grade = card.delay_grade;
   const badges = tile.querySelector('[data-field="badges"]');
   const labels = card.badges.map((badge) => badge.label).join();
   if (badges.dataset.labels !== labels) {
@@ -88,6 +89,7 @@ function showWords(said) {
   if (tile === undefined) return;
   const words = said.text.length <= WORDS_SHOWN ? said.text : `… ${said.text.slice(-WORDS_SHOWN).replace(/^\S* /, "")}`;
   setText(tile, said.speaker === "callee" ? "callee_words" : "agent_words", words);
+  if (said.speaker !== "callee") setText(tile, "voice", said.speaker === "operator" ? "Person" : "Agent");
 }
 
 function markSelected(tile) {

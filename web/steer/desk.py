@@ -133,6 +133,6 @@ def _deed(person: Person, command: Command, address: str) -> Deed:
         actor=person.actor,
         action="call_command",
         object=f"call:{command.call_id}",
-        detail={"command": command.id, "kind": command.kind, "payload": command.payload},
+        detail={"command": command.id, "kind": command.kind},
         address=address,
     )

@@ -7,6 +7,7 @@ import msgspec
 from app.domain.agent import Agent
 from app.domain.call import Call, CallState
 from app.domain.command import Command, CommandKind, CommandState
+from app.domain.line import line_after
 
 SHOWN = 12
 """Orders listed, the newest last."""
@@ -30,13 +31,6 @@ STATE_WORDS: dict[CommandState, str] = {
     CommandState.DONE: "✓ done",
     CommandState.REFUSED: "✗ refused",
     CommandState.EXPIRED: "✗ too late",
-}
-_LINE: dict[str, str] = {
-    CommandKind.HOLD: "held",
-    CommandKind.MUTE: "muted",
-    CommandKind.UNHOLD: "open",
-    CommandKind.UNMUTE: "open",
-    CommandKind.TAKE_OVER: "open",
 }
 
 
@@ -79,18 +73,10 @@ def panel(call: Call, agent: Agent, orders: Sequence[Command], actor: str, *, ta
         state=call.state,
         alive=call.state is not CallState.ENDED,
         talking=call.state is CallState.BRIDGED,
-        line="taken" if taken else line(orders),
+        line="taken" if taken else line_after(orders),
         transfer=tuple(one.name for one in agent.transfer_targets),
         orders=[order_of(one, actor) for one in orders[-SHOWN:]],
     )
-
-
-def line(orders: Sequence[Command]) -> str:
-    """Where the last order that was carried out left the line."""
-    for one in reversed(orders):
-        if one.state is CommandState.DONE and one.kind in _LINE:
-            return _LINE[one.kind]
-    return "open"
 
 
 def order_of(command: Command, actor: str) -> Order:

@@ -106,14 +106,15 @@ class TaskPages:
         change = read_change(form, known.zone)
         async with self._db.tx() as tx:
             task = await change_task(tx, request, task_id, change, self._clock.unix_ms())
-        await self._bus.publish("tasks", TaskChanged(task_id=task_id))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=person.tenant_id, task_id=task_id))
         return task
 
     async def _look(self, person: Person, task_id: str) -> tuple[Facts, list[Point]]:
-        head = await self._known(person.tenant_id, task_id, full=person.may(Permission.SEE_NUMBERS))
+        full = person.may(Permission.SEE_NUMBERS)
+        head = await self._known(person.tenant_id, task_id, full=full)
         told = await timeline.of_task(self._db, person.tenant_id, task_id)
         names = {f"user:{one.id}": one.name for one in await users.list_users(self._db, person.tenant_id)}
-        return head, [point(entry, told.zones, names) for entry in told.entries]
+        return head, [point(entry, told.zones, names, full_numbers=full) for entry in told.entries]
 
     async def _known(self, tenant_id: str, task_id: str, *, full: bool = False) -> Facts:
         if not is_id(task_id):
@@ -156,12 +157,12 @@ async def change_task(tx: Tx, request: Asked, task_id: str, change: TaskChange, 
     """
     person = signed_in(request)
     before, task = await task_changes.apply(tx, person.tenant_id, task_id, change, by=person.actor, now_ms=now_ms)
-    title, why = change_words(change)
+    title, _ = change_words(change)
     deed = Deed(
         actor=person.actor,
         action=f"task_{change.__struct_config__.tag}",
         object=f"task:{task_id}",
-        detail={"change": title, "reason": why, **_moved(before, task)},
+        detail={"change": title, **_moved(before, task)},
         address=caller_of(request).address,
     )
     await audit.add(tx, person.tenant_id, deed, now_ms)

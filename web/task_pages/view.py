@@ -15,6 +15,7 @@ from app.domain.wall_time import written
 from app.domain.why import Why
 from app.ids import is_id
 from app.store.task_lists import Due, TaskFilter, TaskRow
+from web.masks import masking
 
 MASKED_DIGITS = 4
 """As many digits of a masked number can be read, so as many can be looked for."""
@@ -159,11 +160,11 @@ def read_filter(state: str, campaign: str, due: str, q: str, *, full_numbers: bo
 
 def line(row: TaskRow, *, full_numbers: bool, callee_zone: str = "") -> Line:
     """A row of the list."""
-    waits = row.state is TaskState.PENDING
+    waits, mask = row.state is TaskState.PENDING, masking(full=full_numbers)
     return Line(
         id=row.id,
         number=shown_number(row.number, full=full_numbers),
-        callee=row.callee_name,
+        callee=mask(row.callee_name),
         state=row.state,
         state_label=STATES[row.state],
         when=told(row.next_action_time, _zones(row.number, callee_zone)) if waits else "",
@@ -171,45 +172,46 @@ def line(row: TaskRow, *, full_numbers: bool, callee_zone: str = "") -> Line:
         priority=row.priority,
         campaign=row.campaign_name or "",
         campaign_id=row.campaign_id or "",
-        objective=row.objective,
-        conclusion=row.overall_conclusion,
+        objective=mask(row.objective),
+        conclusion=mask(row.overall_conclusion),
     )
 
 
 def facts(task: CallTask, why: Why, hold: TaskHold | None, *, full_numbers: bool, now_ms: int) -> Facts:
     """The head of a task's page."""
     zones = _zones(task.number, task.callee_zone)
-    zone = zones[0] if zones else "UTC"
+    zone, mask = zones[0] if zones else "UTC", masking(full=full_numbers)
     held = hold is not None and hold.holds(task, now_ms)
     return Facts(
         id=task.id,
         number=shown_number(task.number, full=full_numbers),
-        callee=task.callee_name,
-        objective=task.objective,
+        callee=mask(task.callee_name),
+        objective=mask(task.objective),
         state=task.state,
         state_label=STATES[task.state],
-        why=why.sentence,
+        why=mask(why.sentence),
         when=told(task.next_action_time, zones),
         priority=task.priority,
         attempts=f"{task.current_attempt_count} of {task.max_attempts} used",
         until="" if task.until_ms is None else told(task.until_ms, zones),
         zone=zone,
-        hold=hold.reason if hold is not None and held else "",
+        hold=mask(hold.reason) if hold is not None and held else "",
         waits=task.state is TaskState.PENDING,
         may_end=task.state in {TaskState.PENDING, TaskState.WAITING_USER},
         suggested=written(max(task.next_action_time, now_ms + 3_600_000), zone),
     )
 
 
-def point(entry: Entry, zones: tuple[str, ...], names: dict[str, str]) -> Point:
+def point(entry: Entry, zones: tuple[str, ...], names: dict[str, str], *, full_numbers: bool) -> Point:
     """An entry of the lane."""
+    mask = masking(full=full_numbers)
     return Point(
         mark=MARKS[entry.kind],
         kind=entry.kind,
         at_ms=entry.at_ms,
         at=told(entry.at_ms, zones[:1]),
-        title=entry.title,
-        detail=entry.detail,
+        title=mask(entry.title),
+        detail=mask(entry.detail),
         call_id=entry.call_id or "",
         actor=names.get(entry.actor, entry.actor),
         times=entry.times,

@@ -35,9 +35,7 @@ class WebhookPage:
     async def page(self, asked: Asked, before: str = "", status: int = 200, **said: str) -> Response[str]:
         """Webhooks and their newest messages; `said`: refusal, or a secret that is shown this once."""
         person, db = signed_in(asked), self._deeds.db
-        rows = await webhooks.deliveries(
-            db, person.tenant_id, before=before if is_id(before) else "", limit=SHOWN + 1
-        )
+        rows = await webhooks.deliveries(db, person.tenant_id, after=_place(before), limit=SHOWN + 1)
         now_ms = self._deeds.clock.unix_ms()
         text = self._templates.render(
             "webhooks.html",
@@ -45,7 +43,7 @@ class WebhookPage:
             "/webhooks",
             webhooks=[webhook(one, now_ms) for one in await webhooks.listed(db, person.tenant_id)],
             messages=[message_line(row) for row in rows[:SHOWN]],
-            following=rows[SHOWN - 1].event_id if len(rows) > SHOWN else None,
+            following=_written(rows[SHOWN - 1]) if len(rows) > SHOWN else None,
             kinds=list(KIND_WORDS.items()),
             **{"said": "", "refusal": "", "secret": "", "url": ""} | said,
         )
@@ -145,6 +143,16 @@ def webhook_routes(page: WebhookPage) -> list[HTTPRouteHandler]:
         return await page.replay(request, webhook_id, message_id)
 
     return [webhooks_page, add_webhook, change_webhook, webhook_deed, replay_message]
+
+
+def _place(before: str) -> webhooks.Place | None:
+    """The `before` of an address; None, the beginning, for one that is not of `_written`."""
+    event_id, _, endpoint_id = before.partition(".")
+    return (event_id, endpoint_id) if is_id(event_id) and is_id(endpoint_id) else None
+
+
+def _written(last: webhooks.Delivery) -> str:
+    return f"{last.event_id}.{last.endpoint_id}"
 
 
 def _read(form: FormMultiDict) -> tuple[str, list[str], bool]:

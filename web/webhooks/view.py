@@ -34,10 +34,15 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookWithSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """As answered once, when it was made or its secret changed."""
+    """As answered once, when it was made or its secret changed; a repetition of the request gets no secret."""
 
     webhook: Webhook
-    secret: str
+    secret: str | None
+
+
+def without_secret(answer: WebhookWithSecret) -> WebhookWithSecret:
+    """What of it may be kept for a repetition."""
+    return msgspec.structs.replace(answer, secret=None)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.domain.analysis.evidence import prove
-from app.domain.analysis.judgement import Action, Decision, Judgement, Outcome, Proof, ProvenValue
+from app.domain.analysis.judgement import Action, CallbackWish, Decision, Judgement, Outcome, Proof, ProvenValue
 from app.domain.analysis.opt_out import opt_out
 from app.domain.analysis.when import AskTime, BadTime, Reach, earliest, instant_of
 from app.domain.call import Turn
@@ -53,6 +53,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt
     turns: tuple[Turn, ...]
     reach: Reach
+    wish: CallbackWish | None = None
+    """What the agent understood of the time the callee wished."""
 
 
 def problems(judgement: Judgement, facts: Facts) -> list[str]:

@@ -109,3 +109,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     opt_out: Proof | None = None
     revised_instructions: str = ""
     doubts: tuple[str, ...] = ()
+
+
+class CallbackWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent took down when the callee asked for another time: the callee's words, and the agent's reading
+    of them on the callee's wall clock. A hint: only the transcript proves anything.
+    """
+
+    wished_words: str
+    wished_local: str | None = None

@@ -1,21 +1,39 @@
 """From the time a callee named to an instant at which the phone may ring, or to a question for a person.
 
 The model writes wall clock and zone; it never does the arithmetic. A wish is kept exactly or not at all: outside
-the calling window, in a zone that is not the callee's or in an hour that does not exist, somebody is asked.
+the calling window, in a zone that is not the callee's, in an hour that does not exist or that two clocks of the
+number's places show at different times, somebody is asked.
 """
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from app.domain.analysis.judgement import RetryWish
-from app.domain.local_time import told
+from app.domain.local_time import place_of, told
 from app.domain.policy.windows import CallingWindow, local_time, utc_ms
 from app.domain.policy.zones import Zones, ZonesUnknown, zone_named
 
 DAY_MS = 86_400_000
 MAX_AHEAD_MS = 90 * DAY_MS
 """A wish later than this is a person's business."""
+_SEASONS_MS = (utc_ms(datetime(2027, 1, 15, tzinfo=UTC)), utc_ms(datetime(2027, 7, 15, tzinfo=UTC)))
+_SPOKEN = {
+    **{"EST": "Eastern", "EDT": "Eastern", "CST": "Central time", "CDT": "Central time"},
+    **{"MST": "Mountain time", "MDT": "Mountain time", "PST": "Pacific", "PDT": "Pacific"},
+    **{"AST": "Atlantic time", "ADT": "Atlantic time", "AKST": "Alaska", "AKDT": "Alaska", "HST": "Hawaii"},
+}
+
+
+SOON_MS = 6 * 3_600_000
+_SPAN = re.compile(
+    r"\b(?:in|within|en|dentro de|dans|d'ici|tra|fra|em|daqui a|over|binnen)\b[^.,;]{0,24}?"
+    r"(?:\bmin\w*|\bhours?\b|\bhoras?\b|\b\w*stunden?\b|\bheures?\b|\bor[ae]\b|\b(?:half)?uur\b|\brato\b|\bmoment\w*)",
+    re.IGNORECASE,
+)
+"""A time from now, like "in twenty minutes": the same instant on every clock."""
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,24 +57,13 @@ class AskTime(msgspec.Struct, frozen=True):
     sentence: str
 
 
-def instant_of(wish: RetryWish, reach: Reach) -> int | BadTime | AskTime:
-    """The UTC instant (ms) of a wish."""
-    try:
-        wall = datetime.fromisoformat(wish.local_time.strip())
-    except ValueError:
-        return BadTime(f"retry.local_time {wish.local_time[:40]!r} is not a time like 2027-01-16T16:00.")
-    if wall.tzinfo is not None:
-        return BadTime("retry.local_time is the wall clock of retry.zone: write it without offset.")
-    zone = zone_named(wish.zone)
-    if zone is None:
-        return BadTime(f"retry.zone {wish.zone[:40]!r} is not an IANA name like America/New_York.")
+def instant_of(wish: RetryWish, reach: Reach, *, sure_zone: bool = True) -> int | BadTime | AskTime:
+    """The UTC instant (ms) of a wish. `sure_zone`: its zone is the one in which its clock was written."""
+    instants = _instants(wish)
+    if isinstance(instants, BadTime):
+        return instants
     if not isinstance(reach.zones, Zones):
         return AskTime(f"The callee said {_said(wish)}. {reach.zones.sentence}")
-    try:
-        instants = sorted({utc_ms(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)) for fold in (0, 1)})
-    except OverflowError:
-        return BadTime(f"retry.local_time {wish.local_time[:40]!r} is no time that can be called at.")
-    instants = [at for at in instants if local_time(at, zone).replace(tzinfo=None) == wall]
     if not instants:
         return AskTime(f"The callee said {_said(wish)}, but the clocks are set forward over {wish.local_time}.")
     if not all(_same_clock(at, wish.zone, reach.zones) for at in instants):
@@ -67,6 +74,13 @@ def instant_of(wish: RetryWish, reach: Reach) -> int | BadTime | AskTime:
     ahead = [at for at in instants if at > reach.now_ms]
     if not ahead:
         return BadTime(f"retry.local_time {wish.local_time} is past already; it is {_now(reach)}.")
+    soon = sure_zone and ahead[0] <= reach.now_ms + SOON_MS and _SPAN.search(wish.quote) is not None
+    if not (soon or _one_clock(instants, reach.zones) or names_zone(wish.quote, wish.zone)):
+        places = " or ".join(place_of(key) for key in reach.zones.keys)
+        return AskTime(
+            f"The callee said {_said(wish)}, but the number may be in {places}, where the clocks differ. "
+            "Ask whose hour is meant."
+        )
     if ahead[0] > reach.now_ms + MAX_AHEAD_MS:
         return AskTime(f"The callee said {_said(wish)}: that is more than {MAX_AHEAD_MS // DAY_MS} days ahead.")
     if reach.window is None:
@@ -85,6 +99,46 @@ def earliest(at_ms: int, reach: Reach) -> int:
     if reach.window is None:
         return at_ms
     return reach.window.next_open(at_ms, reach.hold_s) or at_ms
+
+
+def names_zone(said: str, key: str) -> bool:
+    """Whether somebody who said this named the zone's clock: by its place, like "Madrid", by what the clock is
+    called in America, like "Eastern", or by its abbreviation in capitals.
+    """
+    zone = zone_named(key)
+    if zone is None:
+        return False
+    short = {local_time(at_ms, zone).tzname() or "" for at_ms in _SEASONS_MS}
+    spoken = [place_of(key)]
+    if key.startswith(("America/", "US/", "Canada/", "Pacific/")):
+        spoken += [_SPOKEN[name] for name in short if name in _SPOKEN]
+    return any(re.search(rf"\b{re.escape(name)}\b", said, re.IGNORECASE) for name in spoken) or any(
+        re.search(rf"\b{re.escape(name)}\b", said) for name in short if name.isalpha()
+    )
+
+
+def _instants(wish: RetryWish) -> list[int] | BadTime:
+    """When the zone shows that wall clock: twice where clocks are set back, never where they are set forward."""
+    try:
+        wall = datetime.fromisoformat(wish.local_time.strip())
+    except ValueError:
+        return BadTime(f"retry.local_time {wish.local_time[:40]!r} is not a time like 2027-01-16T16:00.")
+    if wall.tzinfo is not None:
+        return BadTime("retry.local_time is the wall clock of retry.zone: write it without offset.")
+    zone = zone_named(wish.zone)
+    if zone is None:
+        return BadTime(f"retry.zone {wish.zone[:40]!r} is not an IANA name like America/New_York.")
+    try:
+        instants = sorted({utc_ms(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)) for fold in (0, 1)})
+    except OverflowError:
+        return BadTime(f"retry.local_time {wish.local_time[:40]!r} is no time that can be called at.")
+    return [at for at in instants if local_time(at, zone).replace(tzinfo=None) == wall]
+
+
+def _one_clock(instants: Sequence[int], zones: Zones) -> bool:
+    """Whether all of the callee's zones show the same wall clock then."""
+    clocks = [zone for one in zones.keys if (zone := zone_named(one)) is not None]
+    return all(len({local_time(at_ms, zone).utcoffset() for zone in clocks}) <= 1 for at_ms in instants)
 
 
 def _same_clock(at_ms: int, key: str, zones: Zones) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from app.domain.fields import plain
 from app.domain.policy.pack import CalleeKind, ConsentLevel, Pack, Purpose, Rules
 
 Target = Literal["contacts", "do_not_call"]
@@ -42,9 +43,21 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_WORDS = frozenset(
-    {"no", "n", "not", "none", "false", "f", "0", "nein", "nicht", "kein", "keine", "non", "faux", "falsch"}
-)
+    {"no", "n", "not", "none", "false", "f", "0", "nein", "nicht", "kein", "keine", "non", "faux", "falsch",
+     "nee", "nie", "nao", "unknown", "unbekannt", "inconnu", "n a", "na", "null", "pending", "open", ""}
+)  # fmt: skip
 """A cell that says nothing but this is no evidence of consent, as a column of yes and no has it."""
+_REFUSAL = re.compile(
+    r"^(?:no|nein|non|nee)\b(?! ?\d)"
+    r"|\b(?:not|never|nicht|nie|niemals|pas|jamais|niet|without|ohne|sans|sin|senza) (?:yet )?"
+    r"(?:given|asked|agreed|consented|obtained|granted|on (?:record|file)|erteilt|eingeholt|eingewilligt|"
+    r"vorhanden|zugestimmt|donne|obtenu|consent\w*|consenti\w*|einwilligung|zustimmung|gegeven)\b"
+    r"|\b(?:did|does|do|has|have|was) (?:not|never)\b|\bno (?:consent|permission|agreement|opt in)\b"
+    r"|\b(?:refus\w+|declin\w+|denied|den(?:y|ies)|rejected|withdr[ae]w\w*|revoked?|opted out|"
+    r"unsubscribed|abgelehnt|verweigert|widerrufen|widerruf|keine einwilligung|kein einverstandnis|retire|"
+    r"revoque|rechaz\w+|revocad\w+|revocat\w+|rifiut\w+|negad\w+|geweigerd|ingetrokken)\b"
+)
+"""Words by which a cell says that somebody did not agree, or does no longer. "No. 4711" numbers a form."""
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,7 +76,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def refuses(self) -> bool:
         """Whether the row's cell about consent says that there is none; then no other evidence counts either."""
-        return self.consent.strip(" .!").casefold() in NO_WORDS
+        said = plain(self.consent)
+        return bool(self.consent.strip()) and (said in NO_WORDS or _REFUSAL.search(said) is not None)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

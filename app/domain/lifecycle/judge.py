@@ -7,7 +7,7 @@
 | release | it is held by the agent itself | - |
 | move | as hold | later than its time, inside the calling window, 30 days, before its deadline |
 | set_phase | it waits | 1 to 80 characters |
-| ask_user | it waits, no question in the last week | 3 a round |
+| ask_user | it waits, no question in the last week, no named time ahead | 3 a round |
 | close | it waits and looks hopeless (`hopeless`) | 3 a round |
 
 Beyond that: at most 20 decisions a round, 3 a day for one task, one a round for one task (a phase may come beside
@@ -95,7 +95,8 @@ def may(known: OpenTask, now_ms: int) -> frozenset[Action]:
         allowed.add(Action.RELEASE)
     if not held and not known.promised:
         allowed |= {Action.HOLD, Action.MOVE}
-    if not known.past.asked:
+    ahead = known.promised and known.task.next_action_time > now_ms
+    if not known.past.asked and not ahead:  # a question parks the task, and the promised call with it
         allowed.add(Action.ASK_USER)
     if not held and not known.promised and hopeless(known, now_ms):
         allowed.add(Action.CLOSE)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from app.domain.policy.pack import Rules
+from app.domain.recording_consent import QUESTIONS
 
 LAST_LANGUAGE = "en"
 """Taken when no pack has the words in the language of the call."""
@@ -44,15 +45,18 @@ class Disclosure(msgspec.Struct, frozen=True, kw_only=True):
 def disclosure(rules: Rules, language: str, party: CallingParty, *, recorded: bool, inbound: bool) -> Disclosure:
     """What is said first in a call in `language` (ISO 639-1, a region after it is ignored).
 
-    `recorded`: the call is recorded, so packs that want it announced have a sentence of their own. Who calls us is
-    not told that we call them; for them only that sentence is left.
+    `recorded`: the call is recorded, so packs that want it announced have a sentence of their own, or it shall be,
+    and packs that want consent have it asked for. Who calls us is not told that we call them; for them only that
+    sentence is left.
     """
     spoken = language.lower().replace("_", "-").partition("-")[0]
     found: list[tuple[str, Sequence[str]]] = []
     if not inbound:
         found.append(_in_language(rules.disclosure, spoken))
-    if recorded and rules.recording in ("announce", "consent"):
+    if recorded and rules.recording == "announce":
         found.append(_in_language(rules.recording_notice, spoken))
+    if recorded and rules.recording == "consent":
+        found.append(_in_language({name: (asked,) for name, asked in QUESTIONS.items()}, spoken))
     found = [(name, sentences) for name, sentences in found if sentences]
     words = " ".join(sentence for _, sentences in found for sentence in sentences)
     blanks: list[str] = []
@@ -71,6 +75,11 @@ def may_record(rules: Rules | None) -> bool:
     that are not known.
     """
     return rules is not None and rules.recording in (None, "allowed", "announce")
+
+
+def may_ask(rules: Rules | None) -> bool:
+    """Whether a call may be recorded once the callee has agreed."""
+    return rules is not None and rules.recording == "consent"
 
 
 def _in_language(texts: Mapping[str, Sequence[str]], language: str) -> tuple[str, Sequence[str]]:

@@ -21,6 +21,7 @@ GOOGLE_FIELDS = ",".join(
     )
 )
 """Without a field mask the API answers an error; telephone and hours lie in its dearer tier."""
+NAMELESS = "(without a name)"
 NOMINATIM_PAUSE_S = 1.0
 """The public instance takes one request a second from a whole application."""
 AROUND_M = 5_000
@@ -68,7 +69,7 @@ class OpenStreetMap:
 
     async def find(self, name: str, near: str, language: str) -> Answer:
         named = await self._search(f"{name}, {near}" if near else name, language)
-        found = [_tagged(text_of(one, "name") or name, one, one.get("extratags")) for one in named]
+        found = [_tagged(_name_of(one), one, one.get("extratags")) for one in named]
         if near and not any("telephone" in one.text for one in found):
             found += await self._around(name, near, language)
         return Answer(items=cleaned(found))
@@ -94,9 +95,14 @@ class OpenStreetMap:
         ways = "".join(f'nwr["name"~"{words}",i]["{tag}"](around:{where});' for tag in tags)
         answer = await self._overpass.post("/api/interpreter", f"[out:json][timeout:10];({ways});out center 8;")
         return [
-            _tagged(text_of(one, "tags", "name") or name, one, one.get("tags"))
+            _tagged(text_of(one, "tags", "name") or NAMELESS, one, one.get("tags"))
             for one in objects(answer, "elements")
         ]
+
+
+def _name_of(place: dict[str, Any]) -> str:
+    """As OpenStreetMap calls it, never as it was asked for: what was asked for proves nothing."""
+    return text_of(place, "name") or text_of(place, "display_name").partition(",")[0] or NAMELESS
 
 
 def _tagged(name: str, place: dict[str, Any], tags: Any) -> Found:

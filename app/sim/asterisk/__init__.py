@@ -23,6 +23,7 @@ from app.sim.asterisk.script import (
     WaitForAgent,
     WaitForAgentAudio,
     WaitForDigits,
+    WaitForLine,
     WaitForSilence,
 )
 from app.sim.asterisk.server import SimAsterisk
@@ -53,5 +54,6 @@ __all__ = [
     "WaitForAgent",
     "WaitForAgentAudio",
     "WaitForDigits",
+    "WaitForLine",
     "WaitForSilence",
 ]

@@ -15,6 +15,7 @@ from app.sim.asterisk.call_signals import (
     Gone,
     Input,
     Invited,
+    Joined,
     Note,
     PressKeys,
     SendAnswer,
@@ -47,9 +48,11 @@ from app.sim.asterisk.script import (
     Say,
     StaySilent,
     Step,
+    Wait,
     WaitForAgent,
     WaitForAgentAudio,
     WaitForDigits,
+    WaitForLine,
     WaitForSilence,
     sip_status_of,
 )
@@ -92,6 +95,7 @@ class CalleeFlow:
         self._effects: list[Effect] = []
         self._unread: list[str] = []
         self._digits = ""
+        self._joined_since: float | None = None
         self._audible_since: float | None = None
         self._silent_since: float | None = None
 
@@ -113,6 +117,8 @@ class CalleeFlow:
         match event:
             case Invited():
                 self._invited, self._since = True, now
+            case Joined():
+                self._joined_since = now if event.there else None
             case AgentSaid():
                 self._unread.append(event.text)
             case AgentSpeaks():
@@ -139,17 +145,11 @@ class CalleeFlow:
     def _done(self, step: Step, now: float) -> bool:
         if isinstance(step, BeforeAnswer):
             return self._done_before_answer(step, now)
+        if isinstance(step, Wait):
+            return self._ready(step, now) or self._waited(step, now)
         match step:
             case Say():
                 return self._speak(step.text, step.samples)
-            case WaitForAgent():
-                return self._wait(self._has_heard(step.text), step, now)
-            case WaitForAgentAudio():
-                return self._wait(self._agent_audible_for(step.ms / 1_000, now), step, now)
-            case WaitForSilence():
-                return self._wait(self._agent_silent_for(step.silence_s, now), step, now)
-            case WaitForDigits():
-                return self._wait(self._take_digits(step.digits), step, now)
             case Menu():
                 return self._menu(step, now)
             case Converse():
@@ -210,11 +210,22 @@ class CalleeFlow:
             self._effects.append(Speak(text, samples))
         return self._spoken
 
-    def _wait(
-        self, ready: bool, step: WaitForAgent | WaitForAgentAudio | WaitForSilence | WaitForDigits, now: float
-    ) -> bool:
-        if ready:
-            return True
+    def _ready(self, step: Wait, now: float) -> bool:
+        match step:
+            case WaitForAgent():
+                return self._has_heard(step.text)
+            case WaitForLine():
+                return self._lasted(self._joined_since, step.for_s, now)
+            case WaitForAgentAudio():
+                return self._lasted(self._audible_since, step.ms / 1_000, now)
+            case WaitForSilence():
+                return self._lasted(self._silent_since, step.silence_s, now)
+            case WaitForDigits():
+                return self._take_digits(step.digits)
+            case _:
+                assert_never(step)
+
+    def _waited(self, step: Wait, now: float) -> bool:
         if not self._passed(step.timeout_s, now):
             return False
         self._effects.append(Note(f"{type(step).__name__} timed out after {step.timeout_s} s"))
@@ -234,12 +245,6 @@ class CalleeFlow:
         self._digits = self._digits[found + len(digits) :]
         return True
 
-    def _agent_audible_for(self, duration_s: float, now: float) -> bool:
-        return self._lasted(self._audible_since, duration_s, now)
-
-    def _agent_silent_for(self, duration_s: float, now: float) -> bool:
-        return self._lasted(self._silent_since, duration_s, now)
-
     def _lasted(self, since: float | None, duration_s: float, now: float) -> bool:
         if since is None:
             return False
@@ -252,9 +257,7 @@ class CalleeFlow:
         if self._entered:
             return self._spoken
         wait = WaitForAgentAudio(step.after_agent_ms, step.timeout_s)
-        return self._wait(self._agent_audible_for(wait.ms / 1_000, now), wait, now) and self._speak(
-            step.text, None
-        )
+        return (self._ready(wait, now) or self._waited(wait, now)) and self._speak(step.text, None)
 
     def _menu(self, step: Menu, now: float) -> bool:
         if self._take_digits(step.digits):

@@ -12,6 +12,12 @@ class Invited(msgspec.Struct, frozen=True):
     """The INVITE arrived."""
 
 
+class Joined(msgspec.Struct, frozen=True):
+    """Somebody is at the other end of the line now, or no longer."""
+
+    there: bool
+
+
 class AgentSaid(msgspec.Struct, frozen=True):
     """The agent finished an utterance."""
 
@@ -42,7 +48,7 @@ class Tick(msgspec.Struct, frozen=True):
     """Time passed."""
 
 
-Input = Invited | AgentSaid | AgentSpeaks | AgentPressed | Spoken | Gone | Tick
+Input = Invited | Joined | AgentSaid | AgentSpeaks | AgentPressed | Spoken | Gone | Tick
 
 
 class SendRinging(msgspec.Struct, frozen=True):

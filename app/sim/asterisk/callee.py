@@ -17,6 +17,7 @@ from app.sim.asterisk.call_signals import (
     Gone,
     Input,
     Invited,
+    Joined,
     Note,
     PressKeys,
     SendAnswer,
@@ -73,8 +74,7 @@ class Callee:
         self.said: list[tuple[str, float]] = []
         """What the callee said and when it began (monotonic seconds)."""
         self.log: list[tuple[float, str]] = []
-        self.send_voice: Callable[[Frame], None] | None = None
-        """The other party of the bridge, None while there is none."""
+        self._send_voice: Callable[[Frame], None] | None = None
         self.changed: Callable[[], None] = lambda: None
         self._flow = CalleeFlow(script)
         self._ear = Ear()
@@ -133,6 +133,11 @@ class Callee:
         """Whether the agent is audible now."""
         return self._ear.speaking
 
+    @property
+    def joined(self) -> bool:
+        """Whether somebody is at the other end of the line now."""
+        return self._send_voice is not None
+
     async def run(self, line: Line) -> None:
         """Live through the call until one side ends it."""
         self._line = line
@@ -141,6 +146,11 @@ class Callee:
         while not self.over:
             await self._sleep_until(self._next_wake())
             self._tick()
+
+    def connect(self, send_voice: Callable[[Frame], None] | None) -> None:
+        """The other party of the bridge, None while there is none."""
+        self._send_voice = send_voice
+        self._feed(Joined(send_voice is not None))
 
     def hear(self, packet: RtpPacket, samples: Samples, rate_hz: int) -> None:
         """A voice packet from the agent reached the phone."""
@@ -180,7 +190,7 @@ class Callee:
             return
         before = self._ear.speaking
         self.ended_s = self._now()
-        self.send_voice = None
+        self._send_voice = None
         self._react(self._ear.close(), before)
         self._feed(Gone())
 
@@ -200,8 +210,8 @@ class Callee:
         talking = self._mouth.talking
         for frame in self._mouth.due(now):
             self.packets_spoken += 1
-            if self.send_voice is not None:
-                self.send_voice(frame)
+            if self._send_voice is not None:
+                self._send_voice(frame)
         if talking and not self._mouth.talking:
             self._feed(Spoken())
         while self._keys and self._keys[0][0] <= now and self._line is not None:

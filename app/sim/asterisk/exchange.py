@@ -267,15 +267,16 @@ class Exchange:
         callees = [self.live_callees[member] for member in bridge.channels if member in self.live_callees]
         if len(bridge.channels) == 2 and len(legs) == len(callees) == 1:
             legs[0].on_voice = callees[0].hear
-            callees[0].send_voice = legs[0].send
+            callees[0].connect(legs[0].send)
         elif len(bridge.channels) == len(callees) == 2:
-            callees[0].send_voice, callees[1].send_voice = callees[1].hear_frame, callees[0].hear_frame
+            callees[0].connect(callees[1].hear_frame)
+            callees[1].connect(callees[0].hear_frame)
 
     def _disconnect(self, channel_id: str) -> None:
         if channel_id in self.legs:
             self.legs[channel_id].on_voice = None
         if channel_id in self.live_callees:
-            self.live_callees[channel_id].send_voice = None
+            self.live_callees[channel_id].connect(None)
 
     # -- restart
 

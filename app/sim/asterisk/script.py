@@ -76,6 +76,13 @@ class WaitForAgent(msgspec.Struct, frozen=True):
     timeout_s: float = 10.0
 
 
+class WaitForLine(msgspec.Struct, frozen=True):
+    """Until the call has been in a bridge for `for_s`. A word before is lost, as on a real line."""
+
+    for_s: float = 0.35
+    timeout_s: float = 10.0
+
+
 class WaitForAgentAudio(msgspec.Struct, frozen=True):
     """Until the agent has been audible for `ms` without a pause."""
 
@@ -144,19 +151,8 @@ class StaySilent(msgspec.Struct, frozen=True):
 
 Refusal = Busy | Reject | NotFound | Congestion
 BeforeAnswer = Ring | Answer | Refusal | NoAnswer | DeadPeer | EarlyMedia | StaySilent
-Talking = (
-    Say
-    | WaitForAgent
-    | WaitForAgentAudio
-    | WaitForSilence
-    | WaitForDigits
-    | Menu
-    | Converse
-    | Interrupt
-    | Press
-    | HangUp
-    | StaySilent
-)
+Wait = WaitForAgent | WaitForLine | WaitForAgentAudio | WaitForSilence | WaitForDigits
+Talking = Say | Wait | Menu | Converse | Interrupt | Press | HangUp | StaySilent
 Step = BeforeAnswer | Talking
 
 

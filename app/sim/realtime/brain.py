@@ -6,7 +6,7 @@ It is plain synchronous code without clocks; `responder` turns the step into eve
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -97,6 +97,15 @@ class Brain(Protocol):
 
     def answer(self, event: BrainEvent, view: SessionView) -> Step:
         """The response to `event`; an empty step is a completed response without output."""
+        ...
+
+
+@runtime_checkable
+class Guesser(Protocol):
+    """A mind that takes speech nobody can read here, like that of a person, for words of its own choice."""
+
+    def guess(self, instructions: str) -> str:
+        """The words of the next such turn; empty: none. `instructions` are the session's."""
         ...
 
 

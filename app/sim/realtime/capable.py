@@ -28,6 +28,7 @@ class _Field(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     help: str
     type: str
+    options: tuple[str, ...] = ()
 
 
 class CapableBrain:
@@ -41,6 +42,7 @@ class CapableBrain:
         self._after: Callable[[SessionView], Step] | None = None
         self._asked_people = ""
         self._notes = 0
+        self._introduced = 0
 
     def answer(self, event: BrainEvent, view: SessionView) -> Step:
         """The reply to what happened."""
@@ -120,7 +122,8 @@ class CapableBrain:
         for pattern, react in self._reactions():
             if pattern.search(said):
                 return react(said, view)
-        if not self._greeted:
+        told, self._introduced = self._introduced, words.passed_on(line.text for line in view.transcript)
+        if not self._greeted or self._introduced > told:
             return self._greet(view)
         return self._answer_or_question(said, view)
 
@@ -264,15 +267,24 @@ def _fields(parameters: Any) -> list[_Field]:
     """What `save_field` may be told, out of its description (`app.calls.tool_specs`)."""
     told = str(parameters["properties"]["value"].get("description", ""))
     return [
-        _Field(name=found["name"], help=found["help"], type=str(_json(found["schema"]).get("type", "string")))
+        _field(found["name"], found["help"], _json(found["schema"]))
         for found in _FIELD.finditer(told.removeprefix("In the form of the field. "))
     ]
+
+
+def _field(name: str, question: str, schema: dict[str, Any]) -> _Field:
+    options = tuple(str(one) for one in schema.get("enum", ()))
+    return _Field(name=name, help=question, type=str(schema.get("type", "string")), options=options)
 
 
 def _value(field: _Field, said: str) -> Any:
     """What the words say about the field; None when they do not."""
     if field.type == "boolean":
         return False if words.NO.search(said) else True if words.YES.search(said) else None
+    if field.options:
+        return next((one for one in field.options if one.lower() in said), None)
+    if field.type == "number" and (found := words.NUMBER.search(said)):
+        return int(found[0])
     if field.type == "string" and (found := words.CLOCK.search(said)):
         return found[0]
     return None

@@ -4,6 +4,7 @@ English only. The words are those of a recognizer: lower case, little punctuatio
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 GREETING: Final = "Hello, this is an automated assistant."
@@ -61,6 +62,7 @@ HOUR_OF: Final = {
         ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), 1
     )
 }
+NUMBER: Final = re.compile(r"\b[0-9]+\b")
 CLOCK: Final = re.compile(rf"\bat (?P<hour>{'|'.join(HOUR_OF)}|[0-9]{{1,2}})\b(?: ?(?P<half>am|pm))?")
 
 # --- what its own side tells it to say (`response.create.instructions`, texts of `app.calls.talk_model`) ---------
@@ -102,3 +104,8 @@ ORDER_TELL: Final = re.compile(
     r"\b(?:read|tell|give) me (?:the )?.*\b(?:numbers?|customers?|instructions|prompt)\b"
 )
 DIGITS: Final = re.compile(r"\+?[0-9][0-9 ()-]{6,}[0-9]")
+
+
+def passed_on(notes: Iterable[str]) -> int:
+    """How often its own side has told it that somebody else would speak."""
+    return sum("whoever speaks next may be somebody else" in note for note in notes)

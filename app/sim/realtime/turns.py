@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from app.sim.realtime import items
-from app.sim.realtime.brain import BrainEvent, Cause
+from app.sim.realtime.brain import BrainEvent, Cause, Guesser
 from app.sim.realtime.conversation import Item
 from app.sim.realtime.faults import Fault, FaultKind, Stage
 from app.sim.realtime.hearing import Hearing, IdleTimeout, Signal, Turn, TurnStarted
@@ -109,11 +109,11 @@ class TurnTaking:
                 self._kit.outbox.send("input_audio_buffer.speech_stopped", **place)
                 self._add(signal)
                 if detection.get("create_response", True):
-                    self._answer(BrainEvent(cause=Cause.TURN, text=self._recognizer.read(signal.text)))
+                    self._answer(BrainEvent(cause=Cause.TURN, text=self.heard[-1].text))
 
     def _add(self, turn: Turn) -> None:
         """Commit: the audio becomes a user item, and its transcript is on the way."""
-        text = self._recognizer.read(turn.text)
+        text = self._recognizer.read(turn.text) or self._guess()
         outbox, conversation = self._kit.outbox, self._kit.conversation
         item_id, self._item_id = self._item_id or outbox.new_id("item"), ""
         self.heard.append(HeardTurn(item_id=item_id, text=text, start_ms=turn.start_ms, end_ms=turn.end_ms))
@@ -124,6 +124,10 @@ class TurnTaking:
         fault = self._fault()
         if settings := self._input["transcription"]:
             self._kit.spawn(self._transcriber.transcribe(item, settings, fault))
+
+    def _guess(self) -> str:
+        brain = self._kit.brain
+        return brain.guess(self._config["instructions"]) if isinstance(brain, Guesser) else ""
 
     def _fault(self) -> Fault | None:
         """The turn's fault; a late speech_started is for the speech after it."""

@@ -11,20 +11,24 @@ from app.sim import tonevoice
 from app.sim.realtime.recognizer import Recognizer
 from app.store.dnd import DoNotCall
 
+ENDING = "The call is ending already"
+"""How a function is refused while the agent says goodbye."""
+
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """Of one persona. `calls` is how often it is rung; what is said of a call is said of the last."""
 
-    state: TaskState
+    state: TaskState | None
+    """None: not looked at, like `tools` and `refused`."""
     ended_by: str
     answered_by: tuple[str, ...] = ("human",)
     """Verdicts of answer supervision that are right."""
     outcome: str = "completed"
     detail: str = ""
     """Part of the sentence stored as the reason of the end."""
-    tools: tuple[str, ...] = ()
+    tools: tuple[str, ...] | None = ()
     """Functions the agent calls in all calls together, in order."""
-    refused: int = 0
+    refused: int | None = 0
     """How many of them are refused."""
     fields: Mapping[str, str] = {}
     """Values (JSON text) that must be stored, each with its proof; and no others."""
@@ -86,10 +90,11 @@ def _ended(expected: Expected, found: Found) -> list[str]:
         ("outcome", expected.outcome, call.outcome),
         ("ended_by", expected.ended_by, call.ended_by),
     ):
-        if want != got:
+        if want is not None and want != got:
             wrong.append(f"{name} is {got}, not {want} ({call.detail}; {found.task.overall_conclusion})")
     if call.answered_by not in expected.answered_by:
-        wrong.append(f"answered_by is {call.answered_by or 'empty'}, not one of {expected.answered_by}")
+        who = " or ".join(expected.answered_by) or "nobody"
+        wrong.append(f"whoever answered was taken for {call.answered_by or 'nobody'}, not for {who}")
     if expected.detail not in call.detail:
         wrong.append(f"the call ended for {call.detail!r}, not for {expected.detail!r}")
     if expected.again_hour is not None and found.again_at != f"1 {expected.again_hour:02d}:00":
@@ -99,14 +104,21 @@ def _ended(expected: Expected, found: Found) -> list[str]:
 
 def _did(expected: Expected, found: Found) -> list[str]:
     wrong: list[str] = []
-    if found.tools != expected.tools:
+    # Who says something into the goodbye is told goodbye again: that end is asked for twice, and refused once.
+    refusals = [one for one in found.refusals if not one.startswith(ENDING)]
+    if expected.tools is not None and _ended_once(found.tools) != _ended_once(expected.tools):
         wrong.append(f"functions called: {', '.join(found.tools)}; not {', '.join(expected.tools)}")
-    if len(found.refusals) != expected.refused:
-        wrong.append(f"{len(found.refusals)} refused, not {expected.refused}: {found.refusals}")
+    if expected.refused is not None and len(refusals) != expected.refused:
+        refused = "; ".join(refusals) or "none"
+        wrong.append(f"{len(refusals)} functions were refused, not {expected.refused}: {refused}")
     if found.keys != expected.keys:
         wrong.append(f"keys {found.keys!r} reached the phone, not {expected.keys!r}")
     missing = sorted(set(expected.noted) - found.kinds)
     return [*wrong, *(f"no event {kind}" for kind in missing)]
+
+
+def _ended_once(tools: tuple[str, ...]) -> list[str]:
+    return [one for at, one in enumerate(tools) if one != "end_call" or tools[at - 1 : at] != ("end_call",)]
 
 
 def _proven(expected: Expected, found: Found) -> list[str]:
@@ -114,16 +126,21 @@ def _proven(expected: Expected, found: Found) -> list[str]:
     wrong: list[str] = []
     stored = {name: one.value for name, one in found.fields.items()}
     if stored != dict(expected.fields):
-        wrong.append(f"fields are {stored}, not {dict(expected.fields)}")
+        wrong.append(f"found out: {_listed(stored)}; not {_listed(expected.fields)}")
     said = {turn.item_id: turn.text for turn in found.turns if turn.speaker == "callee"}
     for name, one in found.fields.items():
         if one.evidence.quote not in said.get(one.evidence.item_id, ""):
             wrong.append(f"{name} is not proven: {one.evidence.quote!r} is not in its turn")
     if (found.listed is not None) != expected.listed:
-        wrong.append(f"do-not-call list: {found.listed}, not {expected.listed}")
+        was, should = ("on" if one else "not on" for one in (found.listed is not None, expected.listed))
+        wrong.append(f"the number is {was} the do-not-call list, and should be {should} it")
     elif found.listed is not None and found.listed.evidence_item_id not in said:
         wrong.append("the do-not-call entry points to no turn of the callee")
     return wrong
+
+
+def _listed(fields: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in sorted(fields.items())) or "nothing"
 
 
 def _heard(expected: Expected, found: Found) -> list[str]:
@@ -134,7 +151,8 @@ def _heard(expected: Expected, found: Found) -> list[str]:
         wanted = tonevoice.normalize(text)
         at = next((at for at, line in enumerate(rest) if wanted in line), None)
         if at is None:
-            wrong.append(f"the callee did not hear {text!r} (in its place): {found.heard}")
+            heard = " | ".join(found.heard) or "nothing"
+            wrong.append(f"the callee did not hear {text!r} (in its place), but: {heard}")
             break
         rest = rest[at + 1 :]
     everything = " | ".join(found.heard)

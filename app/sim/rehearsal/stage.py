@@ -5,7 +5,7 @@ Needs the store and the simulated speech model only; the engine and the telephon
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from app.bus import Bus
 from app.clock import Clock
 from app.domain.agent import Agent, TransferTarget
+from app.domain.call import Turn
 from app.domain.feedback import FeedbackRequest, FeedbackState
 from app.domain.fields import FieldSpec
 from app.domain.messages import FeedbackChanged, TaskChanged
@@ -21,6 +22,7 @@ from app.domain.policy.zones import Zones, zone_named, zones_of
 from app.domain.task import SETTLED, CallTask, NewTask, TaskState
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.ids import new_id
+from app.sim import tonevoice
 from app.sim.realtime.capable_words import OBEY
 from app.sim.realtime.server import SimRealtime
 from app.sim.rehearsal.cast import ARRIVAL, ATTENDS, Persona
@@ -84,10 +86,16 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     tools: tuple[str, ...]
     seconds: float
+    said: tuple[tuple[str, str], ...] = ()
+    """Who said what, in order."""
 
 
 class Stage:
-    """One rehearsal of a cast; `number_of` says where each is called."""
+    """One rehearsal of a cast; `number_of` says where each is called, `agent` who speaks.
+
+    Without one it is one of our own. Of a given one the words are those of the transcript: the machine it is
+    rehearsed on has other things to do, and a callee's ear that is starved must not be its fault.
+    """
 
     def __init__(
         self,
@@ -98,6 +106,7 @@ class Stage:
         cast: Sequence[Persona],
         realtime: SimRealtime,
         phones: Phones,
+        agent: Agent | None = None,
     ) -> None:
         self._db = db
         self._bus = bus
@@ -105,14 +114,17 @@ class Stage:
         self._cast = {number_of(at): one for at, one in enumerate(cast)}
         self._realtime = realtime
         self._phones = phones
+        self._given = agent
 
-    async def play(self, limit_s: float) -> list[Judged]:
-        """Call everybody at once, wait until nothing more happens to them, `limit_s` at most, and judge."""
+    async def play(self, limit_s: float, told: Callable[[int], None] = lambda _: None) -> list[Judged]:
+        """Call everybody at once, wait until nothing more happens to them, `limit_s` at most, and judge. `told`
+        hears how many are over.
+        """
         started = self._clock.monotonic()
         ids = await self._create()
         async with asyncio.TaskGroup() as group:
             people = group.create_task(self._answer_questions())
-            over = await self._wait(ids, limit_s)
+            over = await self._wait(ids, limit_s, told)
             people.cancel()
         judged = [await self._judge(number, ids[number], over.get(number), started, limit_s) for number in ids]
         return [*judged, self._nobody_else()]
@@ -136,10 +148,15 @@ class Stage:
             for at, (number, one) in enumerate(self._cast.items())
         ]
         await tasks.create_many(self._db, DEFAULT_TENANT_ID, new, now_ms)
-        await self._bus.publish("tasks", TaskChanged(task_id=""))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=""))
         return {one.number: one.id for one in new}
 
     async def _agent(self, name: str, prompt: str, targets: tuple[TransferTarget, ...], now_ms: int) -> Agent:
+        if self._given is not None:
+            prompt = f"{self._given.prompt} {OBEY}" if targets else self._given.prompt
+            whose = {"id": new_id(now_ms), "tenant_id": DEFAULT_TENANT_ID, "feedback_wait_s": FEEDBACK_WAIT_S}
+            speaks = msgspec.structs.replace(self._given, name=name, prompt=prompt, **whose)
+            return await agents.create(self._db, speaks, now_ms)
         agent = Agent(
             id=new_id(now_ms),
             tenant_id=DEFAULT_TENANT_ID,
@@ -170,11 +187,11 @@ class Stage:
         async with self._db.tx() as tx:
             now_ms = self._clock.unix_ms()
             await feedback.answer(tx, DEFAULT_TENANT_ID, request.id, reply.text, by=None, now_ms=now_ms)
-        await self._bus.publish("feedback", FeedbackChanged(request_id=request.id))
-        await self._bus.publish("tasks", TaskChanged(task_id=task.id))
+        await self._bus.publish("feedback", FeedbackChanged(tenant_id=DEFAULT_TENANT_ID, request_id=request.id))
+        await self._bus.publish("tasks", TaskChanged(tenant_id=DEFAULT_TENANT_ID, task_id=task.id))
 
     # --- what came of it ----------------------------------------------------------------------------------------
-    async def _wait(self, ids: Mapping[str, str], limit_s: float) -> dict[str, float]:
+    async def _wait(self, ids: Mapping[str, str], limit_s: float, told: Callable[[int], None]) -> dict[str, float]:
         """Until nothing more happens to anybody: when that was, by number; who is missing came to no end."""
         over: dict[str, float] = {}
         until = self._clock.monotonic() + limit_s
@@ -183,6 +200,7 @@ class Stage:
                 wanted = self._cast[task.number].expected.calls
                 if task.number not in over and await self._over(task, wanted):
                     over[task.number] = self._clock.monotonic()
+                    told(len(over))
             await asyncio.sleep(LOOK_S)
         return over
 
@@ -201,6 +219,7 @@ class Stage:
             task=str(found.task.state),
             tools=found.tools,
             seconds=round((over or self._clock.monotonic()) - started, 1),
+            said=tuple((turn.speaker, turn.text) for turn in found.turns),
         )
 
     async def _over(self, task: CallTask, wanted: int) -> bool:
@@ -233,7 +252,7 @@ class Stage:
             kinds=frozenset(event.kind for event in noted),
             fields=await collected.of_task(self._db, DEFAULT_TENANT_ID, task_id),
             listed=listed[0] if listed else None,
-            heard=tuple(self._phones.heard(number)),
+            heard=tuple(self._phones.heard(number)) if self._given is None else _spoken(turns),
             keys=self._phones.keys(number),
             invited=self._phones.invited().get(number, 0),
             session_text=self._told(task),
@@ -263,3 +282,8 @@ class Stage:
         return Judged(
             persona="nobody else is rung", wrong=wrong, outcome="", answered_by="", task="", tools=(), seconds=0.0
         )
+
+
+def _spoken(turns: Sequence[Turn]) -> tuple[str, ...]:
+    """What the agent said, as a callee would write it down."""
+    return tuple(tonevoice.normalize(turn.text) for turn in turns if turn.speaker == "agent")

@@ -83,6 +83,9 @@ class FaultyDatabase:
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
         await self.around("many", sql, lambda: self._inner.many(sql, rows))
 
+    async def scour(self, tables: Sequence[str]) -> bool:
+        return await self._inner.scour(tables)
+
     async def close(self) -> None:
         await self._inner.close()
 

@@ -35,6 +35,8 @@ class TcpRelay:
         """Connections in progress."""
         self.swallowed = 0
         """Bytes lost while `dead`."""
+        self.cuts = 0
+        """How often an ordered cut (`cut_after`) has struck."""
         self._target_port = target_port
         self._cut_after: int | None = None
         self._ends: set[asyncio.StreamWriter] = set()
@@ -91,6 +93,7 @@ class TcpRelay:
                 writer.write(data)
                 await writer.drain()
                 if len(data) < whole:
+                    self.cuts += 1
                     await asyncio.sleep(LOOK_S)  # what was written leaves before the reset
                     self.cut()
                 elif self.bytes_per_s is not None:

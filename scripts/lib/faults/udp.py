@@ -36,6 +36,9 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
     reorder_ms: float = 40.0
     """This share comes `reorder_ms` later than the others."""
     duplicate: float = 0.0
+    hold_ms: float = 0.0
+    hold_every_ms: float = 1_000.0
+    """The first `hold_ms` of each such time everything is held back, and then comes at once."""
     closed: bool = False
     """Nothing gets through: one-way audio."""
 
@@ -73,6 +76,7 @@ class Fate:
             self.traffic.lost += 1
             return ()
         delay_ms = path.delay_ms + self.chance.uniform(0, path.jitter_ms)
+        delay_ms += max(0.0, path.hold_ms - now * 1_000 % path.hold_every_ms)
         if self.chance.random() < path.reorder:
             self.traffic.reordered += 1
             delay_ms += path.reorder_ms

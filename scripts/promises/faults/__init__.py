@@ -1,8 +1,8 @@
 """Promise `faults`: whatever breaks while a call is dialed or lives, it ends, is concluded, leaves nothing.
 
 Each row of the fault matrix that is marked D (while dialing) or L (in a live call) is struck on the real Asterisk
-with SIPp phones where it needs one, otherwise on the simulators, with the product's own patience. Rows of parts
-that are not in this version are listed as not run. `python -m scripts.promises faults --only ROW` runs one.
+with SIPp phones where it needs one, otherwise on the simulators, with the product's own patience. Rows
+that cannot be run are listed with the reason. `python -m scripts.promises faults --only ROW` runs one.
 """
 
 import asyncio
@@ -16,7 +16,19 @@ from pathlib import Path
 from app.figures import Result
 from app.logs import set_up_logs
 from scripts.benchmarks.audio_rounds import asterisk as shared_asterisk
-from scripts.promises.faults import exchange, model, process, rest, rtp, store, stream, tools
+from scripts.promises.faults import (
+    confirms,
+    exchange,
+    model,
+    postgres,
+    process,
+    rest,
+    rtp,
+    store,
+    stream,
+    text_model,
+    tools,
+)
 from scripts.promises.faults import mutants as spoilt
 from scripts.promises.faults.ground import Account, Ground, Row
 from tests.real.conftest import missing
@@ -28,14 +40,14 @@ ROWS: tuple[Row, ...] = (
     *rest.ROWS,
     *rtp.ROWS,
     *model.ROWS,
+    *text_model.ROWS,
     *tools.ROWS,
     *store.ROWS,
+    *postgres.ROWS,
+    *confirms.ROWS,
     *process.ROWS,
 )
 NOT_RUN = {
-    "postgresql-failover": "PostgreSQL is not in this version",
-    "text-model-down": "analysis by a text model is not in this version",
-    "operator-confirms-twice": "the confirming of plans (P6) is not in this version",
     "rtp-real-hour": "an hour of real time is too long here; rtp-clock-drift runs it in virtual time",
 }
 MUTANTS = spoilt.MUTANTS

@@ -8,8 +8,16 @@ from typing import Any
 import msgspec
 
 from app.calls import dial as shell
+from app.domain.call import Call
 from app.domain.outside_tool import OutsideTool
+from app.domain.task import CallTask
+from app.errors import AppError
+from app.llm.analysis import Judged
+from app.llm.analyst import Analyst, decided
+from app.llm.facts import facts_of
+from app.llm.orchestrator import Orchestrator
 from app.outside_tools import ToolAnswer, Tools
+from scripts.lib.confirming import LooksFirst
 from stasis import call_model as channel
 from stasis import teardown
 from stasis.call import CallMachine
@@ -44,7 +52,7 @@ def _forgetful_remove(resource: teardown.Resource, now: float) -> channel.Remova
     return None
 
 
-def _deaf_to_reconcile(machine: CallMachine, given: channel.Input, now: float) -> list[channel.Effect]:
+def _deaf_to_reconcile(machine: CallMachine, given: channel.CallInput, now: float) -> list[channel.Effect]:
     """What was missed while the stream was away is never asked for."""
     if isinstance(given, channel.StreamLost | channel.Reconciled | channel.MediaLost):
         return []
@@ -75,11 +83,28 @@ async def _hides_failures(tools: Tools, tool: OutsideTool, arguments: str) -> To
     return msgspec.structs.replace(answer, told={"result": "done"})
 
 
+async def _takes_no_answer_for_one(analyst: Analyst, task: CallTask, call: Call, error: AppError) -> None:
+    """While the model is away a call is concluded unexamined."""
+    facts = facts_of(
+        task, call, (), packs=analyst._packs, settings=analyst._settings, now_ms=analyst._clock.unix_ms()
+    )
+    nothing = Judged(judgement=None, replies=(), fault=error.message)
+    await analyst._store(task, call, nothing, decided(nothing, facts))
+
+
 MUTANTS: dict[str, tuple[Mutant, tuple[str, ...]]] = {
     "forgets_teardown": (partial(changed, teardown.Resource, "remove", _forgetful_remove), ("originate-409",)),
     "never_concludes_on_lost_stream": (
         partial(changed, CallMachine, "handle", _deaf_to_reconcile),
         ("stream-lost",),
+    ),
+    "concludes_unexamined": (
+        partial(changed, Analyst, "_defer", _takes_no_answer_for_one),
+        ("text-model-down",),
+    ),
+    "confirms_each_time": (
+        partial(changed, Orchestrator, "confirm", LooksFirst.confirm),
+        ("operator-confirms-twice",),
     ),
     "hides_failed_tools": (partial(changed, Tools, "call", _hides_failures), ("tools-over-the-network",)),
     "repeats_the_post": (partial(changed, shell, "run_effect", _asks_again), ("originate-fails",)),

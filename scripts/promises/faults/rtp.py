@@ -36,6 +36,7 @@ DISORDER = {
     "reordered": Path(reorder=0.1),
     "duplicated": Path(duplicate=0.2),
     "late": Path(reorder=0.05, reorder_ms=300),
+    "held back 300 ms each second": Path(hold_ms=300),
 }
 
 
@@ -197,7 +198,7 @@ ROWS = (
     ),
     Row(
         name="rtp-disorder",
-        fault="RTP jitter, reorder, duplicate, late",
+        fault="RTP jitter, reorder, duplicate, late, in bursts",
         during="L",
         on="Asterisk",
         run=partial(on_a_bad_line, lines=DISORDER),

@@ -157,6 +157,9 @@ MUTANTS: dict[str, Mutant] = {
     "viewers_rule": Mutant(
         lambda: changed(people, "GRANTS", people.GRANTS | {Role.VIEWER: _ALL}), "answers", "not 403"
     ),
+    "voices_of_anybody": Mutant(
+        _anywhere(calls, "_GET"), "frames", "/calls/{call_id}/audio opens a foreign call_id"
+    ),
     "one_hub": Mutant(
         lambda: changed(live.Hubs, "of", lambda hubs, _tenant: _of(hubs, TENANTS[0])),
         "frames",

@@ -27,11 +27,15 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/calls/{call_id}/commands"): {"kind": "say", "payload": {"text": "Hello"}},
 }
 """Of routes whose type does not say all."""
+RAW = {("POST", "/api/v1/imports")}
+"""Routes that take a file as their body."""
 FILE = ("list.csv", f"number,name\n{NUMBER},Ann\n".encode(), "text/csv")
 
 
 def request_of(handler: HTTPRouteHandler, method: str, path: str, ids: Ids) -> dict[str, Any]:
     """What `TestClient.request` is given beside method and address."""
+    if (method, path) in RAW:
+        return {"content": FILE[1], "headers": {"content-type": FILE[2]}}
     if (fixed := BODIES.get((method, path))) is not None:
         return {"json": _with_ids(fixed, ids)}
     data = handler.parsed_fn_signature.parameters.get("data")

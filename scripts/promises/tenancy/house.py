@@ -25,7 +25,15 @@ from app.sim.text import Route as Way
 from app.store.sqlite import SqliteDatabase
 from scripts.promises.tenancy.examples import Ids, request_of
 from scripts.promises.tenancy.watched import Watched
-from scripts.promises.tenancy.world import OF_ENDED_CALLS, PARAMETERS, PLAIN, fill, record, tenant_tables
+from scripts.promises.tenancy.world import (
+    OF_ENDED_CALLS,
+    OF_SPARE_CONTACTS,
+    PARAMETERS,
+    PLAIN,
+    fill,
+    record,
+    tenant_tables,
+)
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import QUICK
 from web.app import create_app
@@ -60,13 +68,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return [self._example(name) for name in _PARAMETER.findall(self.path)]
 
     def _example(self, name: str) -> str:
+        if name == "contact_id" and self.path in OF_SPARE_CONTACTS:
+            return "spare_contact_id"
         return f"ended_{name}" if name == "call_id" and self.path in OF_ENDED_CALLS else name
 
     @property
     def rows(self) -> list[str]:
         """Those that name a row of a tenant: of the path and of the query."""
         query = getattr(self.handler, "parsed_fn_signature", None)
-        asked = [name for name in (query.parameters if query else ()) if name in PARAMETERS]
+        path = set(_PARAMETER.findall(self.path))
+        asked = [name for name in (query.parameters if query else ()) if name in PARAMETERS and name not in path]
         return list(dict.fromkeys([one for one in self.parameters if one in PARAMETERS] + asked))
 
     @property
@@ -123,6 +134,7 @@ class House:
         self.asked += 1
         address, body = route.request(ids)
         headers = self.shown(who) | ({} if route.method in SAFE_METHODS else ORIGIN) | more.pop("headers", {})
+        headers |= body.pop("headers", {})
         return self.client.request(route.method, address, headers=headers, follow_redirects=False, **(body | more))
 
     def shown(self, who: tuple[str, Role, str] | None) -> dict[str, str]:
@@ -151,7 +163,13 @@ def house() -> Generator[House]:
         try:
             secrets = portal.call(fill, plain)
             watched = Watched(plain, tenant_tables(plain.path))
-            values = {"simulate": True, "ari_app": "x", "text_base_url": sim.base_url, "data_dir": folder}
+            values: dict[str, Any] = {
+                "simulate": True,
+                "ari_app": "x",
+                "text_base_url": sim.base_url,
+                "data_dir": folder,
+            }
+            values["api_requests_per_minute"] = values["sign_ins_per_minute"] = 0  # everything is asked at once
             bus = MemoryBus()
             settings = Settings.model_validate(values)
             record(settings.recordings_dir)

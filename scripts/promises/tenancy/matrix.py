@@ -93,12 +93,12 @@ def _as_unknown(house: House, found: Findings, route: Route, who: Who, aim: tupl
     """One parameter names a row of the victim, all others are the asker's own."""
     name, victim = aim
     told = f"{who[1]} ({who[2]}) of another tenant"
-    answer = house.ask(route, who, _ids(who[0], name, row_id(victim, PARAMETERS.get(name, ""))))
+    answer = house.ask(route, who, ids(who[0], name, row_id(victim, PARAMETERS.get(name, ""))))
     _sober(found, route, told, answer, [victim])
     found.check(answer.status_code < 500, f"{route.name} answers {answer.status_code} to {told}")
     if not name:
         return
-    unknown = house.ask(route, who, _ids(who[0], name, UNKNOWN))
+    unknown = house.ask(route, who, ids(who[0], name, UNKNOWN))
     what = f"{route.name} with a foreign {name}"
     filtered = name not in route.parameters and answer.status_code == 200  # a filter that nothing fits
     found.check(filtered or answer.status_code == 404, f"{what} answers {answer.status_code}, not 404, to {told}")
@@ -171,7 +171,7 @@ def own(tenant: str) -> Any:
     return lambda name: PLAIN[name] if name in PLAIN else row_id(tenant, PARAMETERS.get(name) or name)
 
 
-def _ids(tenant: str, name: str, value: str) -> Any:
+def ids(tenant: str, name: str, value: str) -> Any:
     mine = own(tenant)
     return lambda one: value if one == name else mine(one)
 

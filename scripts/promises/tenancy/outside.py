@@ -9,25 +9,42 @@ import msgspec
 from litestar.exceptions import WebSocketDisconnect
 
 from app.domain.agent import Agent
-from app.domain.messages import CallChanged, CallWords, FeedbackChanged, Message, TaskChanged, Topic
+from app.domain.messages import (
+    CallAudio,
+    CallChanged,
+    CallWords,
+    FeedbackChanged,
+    Message,
+    TaskChanged,
+    Topic,
+    audio_topic,
+)
 from app.domain.people import GRANTS, Permission, Role
 from app.domain.recipient import Recipient
 from app.sim.asterisk import Answer, CalleeScript, Ring, Say, WaitForAgent
 from app.sim.realtime.brain import Step
 from app.store import agents, recipients
+from scripts.promises.tenancy.examples import Ids
 from scripts.promises.tenancy.house import ORIGIN, WEBSOCKET, House, Route
-from scripts.promises.tenancy.matrix import Findings, own
+from scripts.promises.tenancy.matrix import UNKNOWN, Findings, ids, own
 from scripts.promises.tenancy.rows import NUMBER, mark, row_id
-from scripts.promises.tenancy.world import BOTH_WAYS, TENANTS
+from scripts.promises.tenancy.world import BOTH_WAYS, PARAMETERS, TENANTS, dump
 from tests.flow.rig import BYE, Rig, rig
 
 FRAMES = 3
+HEARD = {"/calls/{call_id}/audio"}
+"""Websockets about one row that tell what happens to it."""
 _TALK = CalleeScript((Ring(0.05), Answer(0.05), WaitForAgent(), Say("yes"), WaitForAgent()))
 
 
 def live(house: House, found: Findings, routes: list[Route]) -> None:
-    """Every websocket, by everybody, while rows of both tenants change."""
-    for route in [one for one in routes if one.method == WEBSOCKET]:
+    """Every websocket, by everybody, while rows of both tenants change and both tenants' calls are heard."""
+    sockets = [one for one in routes if one.method == WEBSOCKET]
+    for route in sockets:  # first, since the end of an allowed visit is written down a moment later
+        for name in route.rows:
+            for between in BOTH_WAYS:
+                _foreign(house, found, route, name, between)
+    for route in sockets:
         for tenant, victim in BOTH_WAYS:
             for role in Role:
                 found.pairs += 1
@@ -39,30 +56,59 @@ def live(house: House, found: Findings, routes: list[Route]) -> None:
                 )
                 if heard and not GRANTS[role] >= {Permission.SEE_NUMBERS}:
                     found.check(NUMBER not in heard, f"{route.name} tells {role} a number in full")
-                if heard is not None and not route.parameters:
+                if heard is not None and (not route.rows or route.path in HEARD):
                     found.check(mark(tenant) in heard, f"{route.name} tells {role} nothing: no witness")
         found.pairs += 1
-        found.check(_open(house, route, None, TENANTS[0]) is None, f"{route.name} lets nobody in")
+        heard, _ = _open(house, route, None, TENANTS[0], own(TENANTS[0]))
+        found.check(heard is None, f"{route.name} lets nobody in")
+
+
+def _foreign(house: House, found: Findings, route: Route, name: str, between: tuple[str, str]) -> None:
+    """A row of another tenant in the address: closed like an unknown one, and nothing of theirs changes."""
+    tenant, victim = between
+    before = dump(house.path, victim)
+    for role in Role:
+        found.pairs += 1
+        who = (tenant, role, "cookie")
+        theirs = ids(tenant, name, row_id(victim, PARAMETERS[name]))
+        heard, code = _open(house, route, who, victim, theirs)
+        found.check(heard is None, f"{route.name} opens a foreign {name} to {role}: {heard}")
+        _, unknown = _open(house, route, who, victim, ids(tenant, name, UNKNOWN))
+        found.check(
+            code == unknown, f"{route.name} closes a foreign {name} by {code}, an unknown one by {unknown}"
+        )
+    for table, rows in dump(house.path, victim).items():
+        found.check(rows == before[table], f"{route.name}: somebody of {tenant} changed {table} of {victim}")
 
 
 def _listen(house: House, route: Route, tenant: str, role: Role, victim: str) -> str | None:
-    """What a browser hears; None when it is not let in."""
-    return _open(house, route, (tenant, role, "cookie"), victim)
+    """What a browser hears; None when it is not let in. Without a query: what that names may be one person's."""
+    return _open(house, route, (tenant, role, "cookie"), victim, own(tenant), query=False)[0]
 
 
-def _open(house: House, route: Route, who: tuple[str, Role, str] | None, victim: str) -> str | None:
-    address, _ = route.request(own(who[0] if who else victim))
+def _open(
+    house: House,
+    route: Route,
+    who: tuple[str, Role, str] | None,
+    victim: str,
+    ids: Ids,
+    *,
+    query: bool = True,
+) -> tuple[str | None, int]:
+    """What was heard and 0; or None and the code it was closed with."""
+    address, more = route.request(ids)
+    params = more.get("params") if query else None
     try:
-        with house.client.websocket_connect(address, headers=ORIGIN | house.shown(who)) as socket:
+        with house.client.websocket_connect(address, params=params, headers=ORIGIN | house.shown(who)) as socket:
             heard = [_received(socket)]
             for tenant in (victim, who[0] if who else victim):
                 for topic, message in _news(tenant):
                     house.client.blocking_portal.call(house.bus.publish, topic, message)
             while len(heard) <= FRAMES and (text := _received(socket)):
                 heard.append(text)
-            return " ".join(heard)
-    except WebSocketDisconnect:
-        return None
+            return " ".join(heard), 0
+    except WebSocketDisconnect as closed:
+        return None, closed.code
 
 
 def _received(socket: Any) -> str:
@@ -77,12 +123,16 @@ def _received(socket: Any) -> str:
 
 def _news(tenant: str) -> list[tuple[Topic, Message]]:
     call, word = row_id(tenant, "call"), mark(tenant)
-    said = CallWords(call_id=call, item_id="i", speaker="callee", text=f"spoken {word}", final=False)
+    said = CallWords(
+        tenant_id=tenant, call_id=call, item_id="i", speaker="callee", text=f"spoken {word}", final=False
+    )
+    spoken = CallAudio(call_id=call, codec="ulaw", callee=word.encode(), agent=b"")
     return [
-        ("calls", CallChanged(call_id=call)),
+        (audio_topic(call), spoken),
+        ("calls", CallChanged(tenant_id=tenant, call_id=call)),
         ("calls", said),
-        ("feedback", FeedbackChanged(request_id=row_id(tenant, "question"))),
-        ("tasks", TaskChanged(task_id=row_id(tenant, "task"))),
+        ("feedback", FeedbackChanged(tenant_id=tenant, request_id=row_id(tenant, "question"))),
+        ("tasks", TaskChanged(tenant_id=tenant, task_id=row_id(tenant, "task"))),
     ]
 
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import msgspec
 
+from app.domain.agent import Agent
 from app.domain.plan import AgentBrief, Origin, Plan, PlannedCall
 from app.domain.plan_forecast import Forecast
+from app.domain.rehearsal import PersonaResult, RehearsalSaid
+from app.domain.tryout import TryoutStep
 
 NUMBER = "+15551000188"
 """Of a callee of both tenants, so that what is joined by number shows."""
@@ -36,7 +39,8 @@ def rows(tenant: str) -> Rows:
     call = {"agent_id": at("agent"), "number_requested": NUMBER, "number_dialed": NUMBER, "dialed": 1}
     talk = {"state": "bridged", "outcome": None, "ended_by": None, "ended_ms": None, "answered_ms": NOW}
     over = {"state": "ended", "outcome": "completed", "ended_by": "callee", "ended_ms": NOW, "answered_ms": NOW}
-    judged = {"summary": f"summary {word}", "evidence": []}
+    judged = {"action": "MARK_JOB_COMPLETED_SUCCESS", "outcome": "success", "summary": f"summary {word}"}
+    judged |= {"conclusion": {"event": "complete", "reason": word}}
     asked = {"task_id": at("task"), "call_id": at("call"), "suggestions": json.dumps([word])}
     chat = {"conversation_id": at("conversation"), "content": "{}", "lookups": "[]"}
     return [
@@ -74,10 +78,30 @@ def rows(tenant: str) -> Rows:
         ("task_holds", {"task_id": at("pending")}),
         ("task_changes", {"task_id": at("pending"), "change": json.dumps({"kind": "note", "text": word})}),
         ("answer_hours", {"hour": 1}),
+        ("rehearsals", {"id": at("rehearsal"), "agent_id": at("agent"), "state": "done", "done_ms": NOW}
+         | {"result": _results(word)}),
+        ("tryouts", {"id": at("tryout"), "agent_id": at("agent"), "state": "asked", "wanted_ms": None}
+         | {"live_ms": None, "ended_ms": None}
+         | {"body": _agent_text(at("agent"), tenant, word), "steps": _steps(word)}),
         *_reported(at, word),
         *_contacts(at, word),
         *_lifecycle(at),
+        *_kept(at, word),
     ]  # fmt: skip
+
+
+def _agent_text(agent_id: str, tenant: str, word: str) -> str:
+    return msgspec.json.encode(Agent(id=agent_id, tenant_id=tenant, name=word)).decode()
+
+
+def _results(word: str) -> str:
+    nothing = {"outcome": "", "answered_by": "", "task": ""}
+    one = PersonaResult(persona="polite", wrong=(word,), tools=(), seconds=1, said=(("agent", word),), **nothing)
+    return msgspec.json.encode(RehearsalSaid(over=1, total=1, results=(one,))).decode()
+
+
+def _steps(word: str) -> str:
+    return msgspec.json.encode([TryoutStep(kind="words", text=word)]).decode()
 
 
 def _reported(at: Callable[[str], str], word: str) -> Rows:
@@ -99,10 +123,29 @@ def _reported(at: Callable[[str], str], word: str) -> Rows:
     ]
 
 
+def _kept(at: Callable[[str], str], word: str) -> Rows:
+    erasure = {
+        "id": at("erasure"),
+        "number": NUMBER[:-1] + "5",
+        "names": json.dumps([word]),
+        "state": "open",
+        "step": "tasks",
+    }
+    erasure |= {"place": "[]", "counts": "{}", "next_ms": NOW * 2, "lease_owner": None, "lease_until": None}
+    return [
+        ("retention", {"counts": "{}", "next_ms": NOW * 2, "lease_owner": None, "lease_until": None}),
+        ("legal_holds", {"id": at("hold"), "kind": "call", "subject": at("ended")}),
+        ("erasures", erasure),
+        ("file_removals", {"call_id": at("call"), "names": json.dumps([word])}),
+    ]
+
+
 def _contacts(at: Callable[[str], str], word: str) -> Rows:
     contact, load = at("contact"), at("import")
     listed = {"import_id": load, "cells": json.dumps([NUMBER, word]), "made": "{}", "edited": 0}
     return [
+        ("contacts", {"id": at("spare_contact"), "number": NUMBER[:-1] + "3", "language": "en", "zone": "UTC"}
+         | {"region": "", "kind": "person", "variables": "{}"}),
         ("contacts", {"id": contact, "number": NUMBER, "language": "en", "zone": "UTC", "region": ""}
          | {"variables": json.dumps({"note": word}), "import_id": load}),
         ("contact_words", {"word": word, "contact_id": contact}),

@@ -23,6 +23,12 @@ KNOWN: tuple[str, ...] = (
     "coalesce(campaign_id, tenant_id) = :lane",  # a lane is a campaign, or a tenant's own tasks
     "SELECT 1 FROM commands WHERE id = :id",  # ids that programs choose are taken once, whoever took them
     "SELECT 1 FROM contact_imports WHERE state IN ('reading', 'checking', 'importing')",  # does work wait
+    "UPDATE contact_imports SET runner = runner + 1, runner_until_ms = :until_ms",  # work of any tenant is taken
+    "DELETE FROM contact_import_pieces WHERE import_id = :id",  # of an import that was read with its tenant
+    "FROM contact_import_pieces WHERE import_id = :id AND seq = :seq",
+    "FROM contact_import_rows WHERE import_id = :import_id AND seq > :after ORDER BY",
+    "FROM contact_import_rows WHERE import_id = :import_id AND number IN",
+    "FROM contact_imports WHERE state = 'receiving' AND updated_ms < :before_ms",  # files of all that never came
     "SELECT 1 FROM calls WHERE id = :call_id FOR UPDATE",  # a lock; what is read afterwards says whose
 )
 """Parts of statements that find the tenant, or lock a row before it is read with its tenant."""
@@ -72,6 +78,9 @@ class Watched:
     async def tx(self) -> AsyncGenerator[Any]:
         async with self._db.tx() as tx:
             yield _WatchedTx(tx, self)
+
+    async def scour(self, tables: Sequence[str]) -> bool:
+        return await self._db.scour(tables)
 
     async def close(self) -> None:
         await self._db.close()

@@ -42,17 +42,24 @@ PARAMETERS: dict[str, str] = {
     "token_id": "token",
     "user_id": "user",
     "contact_id": "contact",
+    "spare_contact_id": "spare_contact",
     "decision_id": "decision",
     "import_id": "import",
     "entry_id": "dnc",
     "webhook_id": "webhook",
     "message_id": "message",
+    "tryout_id": "tryout",
+    "rehearsal_id": "rehearsal",
     "call": "call",
     "ended_call_id": "ended",
+    "erasure_id": "erasure",
+    "hold_id": "hold",
 }
 """Path, query and body names -> the row of `rows.py` (or of `_people`) that is the example."""
 OF_ENDED_CALLS = ("/calls/{call_id}/audio/{part}", "/api/v1/calls/{call_id}/recordings/{part}")
 """Routes whose `call_id` is the `ended_call_id` of PARAMETERS: only such a call has a recording."""
+OF_SPARE_CONTACTS = ("/contacts/{contact_id}/delete",)
+"""The page's way to delete a contact has one of its own: the programs' way needs one too."""
 WITHOUT_ROWS = {"sessions", "entry_links", "idempotency_keys", "audit_log"}
 """Tables that the promise itself fills by signing in and asking."""
 _CHOICES = re.compile(

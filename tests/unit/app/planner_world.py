@@ -19,7 +19,7 @@ from app.llm.planner_message import Said
 from app.policy_packs import enabled_packs, load_packs
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer
 from app.sim.text.lookups import SimLookups
-from app.store import conversations
+from app.store import budgets, conversations
 from app.store.conversations import Conversation
 from app.store.db import Database
 from tests.unit.app.store_world import TENANT
@@ -120,6 +120,11 @@ class World:
         last = (await self.events(conversation, text, **said))[-1]
         assert isinstance(last, Replied)
         return last.turn
+
+    async def spent(self) -> int:
+        """What the tenant's month has paid for by now, micro USD."""
+        month = budgets.tenant_month(TENANT, None, self.clock.unix_ms())
+        return (await budgets.facts(self.db, [month], 0))[0].spent_micro_usd
 
 
 @asynccontextmanager

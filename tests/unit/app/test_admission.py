@@ -139,6 +139,8 @@ SPOILT: list[tuple[str, type, dict[str, Any]]] = [
         ("caps", Defer, {"caps": changed(CAPS, **{name: Cap(used=5, limit=5)})})
         for name in ("tenant", "trunk", "campaign", "number_day")
     ),
+    ("caps", Defer, {"caps": changed(CAPS, number_alive=1)}),
+    ("facts", Defer, {"caps": changed(CAPS, number_alive=-1)}),
     ("pace", Defer, {"pace": Pace(tokens=0, next_token_ms=NOON + 100)}),
 ]
 
@@ -197,6 +199,39 @@ def test_the_sentence_tells_both_clocks_and_the_next_time() -> None:
         " Next look: Sat 21 Nov 2026 09:00 in New York (Sat 14:00 UTC)."
     )
     assert decision.until_ms == ms(2026, 11, 21, 14, 0)
+
+
+def test_a_wait_that_ends_after_the_time_a_call_was_wanted_until_is_too_late_at_once() -> None:
+    night, morning = ms(2026, 11, 21, 2, 14), ms(2026, 11, 21, 14, 0)
+    late = admit(facts(now_ms=night, task={"until_ms": morning - 1}), policy())
+    assert isinstance(late, Suppress)
+    assert late.rule == "deadline"
+    assert late.evidence.rules[-2:] == ("window", "deadline")
+    assert "The next time would be Sat 21 Nov 2026 09:00 in New York (Sat 14:00 UTC);" in late.sentence
+    assert "the call was wanted until Sat 21 Nov 2026 08:59 in New York" in late.sentence
+    assert isinstance(admit(facts(now_ms=night, task={"until_ms": morning}), policy()), Defer)
+    rest = (PastAttempt(at_ms=NOON - HOUR_MS, result="unanswered"),)
+    rested = admit(facts(attempts=rest, task={"until_ms": NOON + HOUR_MS}), policy())
+    assert isinstance(rested, Suppress)
+    assert rested.rule == "deadline"
+
+
+def test_what_may_be_gone_at_any_moment_is_asked_until_the_last_one() -> None:
+    spent = (changed(BUDGET, spent_micro_usd=1_000_000),)
+    last_ms = NOON + 600_000
+    for spoilt in ({"budgets": spent}, {"tenant_state": "suspended", "now_ms": last_ms - 9_000}):
+        waits = admit(facts(**spoilt, task={"until_ms": last_ms}), policy())
+        assert isinstance(waits, Defer)
+        assert (waits.until_ms, waits.rule) == (last_ms, {True: "budget", False: "tenant"}["budgets" in spoilt])
+    over = admit(facts(tenant_state="suspended", now_ms=last_ms, task={"until_ms": last_ms}), policy())
+    assert isinstance(over, Suppress)
+    assert over.rule == "deadline"
+
+
+def test_a_plan_for_later_is_no_deadline() -> None:
+    planned = admit(facts(task={"next_action_ms": NOON + HOUR_MS, "until_ms": NOON + 1}), policy())
+    assert isinstance(planned, Defer)
+    assert (planned.rule, planned.until_ms) == ("due", NOON + HOUR_MS)
 
 
 def test_the_phone_must_stop_ringing_inside_the_window() -> None:
@@ -341,4 +376,34 @@ def test_caps_and_budget_take_the_last_place_but_not_one_more() -> None:
     )
     assert isinstance(admit(facts(caps=last, budgets=(full,), campaign=None), policy()), Dial)
     over = admit(facts(budgets=(changed(full, estimate_micro_usd=100_001),)), policy())
-    assert "has 0.10 USD left, and a call may cost 0.10 USD" in over.sentence
+    assert (
+        "has 0.10 USD left while 0.40 USD are set aside for calls that are going on, and a call may cost 0.10 USD"
+        in over.sentence
+    )
+
+
+def test_money_that_calls_hold_is_waited_for_a_minute_and_spent_money_an_hour() -> None:
+    usd, month_ms = 1_000_000, ms(2026, 12, 1)
+    month = Budget(
+        name="this month",
+        spent_micro_usd=40 * usd,
+        reserved_micro_usd=7_200_000,
+        estimate_micro_usd=3_600_000,
+        limit_micro_usd=50 * usd,
+        resets_ms=month_ms,
+    )
+    held = admit(facts(budgets=(month,)), policy())
+    assert isinstance(held, Defer)
+    assert (held.rule, held.until_ms) == ("budget", NOON + 60_000)
+    assert "2.80 USD left while 7.20 USD are set aside for calls that are going on" in held.sentence
+    assert "begins anew" not in held.sentence
+    spent = changed(month, spent_micro_usd=46_400_001, reserved_micro_usd=0)
+    for budgets in ((spent,), (month, changed(spent, name="the campaign", resets_ms=None))):
+        gone = admit(facts(budgets=budgets), policy())
+        assert isinstance(gone, Defer)
+        assert (gone.rule, gone.until_ms) == ("budget", NOON + HOUR_MS), "a limit may be raised"
+        assert "has 3.60 USD left, and a call may cost 3.60 USD." in gone.sentence
+        assert ("begins anew on Tue 1 Dec 2026 00:00 UTC" in gone.sentence) == (len(budgets) == 1)
+    soon = admit(facts(budgets=(changed(spent, resets_ms=NOON + 9_000),)), policy())
+    assert isinstance(soon, Defer)
+    assert soon.until_ms == NOON + 9_000

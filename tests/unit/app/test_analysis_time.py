@@ -85,6 +85,7 @@ def test_an_instant_shows_the_wall_clock_that_was_said_and_is_open(
 )
 def test_what_is_no_legal_time(local_time: str, zone: str, kind: type, word: str) -> None:
     found = instant_of(wish(local_time, zone), reach("America/New_York", datetime(2027, 1, 15, 15, tzinfo=UTC)))
+    assert isinstance(found, BadTime | AskTime)
     assert isinstance(found, kind)
     assert word in found.sentence
 
@@ -107,3 +108,71 @@ def test_a_rule_delay_ends_inside_the_window_and_never_earlier(key: str, at_ms: 
     clock = datetime.fromtimestamp(found / 1000, ZoneInfo(key))
     assert at_ms <= found <= at_ms + MAX_AHEAD_MS
     assert OPEN <= clock.hour * 60 + clock.minute < CLOSE
+
+
+def two_clocks(*keys: str) -> Reach:
+    """A number whose zones were inferred, everywhere open from nine to eight."""
+    hours = {day: ((OPEN, CLOSE),) for day in DAYS}
+    window = CallingWindow([ZoneHours(ZoneInfo(key), hours) for key in keys])  # type: ignore[arg-type]
+    now = datetime(2027, 1, 15, 10, tzinfo=UTC)
+    return Reach(
+        now_ms=round(now.timestamp() * 1000), zones=Zones(keys=keys, inferred=True), window=window, hold_s=40
+    )
+
+
+MADRID_OR_CANARY = ("Atlantic/Canary", "Europe/Madrid")
+
+
+@pytest.mark.parametrize("zone", MADRID_OR_CANARY)
+@pytest.mark.parametrize(
+    "quote",
+    ["tomorrow at four", "mañana a las cuatro", "I'm at the central office", "tomorrow at four, est-ce que"],
+)
+def test_an_hour_in_a_place_with_two_clocks_is_asked_about(zone: str, quote: str) -> None:
+    said = RetryWish(local_time="2027-01-16T16:00", zone=zone, turn=1, quote=quote)
+    found = instant_of(said, two_clocks(*MADRID_OR_CANARY))
+    assert isinstance(found, AskTime)
+    assert "Canary or Madrid" in found.sentence
+    assert "2027-01-16T16:00" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("keys", "zone", "quote", "utc_hour"),
+    [
+        (MADRID_OR_CANARY, "Europe/Madrid", "at four, Madrid time", 15),
+        (MADRID_OR_CANARY, "Atlantic/Canary", "at four in the CANARY islands", 16),
+        (("America/Chicago", "America/New_York"), "America/New_York", "at 4 Eastern", 21),
+        (("America/Chicago", "America/New_York"), "America/Chicago", "four o'clock CST", 22),
+        # Two names of one clock leave nothing to ask.
+        (("Europe/Berlin", "Europe/Busingen"), "Europe/Berlin", "at four", 15),
+    ],
+)
+def test_a_clock_that_the_callee_named_or_that_is_the_only_one_is_taken(
+    keys: tuple[str, ...], zone: str, quote: str, utc_hour: int
+) -> None:
+    said = RetryWish(local_time="2027-01-16T16:00", zone=zone, turn=1, quote=quote)
+    found = instant_of(said, two_clocks(*keys))
+    assert found == round(datetime(2027, 1, 16, utc_hour, tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("quote", ["call me in twenty minutes", "llámame dentro de 20 minutos", "in half an hour"])
+def test_a_span_from_now_is_the_same_on_every_clock(quote: str) -> None:
+    said = RetryWish(local_time="2027-01-15T11:20", zone="Europe/Madrid", turn=1, quote=quote)
+    reach = two_clocks(*MADRID_OR_CANARY)
+    assert instant_of(said, reach) == reach.now_ms + 20 * 60_000
+    assert isinstance(instant_of(said, reach, sure_zone=False), AskTime), (
+        "nobody knows whose clock was written down"
+    )
+
+
+@pytest.mark.parametrize(
+    "quote", ["a las cuatro horas", "à quatre heures", "at four in the afternoon", "um vier Uhr"]
+)
+def test_an_hour_of_the_day_is_no_span(quote: str) -> None:
+    said = RetryWish(local_time="2027-01-15T13:00", zone="Europe/Madrid", turn=1, quote=quote)
+    assert isinstance(instant_of(said, two_clocks(*MADRID_OR_CANARY)), AskTime)
+
+
+def test_words_that_name_the_other_clock_are_not_taken_for_this_one() -> None:
+    said = RetryWish(local_time="2027-01-16T16:00", zone="Atlantic/Canary", turn=1, quote="at four, Madrid time")
+    assert isinstance(instant_of(said, two_clocks(*MADRID_OR_CANARY)), AskTime)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from app.bus import MemoryBus
+from app.calls import tools
 from app.calls.conclude import conclude_task
 from app.cli.follow import Follower
 from app.clock import ManualClock
@@ -21,9 +22,11 @@ from app.errors import StoreError
 from app.ids import new_id
 from app.llm.analyst import LEASE_MS, Analyst
 from app.llm.connect import text_model
+from app.llm.facts import WISH_KIND, WISH_UNDONE
 from app.policy_packs import enabled_packs, load_packs
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, TextFaultKind
-from app.store import analyses, attempts, commands, dnd, leases, tasks, transcripts, usage
+from app.sim.text.mind import TextQuestion
+from app.store import analyses, attempts, commands, dnd, events, leases, tasks, transcripts, usage
 from app.store.db import Database
 from tests.unit.app.call_world import START, settings, switchboard
 from tests.unit.app.conftest import Opener
@@ -414,3 +417,59 @@ async def test_without_a_model_a_plain_opt_out_is_heard_too(world: World) -> Non
     assert entry.evidence_call_id == call.id
     fine, _ = await world.talked(number="+12025550188")
     assert fine.state is TaskState.COMPLETED
+
+
+async def test_the_model_is_shown_the_time_that_the_agent_understood(world: World) -> None:
+    """`callback_wished` is a note of the talk; what is quoted still has to stand in the transcript."""
+    _, call = await world.talked("I am busy, call me tomorrow at four.")
+    wish = tools.Reschedule(wished_words="tomorrow at four", wished_local="2026-01-16T16:00")
+    noted = {"detail": msgspec.json.encode(wish).decode()}
+    await events.add(world.db, TENANT, call.id, WISH_KIND, noted, at_ms=NOW)
+    world.thinks(
+        judgement("SCHEDULE_JOB_RETRY", outcome="callback_requested", evidence=[{"turn": 2, "quote": "busy"}])
+    )
+    assert await world.analyst.look() == 1
+    sent = str(world.sim.journal[0].body)
+    assert "agent_noted_wish" in sent
+    assert "2026-01-16T16:00" in sent
+    await world.talked(number="+12025550144")
+    world.thinks(judgement())
+    await world.analyst.look()
+    assert "2026-01-16T16:00" not in str(world.sim.journal[-1].body)
+    assert 'agent_noted_wish\\":' not in str(world.sim.journal[-1].body)
+
+
+async def test_a_wish_that_was_taken_back_with_the_end_of_the_talk_is_not_shown(world: World) -> None:
+    _, call = await world.talked("I am busy, call me tomorrow at four. Oh wait, I can talk now.")
+    wish = {"detail": msgspec.json.encode(tools.Reschedule(wished_words="tomorrow at four")).decode()}
+    await events.add(world.db, TENANT, call.id, WISH_KIND, wish, at_ms=NOW)
+    await events.add(world.db, TENANT, call.id, WISH_UNDONE, {"detail": "Oh wait"}, at_ms=NOW)
+    world.thinks(judgement())
+    await world.analyst.look()
+    assert 'agent_noted_wish\\":' not in str(world.sim.journal[-1].body)
+
+
+class ThenDown:
+    """Answers once, with what cannot be read, and is away from then on."""
+
+    def __init__(self, sim: SimText) -> None:
+        self.sim = sim
+
+    def answer(self, question: TextQuestion) -> TextAnswer:
+        del question
+        self.sim.faults.always = DOWN
+        return TextAnswer(text="no JSON")
+
+
+async def test_an_answer_that_was_paid_for_before_an_error_stays_on_the_bill(world: World) -> None:
+    task, call = await world.talked()
+    world.sim.routes[:] = [Route(schema="CallJudgement", mind=ThenDown(world.sim))]
+    await world.analyst.look()
+    assert (await world.row(call)).state == "waiting"
+    assert len(await usage.of_call(world.db, TENANT, call.id)) == 1
+    world.sim.faults.always = None
+    world.thinks(judgement())
+    world.clock.advance(60)
+    await world.analyst.look()
+    assert (await world.task(task)).state is TaskState.COMPLETED
+    assert len(await usage.of_call(world.db, TENANT, call.id)) == 2

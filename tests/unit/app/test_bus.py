@@ -11,17 +11,21 @@ pytestmark = pytest.mark.anyio
 
 
 def changed(number: int) -> Message:
-    return CallChanged(call_id=str(number))
+    return CallChanged(tenant_id="default", call_id=str(number))
 
 
 async def test_messages_arrive_in_order_at_every_subscriber_of_the_topic() -> None:
     bus: Bus = MemoryBus()
     with bus.subscribe("calls") as one, bus.subscribe("calls", "tasks") as two:
         await bus.publish("calls", changed(1))
-        await bus.publish("tasks", TaskChanged(task_id="t"))
+        await bus.publish("tasks", TaskChanged(tenant_id="default", task_id="t"))
         await bus.publish("calls", changed(2))
         assert [await anext(one), await anext(one)] == [changed(1), changed(2)]
-        assert [await anext(two) for _ in range(3)] == [changed(1), TaskChanged(task_id="t"), changed(2)]
+        assert [await anext(two) for _ in range(3)] == [
+            changed(1),
+            TaskChanged(tenant_id="default", task_id="t"),
+            changed(2),
+        ]
 
 
 async def test_a_waiting_reader_is_woken() -> None:

@@ -213,6 +213,22 @@ async def test_what_is_due_first_is_found_below_a_higher_priority(db: Database) 
     assert await campaign_pages.first_due(db, "empty") is None
 
 
+async def test_campaigns_whose_last_calls_are_analyzed_keep_no_other_from_its_end(db: Database) -> None:
+    for n in range(13):
+        batch = [new_task(f"+1202555{n:04d}", id=f"t{n}")]
+        async with db.tx() as tx:
+            await campaigns.create(tx, TENANT, NewCampaign(id=f"c{n:02d}", name="c"), batch, NOW)
+            await campaign_ends.take(tx, TENANT, f"c{n:02d}", "stop", NOW)
+    await db.execute("UPDATE tasks SET state = 'analyzing' WHERE id NOT IN ('t11', 't12')")
+    await campaign_ends.wind_up(db, NOW)
+    over = "SELECT id FROM campaigns WHERE closing = 2 ORDER BY id"
+    assert await db.fetch(over) == [("c11",), ("c12",)], "ten others wait for an analysis"
+    await db.execute("UPDATE tasks SET state = 'pending' WHERE state = 'analyzing'")
+    while await campaign_ends.wind_up(db, NOW):
+        pass
+    assert len(await db.fetch(over)) == 13
+
+
 async def test_steps_follow_each_other_and_a_stopped_campaign_is_wound_up(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,11 +245,11 @@ async def test_steps_follow_each_other_and_a_stopped_campaign_is_wound_up(
     await db.execute(
         "UPDATE tasks SET state = 'in_call', lease_owner = 'x', lease_until = :at WHERE id = 't7'", {"at": NOW}
     )
-    assert [await campaign_ends.wind_up(db, NOW) for _ in range(4)] == [3, 3, 1, 0]
+    assert [(await campaign_ends.wind_up(db, NOW)).total() for _ in range(4)] == [3, 3, 1, 0]
     assert await campaigns.counts(db, TENANT, "c") == {TaskState.CANCELLED: 7, TaskState.IN_CALL: 1}
     closing = "SELECT closing FROM campaigns WHERE id = 'c'"
     assert await db.one(closing) == (1,), "a call is still going on"
     await db.execute("UPDATE tasks SET state = 'pending', lease_owner = NULL, lease_until = NULL WHERE id = 't7'")
-    assert await campaign_ends.wind_up(db, NOW) == 2, "the last task, and the campaign"
+    assert await campaign_ends.wind_up(db, NOW) == {TENANT: 2}, "the last task, and the campaign"
     assert await db.one(closing) == (2,)
-    assert await campaign_ends.wind_up(db, NOW) == 0
+    assert not await campaign_ends.wind_up(db, NOW)

@@ -8,7 +8,11 @@ import msgspec
 import pytest
 
 from app.calls.conclude import conclude_task
+from app.calls.second_thought import TAKEN_BACK
+from app.calls.tools import Reschedule
+from app.calls.wished_time import KIND
 from app.domain.call import Turn
+from app.domain.feedback import ASKED, TOLD
 from app.domain.task import CallTask, TaskState
 from app.errors import LeaseLost
 from app.store import attempts, callbacks, calls, dnd, events, feedback, leases, tasks, transcripts
@@ -18,6 +22,7 @@ from tests.unit.app.call_world import switchboard
 from tests.unit.app.store_world import (
     LEASE_MS,
     NOW,
+    SITE,
     TENANT,
     add_agent,
     ask_people,
@@ -62,6 +67,21 @@ async def test_outcomes(db: SqliteDatabase, outcome: str, state: str) -> None:
     assert (await conclude_task(board, task, task.lease_token)).state == state
 
 
+@pytest.mark.parametrize(
+    ("after", "state"), [((), "waiting_user"), ((TAKEN_BACK,), "completed"), ((TAKEN_BACK, KIND), "waiting_user")]
+)
+async def test_a_wish_counts_unless_the_end_it_came_with_was_taken_back(
+    db: SqliteDatabase, after: tuple[str, ...], state: str
+) -> None:
+    board, task = switchboard(db), await analyzing(db, "completed")
+    [call] = await calls.of_task(db, TENANT, task.id)
+    wish = Reschedule(wished_words="tomorrow at four", wished_local="2099-01-01T16:00")
+    for kind in (KIND, *after):
+        told = {"detail": msgspec.json.encode(wish).decode()}
+        await events.add(db, TENANT, call.id, kind, told, at_ms=NOW)
+    assert (await conclude_task(board, task, task.lease_token)).state == state
+
+
 @pytest.mark.parametrize(("packets", "state"), [(0, "failed"), (1, "completed")])
 async def test_no_audio_of_the_callee_is_no_completed_task(db: SqliteDatabase, packets: int, state: str) -> None:
     board, task = switchboard(db), await analyzing(db, "completed")
@@ -94,11 +114,16 @@ async def asked(
     await db.execute(
         "UPDATE feedback_requests SET rule = :rule", {"rule": str(more.get("rule", "close_and_call_back"))}
     )
+    noted = [kind for kind in (ASKED, TOLD) if more.get(kind)]
+    for kind in noted:  # a version before them noted neither
+        await events.add(db, TENANT, call.id, kind, {"detail": question.id}, at_ms=NOW + 5)
     if gave_up:
         await events.add(db, TENANT, call.id, "feedback_unanswered", {}, at_ms=NOW + 20)
         await feedback.time_out(db, TENANT, question.id)
     if more.get("handed_over"):
         await events.add(db, TENANT, call.id, "handed_over", {}, at_ms=NOW + 20)
+    if (joined_ms := more.get("joined_ms")) is not None:
+        await events.add(db, TENANT, call.id, "operator_joined", {}, at_ms=NOW + int(str(joined_ms)))
     end = ended(call, "completed", answered_ms=NOW + 1, ended_ms=NOW + 50)
     end = msgspec.structs.replace(end, ended_by=ended_by)
     async with db.tx() as tx:
@@ -118,9 +143,15 @@ async def asked(
         ({"ended_by": "agent", "gave_up": True, "answered_ms": 30}, "pending"),  # during the farewell
         ({"ended_by": "callee", "answered_ms": 60}, "pending"),  # between the end and the conclusion
         ({"ended_by": "callee", "answered_ms": 10}, "completed"),  # in time: the talk heard it
+        ({"ended_by": "callee", "answered_ms": 10, ASKED: True, TOLD: True}, "completed"),
+        ({"ended_by": "callee", "answered_ms": 10, ASKED: True}, "pending"),  # in time, and nobody told the talk
+        ({"ended_by": "agent", "gave_up": True, "answered_ms": 10, ASKED: True}, "pending"),
+        ({"ended_by": "agent", "answered_ms": 10, ASKED: True}, "completed"),
         ({"ended_by": "agent"}, "completed"),  # done, or another time: the question was pointless by then
         ({"ended_by": "operator"}, "completed"),
         ({"ended_by": "callee", "handed_over": True}, "completed"),
+        ({"ended_by": "callee", "joined_ms": 20}, "completed"),  # a person had it in hand
+        ({"ended_by": "callee", "joined_ms": -20}, "waiting_user"),  # the agent has asked since
         ({"ended_by": "callee", "rule": "close"}, "completed"),
     ],
     ids=str,
@@ -142,6 +173,7 @@ async def test_a_question_parks_what_ended_because_of_it(
         ({"ended_by": "agent", "gave_up": True}, "pending"),
         ({"ended_by": "operator"}, "waiting_user"),
         ({"ended_by": "callee", "handed_over": True}, "waiting_user"),
+        ({"ended_by": "callee", "joined_ms": 20}, "waiting_user"),
         ({"ended_by": "callee", "rule": "close"}, "waiting_user"),
     ],
     ids=str,
@@ -165,8 +197,10 @@ async def test_who_calls_back_about_a_settled_task_is_listed_too(db: SqliteDatab
     task = await conclude_task(board, task, task.lease_token)
     await tasks.create(db, TENANT, new_task(), NOW)
     async with db.tx() as tx:
-        back = await callbacks.begin(tx, task, new_call(task, caller_channel="c-1"), NOW + LEASE_MS, NOW)
-        assert back is not None
+        back = await callbacks.begin(
+            tx, task, new_call(task, caller_channel="c-1"), NOW + LEASE_MS, NOW, site=SITE
+        )
+        assert isinstance(back, callbacks.CallBack)
         assert not back.leased
     turn = Turn(speaker="callee", item_id="item-1", text="Stop calling me and take me off your list!")
     await transcripts.add(db, TENANT, back.call.id, turn, NOW + 1)

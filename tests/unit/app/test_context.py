@@ -61,16 +61,25 @@ async def test_the_pack_of_the_number_says_what_is_said_first(db: SqliteDatabase
     assert "Berlin" in made.now
 
 
-async def test_nothing_is_recorded_where_a_consent_would_have_to_come_first(
+async def test_nothing_is_recorded_before_a_consent_where_one_has_to_come_first(
     db: SqliteDatabase, tmp_path: Path
 ) -> None:
     board = site(db, tmp_path)
-    for number, records in ((NUMBER, True), (GERMAN, False), ("+81312345678", False)):
+    for number, records, asks in (
+        (NUMBER, True, False),
+        (GERMAN, False, True),
+        ("+81312345678", False, False),
+    ):
         made = await call_context(board, await task(db, number), AGENT)
         assert made.may_record is records
-        assert [note.kind for note in made.notes] == ([] if records else ["recording_off"])
+        kinds = [] if records else ["recording_asked"] if asks else ["recording_off"]
+        assert [note.kind for note in made.notes] == kinds
         leg = open_leg(board.settings, order(number=number, context=made))
-        assert (leg.recording_path is not None) is records
+        assert (leg.recording_path is not None) is (records or asks)
+        assert leg.record_from == ("answer" if records else "command")
+        assert ("May we record this call?" in made.disclosure.words) is asks
+        offered = {one.name for one in leg.realtime.tools}
+        assert ("recording_consent" in offered) is (records or asks)
         assert ("recorded" in made.disclosure.words) is records
 
 

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.calls.closing import Inherited
 from app.calls.conversation import FAREWELL_LIMIT_S, Conversation
 from app.calls.talk_model import (
     ASK_IF_PRESENT,
+    HEARD_OUT_S,
     SAY_GOODBYE,
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
@@ -21,6 +23,7 @@ from app.calls.talk_model import (
 )
 from media import protocol as media
 from stasis.outcome import EndedBy
+from tests.unit.app.heard_out import heard_out
 
 WHO = {"seq": 1, "call_id": "c1", "at_unix_ms": 0}
 
@@ -66,7 +69,7 @@ def test_end_call_after_a_spoken_farewell_waits_until_it_is_out() -> None:
     assert said(effects) == []
     assert outputs(effects)[0].respond is False
     assert talk.state is TalkState.CLOSING
-    assert talk.handle(drained(), 104.0) == [WantHangUp(EndedBy.AGENT, "done")]
+    assert heard_out(talk, drained(), 104.0) == [WantHangUp(EndedBy.AGENT, "done")]
     assert talk.state is TalkState.DONE
 
 
@@ -77,14 +80,18 @@ def test_end_call_before_the_first_packet_of_the_farewell_left_waits_for_it() ->
     talk.handle(media.TurnPartial(**WHO, speaker="agent", item_id="i1", text="Good"), 102.0)
     assert not [e for e in talk.handle(calls("end_call"), 102.01) if isinstance(e, WantHangUp)]
     talk.handle(speaks(), 102.02)
-    assert talk.handle(drained(), 103.0) == [WantHangUp(EndedBy.AGENT, "")]
+    assert heard_out(talk, drained(), 103.0) == [WantHangUp(EndedBy.AGENT, "")]
 
 
-def test_end_call_in_the_turn_whose_words_are_out_already_hangs_up_at_once() -> None:
+def test_end_call_in_the_turn_whose_words_are_out_already_waits_for_the_telephones_buffer() -> None:
     talk = talking()
     talk.handle(speaks(), 101.0)
-    talk.handle(drained(), 102.0)
-    assert WantHangUp(EndedBy.AGENT, "x") in talk.handle(calls("end_call", '{"reason":"x"}'), 102.5)
+    talk.handle(drained(), 102.4)
+    effects = talk.handle(calls("end_call", '{"reason":"x"}'), 102.5)
+    assert not [e for e in effects if isinstance(e, WantHangUp)]
+    assert said(effects) == []
+    assert talk.next_deadline == 102.5 + HEARD_OUT_S
+    assert talk.tick(102.5 + HEARD_OUT_S) == [WantHangUp(EndedBy.AGENT, "x")]
 
 
 def test_end_call_without_a_word_makes_the_agent_say_goodbye_first() -> None:
@@ -93,7 +100,7 @@ def test_end_call_without_a_word_makes_the_agent_say_goodbye_first() -> None:
     talk.handle(media.SpeechStopped(**WHO, audio_ms=900), 102.0)
     assert said(talk.handle(calls("end_call", '{"reason":"x"}'), 102.5)) == [SAY_GOODBYE]
     talk.handle(speaks("i2"), 103.0)
-    assert talk.handle(drained("i2"), 105.0) == [WantHangUp(EndedBy.AGENT, "x")]
+    assert heard_out(talk, drained("i2"), 105.0) == [WantHangUp(EndedBy.AGENT, "x")]
 
 
 def test_a_farewell_that_never_sounds_is_given_up() -> None:
@@ -115,7 +122,9 @@ def test_silence_is_asked_about_then_ended() -> None:
     assert said(talk.tick(114.0)) == [ASK_IF_PRESENT]
     assert said(talk.tick(120.0)) == [SAY_GOODBYE_SILENT]
     talk.handle(speaks("bye"), 121.0)
-    assert talk.handle(drained("bye"), 122.0) == [WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")]
+    assert heard_out(talk, drained("bye"), 122.0) == [
+        WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")
+    ]
 
 
 def test_speech_forgives_the_silence_before_it() -> None:
@@ -124,7 +133,9 @@ def test_speech_forgives_the_silence_before_it() -> None:
     talk.handle(media.SpeechStarted(**WHO, audio_ms=10), 107.0)
     assert talk.tick(120.0) == []  # still speaking
     talk.handle(media.SpeechStopped(**WHO, audio_ms=10), 121.0)
-    assert said(talk.tick(127.0)) == [ASK_IF_PRESENT]
+    talk.handle(speaks(), 122.0)
+    talk.handle(drained(), 123.0)
+    assert said(talk.tick(129.0)) == [ASK_IF_PRESENT]
 
 
 def test_maximum_length_says_goodbye() -> None:
@@ -221,7 +232,7 @@ def test_pressed_keys_are_told_once_after_a_pause() -> None:
 @pytest.mark.parametrize("agent_speaking", [True, False])
 def test_an_adopted_callee_is_not_called_silent_while_the_agent_speaks(agent_speaking: bool) -> None:
     talk = Conversation("c1", TalkLimits(no_input_s=6))
-    talk.resumed(100.0, agent_speaking=agent_speaking)
+    talk.resumed(100.0, Inherited(agent_speaking=agent_speaking))
     assert said(talk.tick(106.5)) == ([] if agent_speaking else [ASK_IF_PRESENT])
     talk.handle(drained(), 110.0)
     assert said(talk.tick(116.1)) == [ASK_IF_PRESENT]
@@ -230,7 +241,7 @@ def test_an_adopted_callee_is_not_called_silent_while_the_agent_speaks(agent_spe
 def test_model_lost_ends_the_call() -> None:
     talk = talking()
     failed = media.LegFailed(**WHO, code="gone", message="socket refused", fatal=False)
-    assert talk.handle(failed, 101.0) == []  # the worker plays an apology of its own
+    assert [type(one) for one in talk.handle(failed, 101.0)] == [Note]  # the worker plays an apology of its own
     assert talk.tick(talk.next_deadline) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: socket refused")]
     assert talk.next_deadline is None
 
@@ -247,7 +258,8 @@ def test_a_talk_that_has_cost_enough_says_goodbye() -> None:
     assert talk.handle(used(None), 101.0) == [], "an unknown price is no reason"
     assert said(talk.handle(used(1), 102.0)) == [SAY_GOODBYE_TIME]
     assert talk.handle(used(99_999), 103.0) == []
-    (end,) = talk.handle(media.PlayoutDrained(**WHO, item_id="i"), 104.0)
+    talk.handle(speaks(), 103.5)
+    (end,) = heard_out(talk, media.PlayoutDrained(**WHO, item_id="i"), 104.0)
     assert end == WantHangUp(EndedBy.SYSTEM_TIMEOUT, "cost limit reached")
 
 

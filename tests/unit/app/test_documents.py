@@ -196,11 +196,12 @@ class Store:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.delay_s = 0.0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)
-        await asyncio.sleep(self.delay_s)
+        await self.may_answer.wait()
         if "private" in request.path:
             return web.Response(status=403)
         return web.Response(body=b"We open at 9.", content_type="text/plain")
@@ -218,6 +219,7 @@ async def object_store() -> AsyncGenerator[tuple[Store, str]]:
     try:
         yield store, f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
+        store.may_answer.set()  # leaving waits for what is being answered
         await runner.cleanup()
 
 
@@ -251,7 +253,7 @@ async def test_a_private_object_says_what_would_do(tmp_path: Path) -> None:
 
 async def test_a_slow_server_costs_its_document_and_no_more(tmp_path: Path) -> None:
     async with object_store() as (store, endpoint):
-        store.delay_s = 20
+        store.may_answer.clear()
         loop = asyncio.get_running_loop()
         began = loop.time()
         names = ["s3://shop/slow.txt", put(tmp_path, "quick.txt", b"quick")]

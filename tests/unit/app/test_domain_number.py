@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.number import DIALLABLE, NumberRefused, dial_target, mask_number, parse_number
+from app.domain.number import (
+    DIALLABLE,
+    NumberRefused,
+    canonical,
+    dial_target,
+    mask_number,
+    mask_numbers,
+    parse_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,11 +27,34 @@ from app.domain.number import DIALLABLE, NumberRefused, dial_target, mask_number
         ("020 7946 0000", "GB", "+442079460000"),
         ("+44 (0)20 7946 0000", "", "+442079460000"),
         ("030/1234567", "DE", "+49301234567"),
+        ("+49 171/1234567", "", "+491711234567"),
+        ("0711/1234567", "DE", "+497111234567"),
+        ("+41 44/123 45 67", "", "+41441234567"),
+        ("02/511.45.67", "BE", "+3225114567"),
+        ("0512/123456", "AT", "+43512123456"),
         ("+39 06 1234 5678", "", "+390612345678"),
     ],
 )
 def test_the_same_phone_is_one_number(typed: str, region: str, e164: str) -> None:
     assert parse_number(typed, region=region) == e164
+
+
+@pytest.mark.parametrize(
+    ("typed", "region"),
+    [
+        ("030 4567 / 4568", "DE"),
+        ("0711 12345/12346", "DE"),
+        ("+43 512 1234 / 5678", ""),
+        ("+49 30 1234567 / 89", ""),
+    ],
+)
+def test_two_numbers_in_one_cell_are_not_a_third(typed: str, region: str) -> None:
+    with pytest.raises(NumberRefused) as caught:
+        parse_number(typed, region=region)
+    assert caught.value.code == "number_two", caught.value.message
+    if not region:
+        with pytest.raises(NumberRefused):
+            canonical(typed)
 
 
 @pytest.mark.parametrize(
@@ -109,3 +140,30 @@ def test_a_mask_hides_at_least_three_digits_and_keeps_the_length(number: str) ->
     masked = mask_number(number)
     assert len(masked) == len(number)
     assert masked.count("•") >= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("call +12025550123 now", "call +1202•••0123 now"),
+        ("+12025550123+12025550124", "+1202•••0123+1202•••0124"),
+        ("1+1=2, +5 and +", "1+1=2, +5 and +"),
+        ("+٣٣٣٣٣٣٣٣٣", "+٣٣٣٣٣٣٣٣٣"),
+        ("no number", "no number"),
+        ("at +1 202-555-0123, or later", "at +1202•••0123, or later"),
+        ("+1 (202) 555.0123", "+1202•••0123"),
+        ("+(1) 202 555 0123.", "+1202•••0123."),
+        ("+49 30 1234567 (Berlin)", "+4930•••4567 (Berlin)"),
+        ("+12025550123 2027-01-16 10:00", "+1202•••0123 2027-01-16 10:00"),
+        ("2027-01-16T10:00:00+01:00", "2027-01-16T10:00:00+01:00"),
+        ("+49 30 1", "+49 30 1"),
+    ],
+)
+def test_numbers_in_texts_are_masked(text: str, masked: str) -> None:
+    assert mask_numbers(text) == masked
+
+
+@given(st.text(alphabet="+0123456789 -()a", max_size=60))
+def test_no_number_gets_through_the_mask(text: str) -> None:
+    assert not re.search(r"\+(?:[ -]?[0-9]){7,}", mask_numbers(text))
+    assert mask_numbers(mask_numbers(text)) == mask_numbers(text)

@@ -194,10 +194,10 @@ def test_calls_only_move_forward() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        CallChanged(call_id="c"),
-        CallWords(call_id="c", speaker="agent", item_id="i", text="zwölf <b>", final=True),
-        CallLevels(call_id="c", callee_dbov=-30.5, agent_dbov=-99),
-        TaskChanged(task_id="t"),
+        CallChanged(tenant_id="default", call_id="c"),
+        CallWords(tenant_id="default", call_id="c", speaker="agent", item_id="i", text="zwölf <b>", final=True),
+        CallLevels(tenant_id="default", call_id="c", callee_dbov=-30.5, agent_dbov=-99),
+        TaskChanged(tenant_id="default", task_id="t"),
         ConnectionChanged(name="ari", state="lost", detail="why"),
     ],
 )

@@ -6,26 +6,42 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.calls.estate import Estate, end_of, peer_login
+from app.calls.estate import LOOKS_PER_LEASE, Estate, end_of, peer_login
 from app.calls.pulse import Pulse, published_ari_url
 from app.clock import ManualClock
 from app.domain.call import Call
 from app.domain.estate import ORIGINATE_LATE_MS, Limits, Seen, Verdict, judge
 from app.domain.pulse import PulseWatch
-from app.domain.task import CallTask, TaskState
+from app.domain.retry import Conclusion
+from app.domain.task import CallTask, TaskEvent, TaskState
 from app.errors import ConflictError, LeaseLost
-from app.store import attempts, calls, leases, nodes, tasks
+from app.sim.asterisk import Answer, CalleeScript, ExchangeSettings, SimAsterisk, StaySilent
+from app.store import admission, attempts, callbacks, calls, leases, nodes, tasks
 from app.store.db import Database
 from app.store.nodes import Node
+from stasis.client import AriClient
 from stasis.model import Channel
 from tests.unit.app.call_world import settings, switchboard
 from tests.unit.app.conftest import Opener
-from tests.unit.app.store_world import LEASE_MS, NOW, TENANT, add_agent, begun_call, claimed_task, new_call
+from tests.unit.app.store_world import (
+    LEASE_MS,
+    NOW,
+    SITE,
+    TENANT,
+    add_agent,
+    begun_call,
+    claimed_task,
+    ended,
+    new_call,
+    new_task,
+)
 
 LIMITS = Limits(ring_ms=40_000, longest_call_ms=700_000)
+LOOK_S = LEASE_MS / 1000 / LOOKS_PER_LEASE
 LATER = NOW + LEASE_MS + 1
 RUNG_OUT = NOW + 40_000 + ORIGINATE_LATE_MS
 OVER = NOW + 700_000
+OTHER = "+12025550188"
 
 
 @pytest.fixture
@@ -67,18 +83,39 @@ async def test_the_table_of_verdicts(db: Database) -> None:
     for seen, now_ms, verdict in table:
         assert judge(dialed, call, seen, LIMITS, now_ms) is verdict, (seen, now_ms)
     assert {seen for seen, _, _ in table} == set(Seen)
+    back = msgspec.structs.replace(call, direction="inbound", dialing_ms=None)
+    gone = [(Seen.GONE, NOW, Verdict.CLOSE) if row[0] is Seen.GONE else row for row in table]
+    for state in (TaskState.IN_CALL, TaskState.COMPLETED):
+        of_back = msgspec.structs.replace(dialed, state=state)
+        for seen, now_ms, verdict in gone:
+            assert judge(of_back, back, seen, LIMITS, now_ms) is verdict, (state, seen, now_ms)
     late = msgspec.structs.replace(call, dial_deadline_ms=NOW + 30_000)
     assert judge(dialed, late, Seen.UNREACHABLE, LIMITS, OVER) is Verdict.WAIT
 
 
 def test_a_beat_that_stands_still_is_dead_by_our_own_clock_only() -> None:
     watch = PulseWatch(10.0)
-    assert watch.look({"a": ("i", 1), "b": ("i", 1)}, 100.0) == set()
-    assert watch.look({"a": ("i", 2), "b": ("i", 1)}, 109.9) == set()
-    assert watch.look({"a": ("i", 2), "b": ("i", 1)}, 110.0) == {"b"}
-    assert watch.look({"a": ("i", 2), "b": ("other", 1)}, 119.9) == {"a"}, "a restart begins anew"
-    assert watch.look({"b": ("other", 1)}, 140.0) == {"b"}
-    assert watch.look({"a": ("i", 2)}, 150.0) == set(), "one that was not seen for a while begins anew"
+    looks = [
+        (100.0, {"a": ("i", 1), "b": ("i", 1)}, set[str]()),
+        (105.0, {"a": ("i", 2), "b": ("i", 1)}, set[str]()),
+        (109.9, {"a": ("i", 2), "b": ("i", 1)}, set[str]()),
+        (110.0, {"a": ("i", 2), "b": ("i", 1)}, {"b"}),
+        (114.9, {"a": ("i", 2), "b": ("other", 1)}, set[str]()),  # a restart begins anew
+        (115.0, {"a": ("i", 2), "b": ("other", 1)}, {"a"}),
+        (120.0, {"b": ("other", 1)}, set[str]()),
+        (125.0, {"a": ("i", 2), "b": ("other", 1)}, {"b"}),  # one that was not seen for a while begins anew
+    ]
+    for now_s, beats, dead in looks:
+        assert watch.look(beats, now_s) == dead, now_s
+
+
+def test_our_own_blindness_is_nobodys_silence() -> None:
+    watch, still = PulseWatch(30.0), {"a": ("i", 1)}
+    assert watch.look(still, 100.0) == set()
+    assert watch.look(still, 145.0) == set(), "the database was away: a could not beat either"
+    assert watch.look(still, 160.0) == set()
+    assert watch.look(still, 174.9) == set()
+    assert watch.look(still, 175.0) == {"a"}, "a further lease of looks"
 
 
 def test_logins_of_peers() -> None:
@@ -154,10 +191,13 @@ async def test_one_settles_for_a_dead_engine_and_its_return_ends_that(db: Databa
 
 # --- the runner, with an Asterisk that cannot be asked ---------------------------------------------------------
 async def look(estate: Estate, board: object, seconds: float) -> None:
+    """As `run` does meanwhile, three times in a lease."""
     clock = board.clock  # type: ignore[attr-defined]
     assert isinstance(clock, ManualClock)
-    clock.advance(seconds)
-    await estate.look()
+    whole, rest = divmod(seconds, LOOK_S)
+    for step in [LOOK_S] * int(whole) + ([rest] if rest or not whole else []):
+        clock.advance(step)
+        await estate.look()
 
 
 async def dialed_by_the_dead(db: Database) -> tuple[CallTask, Call]:
@@ -229,3 +269,69 @@ async def test_a_pulse_takes_beats_and_gives_up_its_name(db: Database, tmp_path:
     assert replaced == [True], "the process whose name was taken hears of it"
     await same_folder.stop()
     await other_folder.start()
+
+
+@pytest.mark.anyio
+async def test_who_called_us_is_let_go_with_the_rest_of_a_dead_engines_call(db: Database) -> None:
+    """Their channel has an id of Asterisk's own; a talk that is still heard goes on."""
+    task = await tasks.create(db, TENANT, new_task(), NOW)
+    async with SimAsterisk(settings=ExchangeSettings(callback_app="opendeep-me")) as sim:
+        client = AriClient(sim.base_url, sim.username, sim.password, "opendeep-me")
+        async with client, await client.open_events(5.0):
+            phone = sim.call_in(task.number, CalleeScript((Answer(0.0), StaySilent(600.0))))
+            await sim.wait_until(lambda: any(one.in_stasis for one in sim.exchange.channels.values()))
+            (channel,) = sim.exchange.channels
+            await client.channels.answer(channel)
+            async with db.tx() as tx:
+                back = await callbacks.begin(
+                    tx, task, new_call(task, caller_channel=channel), LATER, NOW, site=SITE
+                )
+            assert isinstance(back, callbacks.CallBack)
+            await register(db, node(back.call.node, ari_url=sim.base_url, ari_app="opendeep-me"))
+            board = switchboard(db, node_name="two", ari_username=sim.username, ari_password=sim.password)
+            estate = Estate(board)
+            await estate.look()
+            await look(estate, board, 40)
+            assert (await calls.get(db, TENANT, back.call.id)).ended_ms is None, "heard or not is not known yet"
+            assert not phone.callee.over
+            await look(estate, board, LOOK_S)  # no packet went out meanwhile
+            assert (await calls.get(db, TENANT, back.call.id)).ended_by == "system_failure"
+            await sim.wait_until(lambda: phone.callee.over)
+
+
+@pytest.mark.anyio
+async def test_a_call_back_to_a_settled_task_does_not_live_for_ever(db: Database) -> None:
+    """It has no lease that runs out, and its engine never returns: it would hold a line and its callee."""
+    task = await claimed_task(db)
+    await begun_call(db, task)
+    async with db.tx() as tx:
+        await attempts.finish_call(tx, TENANT, ended(await calls.alive_of_task(tx, TENANT, task.id)), NOW)
+        conclusion = Conclusion(event=TaskEvent.COMPLETE, reason="done")
+        await tasks.conclude(tx, TENANT, task.id, task.lease_token, conclusion, now_ms=NOW)
+        done = await tasks.get(tx, TENANT, task.id)
+        back = await callbacks.begin(
+            tx, done, new_call(task, node="b", caller_channel="1.1"), LATER, NOW, site=SITE
+        )
+    assert back is not None
+    assert not back.leased
+    await register(db, node("b"))
+    board = switchboard(db, node_name="two")
+    estate = Estate(board)
+    await estate.look()
+    await look(estate, board, 690)
+    assert (await calls.get(db, TENANT, back.call.id)).ended_ms is None, (
+        "its Asterisk cannot be asked: they may talk"
+    )
+    await look(estate, board, 10)
+    call = await calls.get(db, TENANT, back.call.id)
+    assert (call.outcome, call.ended_by, call.dialed) == ("lost", "system_failure", False)
+    after = await tasks.get(db, TENANT, task.id)
+    assert (after.state, after.lease_token) == (TaskState.COMPLETED, done.lease_token), "the task is as it was"
+    judged = await admission.judge(db, await tasks.create(db, TENANT, new_task(OTHER), NOW), SITE, NOW)
+    facts = judged.decision.evidence.facts
+    assert facts is not None
+    assert facts.caps is not None
+    assert facts.caps.trunk.used == 0
+    async with db.tx() as tx:
+        again = await callbacks.begin(tx, after, new_call(task, caller_channel="1.2"), LATER, NOW, site=SITE)
+    assert again is not None

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.bus import MemoryBus
@@ -13,6 +14,8 @@ from app.domain.follow_up import CallNews, for_model, news_of
 from app.domain.task import TaskState
 from app.llm.orchestrator import Confirmer, Orchestrator
 from app.llm.plan_events import calls_happen
+from app.llm.planner_message import Said
+from app.llm.planner_world import world_of
 from app.sim.text import TextAnswer, TextFault, TextFaultKind
 from app.sim.text.briefs import Happened
 from app.store import attempts, contacts, conversations, follow_up, leases, tasks, users
@@ -105,7 +108,7 @@ async def test_a_reply_that_is_stopped_or_dies_tells_nothing(world: World) -> No
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await world.says(chat, "Hello.", client_key="k")
-    await world.planner.put_down(chat)
+    await world.planner.put_down(chat, Said(text="Hello.", client_key="k"))
     assert await untold(world, chat) == [NUMBER]
     told = await world.says(chat, again=(await conversations.turns(world.db, TENANT, chat.id))[-1].seq)
     assert told.content.news is not None
@@ -204,6 +207,36 @@ async def test_a_prepared_call_is_a_plan_that_waits_for_its_confirm(world: World
     assert [one.number for one in stored.plan.calls] == [NUMBER]
     assert await tasks.list_tasks(world.db, TENANT) == [], "nothing is scheduled before the confirm"
     assert "must confirm" in next(text for role, text in mind.asked[0].history if role == "tool")
+
+
+@pytest.mark.parametrize("again", [{"callee_name": "Bob", "number": "+44 20 7946 0123"}, {"callee_name": "Eve"}])
+async def test_one_more_call_of_a_marketing_plan_is_marketing(world: World, again: dict[str, str]) -> None:
+    chat = await world.begin()
+    said = {"level": "express", "quote": "they agreed to offers"}
+    world.thinks(planned(purpose="marketing", calls=[call(consent=said)]))
+    made = await world.says(chat, f"Offer Bob on {NUMBER} a table; they agreed to offers.")
+    assert made.kind == "plan", made.text
+    given = {"number": NUMBER, "objective": "Ask.", "earliest": "", "latest": "", "zone": ""} | again
+    more = {"language": "en", "opening_line": "Hello, an automated assistant.", "business_quote": ""}
+    looks = (TextAnswer(calls=(("schedule_outbound_call", json.dumps(given | more)),)), TextAnswer(text="none"))
+    mind = world.thinks(reply("message", "Please confirm."), looks=looks)
+    await world.says(chat, f"Call them once more on {NUMBER}.")
+    answer = next(text for role, text in mind.asked[0].history if role == "tool")
+    assert "consent" in answer
+    assert "prepared" not in answer
+
+
+async def test_more_numbers_than_a_plan_may_have_are_looked_up(world: World) -> None:
+    numbers = [f"+44207946010{n}" for n in range(4)]
+    async with world.db.tx() as tx:
+        await contacts.put_many(
+            tx, [msgspec.structs.replace(contact("d", "Dora", numbers[3]), zone="Europe/London")]
+        )
+    few = world.settings.model_copy(update={"plan_max_calls": 2})
+    found = await world_of(
+        world.db, TENANT, "service", numbers, settings=few, site=SITE, now_ms=world.clock.unix_ms()
+    )
+    assert found.zones == {numbers[3]: "Europe/London"}
 
 
 async def test_a_contact_is_called_by_name(world: World) -> None:

@@ -1,20 +1,26 @@
 """What a transfer means in a talk: heard out, put aside, back with the reason, or gone for good."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.calls.conversation import Conversation
-from app.calls.hand_over import ORDERED, WHY, WORDS_LIMIT_S
+from app.calls.hand_over import ENDING, ORDERED, TAKEN, WHY, WORDS_LIMIT_S
 from app.calls.orders import BEING_TRANSFERRED, HANDED_OVER, carry_out
 from app.calls.talk_model import (
+    SAY_AGAIN_LATER,
     Errand,
     ErrandDone,
+    Note,
     PeopleAnswered,
+    TakeTransferBack,
     TalkEffect,
     TalkLimits,
     TalkState,
     ToMedia,
+    TransferDropped,
     TransferMoved,
     WantHangUp,
 )
@@ -23,12 +29,14 @@ from app.domain import command as cmd
 from media import protocol as media
 from stasis.outcome import EndedBy
 from stasis.transfer_model import TransferOutcome, TransferState
+from tests.unit.app.heard_out import heard_out
 from tests.unit.app.test_conversation import WHO, drained, outputs, said, speaks
 
 OFFER = Offer(tools=("transfer_call", "end_call"), targets=("billing",))
 WANTED = '{"target":"billing","reason":"a refund"}'
 CLOSED = media.Mute(call_id="c1", agent=True, callee=True)
 OPEN = media.Mute(call_id="c1", agent=False)
+TREATED = media.AnswerTreatment(**WHO, action="hang_up", reason="fax", mark_number=None, audio_ms=1)
 
 
 def talking() -> Conversation:
@@ -158,11 +166,35 @@ def test_a_model_that_is_gone_while_the_phone_rings_ends_the_call() -> None:
     assert isinstance(end, WantHangUp)
 
 
-def test_a_polite_end_while_aside_is_an_end() -> None:
-    talk = aside()
-    assert talk.close(EndedBy.SYSTEM_COMPLETE, "stopping", 111.0) == [
-        WantHangUp(EndedBy.SYSTEM_COMPLETE, "stopping")
+@pytest.mark.parametrize("by", ["agent", "operator"])
+def test_a_callee_who_waits_for_somebody_is_brought_back_for_the_goodbye(by: str) -> None:
+    talk = aside() if by == "agent" else talking()
+    if by == "operator":
+        carry_out(talk, cmd.Transfer(target="billing"), 101.0)
+        moved(talk, TransferState.DIALING)
+    done = carry_out(talk, cmd.Reschedule(wished_ms=7), 111.0)
+    assert [one.kind for one in done.effects if isinstance(one, Note)] == ["reschedule_wished", "goodbye_waits"]
+    assert [one for one in done.effects if isinstance(one, TakeTransferBack | WantHangUp)] == [
+        TakeTransferBack("an operator asked for another time")
     ]
+    assert (done.refused, "comes back" in done.sentence, talk.state) == (False, True, TalkState.ASIDE)
+    effects = over(talk, TransferOutcome.CANCELED)
+    closed, opened, told, say = commands(effects)
+    assert (closed, opened, say) == (CLOSED, OPEN, media.Say(call_id="c1", instructions=SAY_AGAIN_LATER))
+    assert isinstance(told, media.ToolOutput | media.InjectText)
+    assert not told.respond, "only the farewell is said"
+    assert talk.state is TalkState.CLOSING
+    talk.handle(speaks(), 121.0)
+    end = WantHangUp(EndedBy.OPERATOR, "an operator asked for another time")
+    assert heard_out(talk, drained(), 123.0) == [end]
+
+
+def test_whoever_takes_the_call_in_that_moment_has_it() -> None:
+    talk = aside()
+    talk.close(EndedBy.SYSTEM_COMPLETE, "stopping", 111.0)
+    moved(talk, TransferState.JOINING)
+    assert talk.tools.transfer.handed_over
+    assert over(talk, TransferOutcome.CONNECTED) == []
 
 
 # --- an operator ------------------------------------------------------------------------------------------------
@@ -205,6 +237,60 @@ def handed_over() -> Conversation:
     talk = aside()
     moved(talk, TransferState.JOINING)
     return talk
+
+
+def waiting(by: str) -> Conversation:
+    """A transfer that waits for the agent's words."""
+    talk = talking()
+    talk.handle(speaks(), 101.0)
+    if by == "operator":
+        assert carry_out(talk, cmd.Transfer(target="billing"), 102.0).later
+    else:
+        assert errands(talk.handle(wanted(), 102.0)) == []
+    return talk
+
+
+ENDS: list[tuple[str, Callable[[Conversation], list[TalkEffect]]]] = [
+    ("closed", lambda talk: talk.close(EndedBy.OPERATOR, "enough", 103.0)),
+    ("time is up", lambda talk: talk.tick(100.0 + talk.limits.max_talk_s)),
+    ("said goodbye", lambda talk: talk.close_after_words(WantHangUp(EndedBy.AGENT, ""), 103.0)),
+    ("hung up", lambda talk: talk.handle(TREATED, 103.0)),
+    ("no model", lambda talk: talk.handle(media.LegFailed(**WHO, code="x", message="gone", fatal=True), 103.0)),
+]
+
+
+@pytest.mark.parametrize(("name", "end"), ENDS)
+def test_what_waits_for_words_when_the_talk_closes_is_answered_at_once(
+    name: str, end: Callable[[Conversation], list[TalkEffect]]
+) -> None:
+    """Whoever ordered it may order something else meanwhile; nobody is called from a talk that is closing."""
+    effects = end(waiting("operator"))
+    assert [one for one in effects if isinstance(one, TransferDropped)] == [TransferDropped(ENDING)], name
+    talk = waiting("agent")
+    (output,) = outputs(end(talk))
+    assert (output.tool_call_id, output.respond, ENDING in output.output) == ("t1", False, True)
+    assert errands(talk.handle(drained(), 104.0)) == []
+    assert not talk.tools.transfer.is_wanted
+
+
+@pytest.mark.parametrize("by", ["operator", "agent"])
+def test_a_person_who_takes_the_call_is_why_nobody_is_called(by: str) -> None:
+    talk = waiting(by)
+    talk.operator.take("m1", 103.0)
+    effects = talk.handle(drained(), 104.0)
+    if by == "operator":
+        assert effects == [TransferDropped(TAKEN)]
+    else:
+        assert [TAKEN in one.output for one in outputs(effects)] == [True]
+
+
+def test_a_transfer_that_outlives_the_session_that_asked_is_told_to_the_next_one() -> None:
+    talk = aside()
+    talk.media_gone()
+    talk.media_back(115.0)
+    *_, told = commands(over(talk, TransferOutcome.BUSY))
+    assert isinstance(told, media.InjectText)
+    assert "billing is busy" in told.text
 
 
 STEPS = [*(TransferMoved(state) for state in TransferState), *(TransferMoved(TransferState.OVER, o) for o in WHY)]

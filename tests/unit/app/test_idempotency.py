@@ -103,11 +103,23 @@ async def test_of_many_at_once_one_does_it(opener: Opener) -> None:
 
 async def test_old_answers_are_swept(opener: Opener) -> None:
     async with opener() as db:
-        for number in range(30):
-            token = await idempotency.claim(db, asking(key=f"old{number}"), NOW)
-            assert isinstance(token, str)
-            await deed(db, asking(key=f"old{number}"), token, f"t{number}")
-        for number in range(2):
-            await idempotency.claim(db, asking(key=f"new{number}"), NOW + KEPT_MS + 1)
-        row = await db.one("SELECT count(*) FROM idempotency_keys WHERE tenant_id = :t", {"t": TENANT})
-        assert row == (2,)
+        await users.add_tenant(db, "other", "Other", 0)
+        for tenant in (TENANT, "other"):
+            for number in range(3):
+                who = asking(key=f"k{number}", tenant_id=tenant)
+                token = await idempotency.claim(db, who, NOW + number)
+                assert isinstance(token, str)
+                await deed(db, who, token, f"{tenant}{number}")
+        assert await idempotency.sweep(db, NOW + KEPT_MS) == 0
+        assert await idempotency.sweep(db, NOW + KEPT_MS + 2) == 4, "two of each tenant"
+        assert await db.one("SELECT count(*) FROM idempotency_keys") == (2,)
+
+
+async def test_an_answer_that_is_too_old_is_not_given_again(opener: Opener) -> None:
+    async with opener() as db:
+        token = await idempotency.claim(db, asking(), NOW)
+        assert isinstance(token, str)
+        await deed(db, asking(), token)
+        assert await idempotency.claim(db, asking(), NOW + KEPT_MS) == DONE
+        again = await idempotency.claim(db, asking(body=b"[]"), NOW + KEPT_MS + 1)
+        assert isinstance(again, str), "the key is free again, for another body too"

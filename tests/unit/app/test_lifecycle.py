@@ -84,6 +84,12 @@ def test_only_a_task_that_waits_is_touched(state: TaskState, action: Action) -> 
         (seen(), Action.ASK_USER, {"question": " "}, "bad_value"),
         (seen(), Action.ASK_USER, {"question": "?" * 501}, "bad_value"),
         (seen(past=Past(asked=True)), Action.ASK_USER, {}, "not_allowed"),
+        (
+            seen(promised=True),
+            Action.ASK_USER,
+            {},
+            "not_allowed",
+        ),  # it would park a call whose time is still ahead
         (seen(), Action.CLOSE, {}, "not_allowed"),  # nothing says that it is hopeless
         (seen(past=Past(today=MOST_A_DAY)), Action.SET_PRIORITY, {}, "not_allowed"),
         (seen(past=Past(undone=frozenset({Action.SET_PRIORITY}))), Action.SET_PRIORITY, {}, "not_allowed"),
@@ -99,6 +105,13 @@ def granted(known: OpenTask, action: Action, **changes: object) -> Grant:
     grant = one(known, action, **changes)
     assert isinstance(grant, Grant), grant
     return grant
+
+
+def test_a_promised_call_whose_time_came_is_asked_about() -> None:
+    overdue = seen(a_task(next_action_time=NOW), promised=True)
+    assert granted(overdue, Action.ASK_USER).task.state is TaskState.WAITING_USER
+    ahead = seen(a_task(next_action_time=NOW + 1), promised=True)
+    assert one(ahead, Action.ASK_USER) == "not_allowed"
 
 
 def test_what_is_granted_changes_what_it_says_and_nothing_else() -> None:

@@ -8,6 +8,7 @@ import pytest
 from app.config import Settings, load_settings
 from app.llm.lookups.connect import PLACES, SEARCH, lookups
 from app.llm.lookups.found import MAX_ITEMS, MAX_TEXT, Answer, Found, cleaned
+from app.llm.lookups.places import NAMELESS, _name_of
 from app.sim.text.lookups import Page, Place, SimLookups
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +127,15 @@ def test_answers_are_cut() -> None:
     kept = cleaned([Found(title="t", ref="", text="no source"), *many])
     assert len(kept) == MAX_ITEMS
     assert all(len(one.text) <= MAX_TEXT for one in kept)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ({"name": "Alba", "display_name": "Alba, Main St"}, "Alba"),
+        ({"name": "", "display_name": "12, Main St, Springfield"}, "12"),
+        ({}, NAMELESS),
+    ],
+)
+def test_a_place_is_called_as_the_map_calls_it(place: dict[str, str], name: str) -> None:
+    assert _name_of(place) == name

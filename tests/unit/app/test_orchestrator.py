@@ -5,16 +5,19 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.bus import MemoryBus
 from app.calls.tools import NAMES
 from app.domain.agent import PLANNED_TOOLS
+from app.domain.contacts.contact import Contact
 from app.domain.task import CallTask
 from app.errors import ConflictError, NotFoundError, ValidationFailed
+from app.llm.model import Ask, Reply, TextDelta, TextModel
 from app.llm.orchestrator import FUNCTION, Confirmed, Confirmer, Orchestrator
 from app.sim.text import Route, ScriptedMind, TextAnswer, TextFault, TextFaultKind
-from app.store import agents, audit, campaigns, consents, conversations, dnd, tasks, tenants
+from app.store import agents, audit, campaigns, consents, contacts, conversations, dnd, tasks, tenants, users
 from app.store.conversations import Conversation, StoredPlan
 from app.store.tenants import TenantTerms
 from tests.unit.app.conftest import Opener
@@ -31,6 +34,22 @@ async def world(opener: Opener, anyio_backend: str) -> AsyncIterator[World]:
     del anyio_backend
     async with opener() as db, planner_world(db) as world:
         yield world
+
+
+class Paying:
+    """A model, with what its answers cost."""
+
+    def __init__(self, model: TextModel) -> None:
+        self.model, self.costs = model, list[int]()
+
+    async def ask(self, ask: Ask) -> Reply:
+        reply = await self.model.ask(ask)
+        assert reply.cost_micro_usd is not None
+        self.costs.append(reply.cost_micro_usd)
+        return reply
+
+    def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
+        return self.model.stream(ask)
 
 
 async def planned_in(world: World, **changes: Any) -> tuple[Conversation, StoredPlan]:
@@ -105,6 +124,32 @@ async def test_a_wrong_order_goes_back_once_and_then_the_plan_counts(world: Worl
     assert {task.number for task in await made(world, done.campaign.id)} == {NUMBER, OTHER}
 
 
+@pytest.mark.parametrize("right", [True, False])
+async def test_the_order_is_charged_to_the_month_also_when_it_was_refused(world: World, right: bool) -> None:
+    chat, stored = await planned_in(world)
+    before, paid = await world.spent(), Paying(world.model)
+    orders(world, calls(stored.id if right else "another plan"))
+    paying = Orchestrator(world.settings, world.clock, world.db, MemoryBus(), model=paid, site=SITE)
+    await paying.confirm(WHO, chat.id, stored.id)
+    assert len(paid.costs) == (1 if right else 2)
+    assert await world.spent() - before == sum(paid.costs) > 0
+    await paying.confirm(WHO, chat.id, stored.id)
+    assert await world.spent() - before == sum(paid.costs), "a second click asks nobody"
+
+
+async def test_the_order_of_a_plan_that_does_not_hold_any_more_is_charged_too(world: World) -> None:
+    chat, stored = await planned_in(world)
+    before, paid = await world.spent(), Paying(world.model)
+    async with world.db.tx() as tx:
+        entry = dnd.DoNotCall(id="d", tenant_id=TENANT, number=OTHER, reason="asked", source="operator")
+        await dnd.add(tx, entry, world.clock.unix_ms())
+    orders(world, calls(stored.id))
+    paying = Orchestrator(world.settings, world.clock, world.db, MemoryBus(), model=paid, site=SITE)
+    with pytest.raises(ValidationFailed, match="do-not-call"):
+        await paying.confirm(WHO, chat.id, stored.id)
+    assert await world.spent() - before == sum(paid.costs) > 0
+
+
 async def test_a_model_that_is_away_delays_nothing(world: World) -> None:
     chat, stored = await planned_in(world)
     world.sim.faults.always = TextFault(kind=TextFaultKind.STATUS, status=401, code="invalid_api_key")
@@ -121,6 +166,30 @@ async def test_clicks_at_the_same_time_make_one_campaign(world: World) -> None:
     assert sum(one.first for one in done) == 1
     assert len(await campaigns.list_campaigns(world.db, TENANT)) == 1
     assert len(await tasks.list_tasks(world.db, TENANT)) == 2
+
+
+async def test_a_click_that_is_late_finds_the_campaign_and_not_what_stands_against_a_second(world: World) -> None:
+    chat, stored = await planned_in(world)
+    firsts: list[Confirmed] = []
+
+    class Slow:
+        """The model, which takes so long that the other click is through and a callee on the list."""
+
+        async def ask(self, ask: Ask) -> Reply:
+            quick = Orchestrator(world.settings, world.clock, world.db, MemoryBus(), model=None, site=SITE)
+            firsts.append(await quick.confirm(WHO, chat.id, stored.id))
+            async with world.db.tx() as tx:
+                entry = dnd.DoNotCall(id="d", tenant_id=TENANT, number=OTHER, reason="asked", source="operator")
+                await dnd.add(tx, entry, world.clock.unix_ms())
+            return await world.model.ask(ask)
+
+        def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
+            return world.model.stream(ask)
+
+    orders(world, calls(stored.id))
+    slow = Orchestrator(world.settings, world.clock, world.db, MemoryBus(), model=Slow(), site=SITE)
+    late = await slow.confirm(WHO, chat.id, stored.id)
+    assert (late.campaign.id, late.first) == (firsts[0].campaign.id, False)
 
 
 async def test_a_replaced_plan_and_those_of_others_are_not_confirmed(world: World) -> None:
@@ -160,6 +229,23 @@ async def test_a_window_that_closed_meanwhile(world: World) -> None:
     world.clock.advance(3 * 3_600)
     with pytest.raises(ValidationFailed, match="no time is left"):
         await confirm(world, chat, stored)
+
+
+async def test_the_zone_that_a_contact_has_on_record_reaches_the_task(world: World) -> None:
+    """Also when the contact is not named in the chat, as in a list that was uploaded."""
+    away = Contact(
+        id="c1", tenant_id=TENANT, number=OTHER, name="Zed Quill", company="", zone="America/Los_Angeles",
+        language="", kind="person", region="", variables="{}", import_id=None, created_ms=1, updated_ms=1,
+    )  # fmt: skip
+    await users.add_tenant(world.db, "other", "Other", 0)
+    async with world.db.tx() as tx:
+        await contacts.put_many(tx, [away])
+        await contacts.put_many(tx, [msgspec.structs.replace(away, id="c2", tenant_id="other", number=NUMBER)])
+    chat, stored = await planned_in(world)
+    orders(world, calls(stored.id))
+    done = await confirm(world, chat, stored)
+    zones = {task.number: task.callee_zone for task in await made(world, done.campaign.id)}
+    assert zones == {OTHER: "America/Los_Angeles", NUMBER: ""}
 
 
 async def test_a_consent_the_user_vouched_for_is_written_down_with_its_words(world: World) -> None:

@@ -15,9 +15,12 @@ from pydantic import SecretStr
 
 from app.bus import MemoryBus
 from app.calls.board import CallOrder, Switchboard
+from app.calls.closing import Inherited
 from app.calls.commands import INTERRUPTED, CommandDesk, Ordered
 from app.calls.conversation import Conversation, Note, TalkLimits, TalkState, ToMedia, WantHangUp
 from app.calls.orders import ENDING, NOT_ANSWERED, SAY_AGAIN_LATER, carry_out
+from app.calls.talk_model import PressKeys
+from app.calls.tools import Offer
 from app.clock import ManualClock
 from app.config import Settings
 from app.domain import command as cmd
@@ -29,6 +32,7 @@ from app.store.sqlite import SqliteDatabase
 from media import protocol as media
 from stasis.outcome import EndedBy
 from tests.fresh_sqlite import fresh_sqlite
+from tests.unit.app.heard_out import heard_out
 from tests.unit.app.store_world import AGENT, NOW, TENANT, add_agent, begun_call, claimed_task, new_call
 
 KEY = b"k" * 32
@@ -100,8 +104,9 @@ def test_a_polite_end_says_goodbye_and_a_plain_one_does_not() -> None:
 
 
 def test_a_reschedule_is_noted_and_announced() -> None:
-    note, say = carry_out(talking(), cmd.Reschedule(wished_ms=7), 101.0).effects
+    note, closing, say = carry_out(talking(), cmd.Reschedule(wished_ms=7), 101.0).effects
     assert isinstance(note, Note)
+    assert isinstance(closing, Note)
     assert (note.kind, note.detail) == ("reschedule_wished", '{"wished_ms":7,"reason":""}')
     assert isinstance(say, ToMedia)
     assert say.command == media.Say(call_id="c1", instructions=SAY_AGAIN_LATER)
@@ -122,6 +127,9 @@ def test_a_muted_talk_asks_nobody_whether_they_are_there() -> None:
 
 
 OF_CALL: dict[str, Any] = {"seq": 1, "call_id": "c1", "at_unix_ms": 1}
+SPEAKS = media.AgentSpeaking(
+    **OF_CALL, item_id="i", response_to_first_delta_ms=1, first_delta_to_rtp_ms=1, speech_stop_to_rtp_ms=None
+)
 LEFT = media.OperatorLeft(**OF_CALL, why="handed_back", spoke_ms=1)
 
 
@@ -166,9 +174,55 @@ def test_a_person_goes_on_speaking_by_another_media_worker() -> None:
     talk = taken()
     talk.media_gone()
     assert [type(one) for one in to_media(talk.media_back(102.0))] == [media.TakeOver]
-    assert to_media(Conversation("c1", TalkLimits()).resumed(1.0, agent_speaking=False))[0] == media.HandBack(
-        call_id="c1"
-    ), "whoever had taken over went with the former process"
+    adopted = Conversation("c1", TalkLimits()).resumed(1.0, Inherited())
+    assert to_media(adopted)[0] == media.HandBack(call_id="c1"), (
+        "whoever had taken over went with the former process"
+    )
+
+
+def test_keys_the_agent_wanted_to_press_are_not_pressed_in_a_persons_words() -> None:
+    talk = Conversation("c1", TalkLimits(), Offer(tools=("send_dtmf",)))
+    talk.answered(100.0)
+    talk.handle(media.TurnPartial(**OF_CALL, speaker="agent", item_id="i", text="Hello"), 100.2)
+    called = media.ToolCalled(**OF_CALL, tool_call_id="t", name="send_dtmf", arguments='{"digits":"1"}')
+    assert [type(one) for one in talk.handle(called, 100.5)] == [Note], "they wait for the words before them"
+    taken_now = carry_out(talk, cmd.TakeOver(mic="mic-of-a-page"), 101.0).effects
+    (told,) = [one for one in to_media(taken_now) if isinstance(one, media.ToolOutput)]
+    assert (told.tool_call_id, told.respond) == ("t", False)
+    assert "Not pressed" in told.output
+    for report in (
+        media.BargeIn(**OF_CALL, item_id="i", heard_ms=1, generated_ms=1),
+        media.PlayoutDrained(**OF_CALL, item_id="i"),
+    ):
+        assert talk.handle(report, 102.0) == []
+    assert talk.handle(LEFT, 103.0) == []
+    assert not [one for one in talk.tick(130.0) if isinstance(one, PressKeys)]
+
+
+def test_a_persons_time_does_not_count_as_the_agents() -> None:
+    talk = Conversation("c1", TalkLimits(max_talk_s=60.0))
+    talk.answered(100.0)
+    carry_out(talk, cmd.TakeOver(mic="mic-of-a-page"), 110.0)
+    talk.handle(LEFT, 400.0)
+    talk.mute(400.0, agent=True)  # nobody is asked whether they are still there
+    assert talk.next_deadline == 450.0
+    assert talk.tick(449.9) == []
+    assert talk.state is TalkState.TALKING
+    talk.tick(450.0)
+    assert talk.state is TalkState.CLOSING, "the agent had ten seconds before"
+
+
+def test_a_goodbye_wished_while_a_person_has_the_call_is_said_after_them() -> None:
+    talk = taken()
+    (note,) = talk.close(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being stopped", 102.0, farewell="Say that we stop.")
+    assert isinstance(note, Note)
+    assert talk.state is TalkState.TAKEN
+    (words,) = to_media(talk.handle(LEFT, 110.0))
+    assert isinstance(words, media.Say)
+    assert (words.instructions, talk.state) == ("Say that we stop.", TalkState.CLOSING)
+    talk.handle(SPEAKS, 111.0)
+    end = WantHangUp(EndedBy.SYSTEM_COMPLETE, "OpenDeep is being stopped")
+    assert heard_out(talk, media.PlayoutDrained(**OF_CALL, item_id="i"), 113.0) == [end]
 
 
 def test_functions_of_the_agent_do_nothing_meanwhile() -> None:
@@ -296,7 +350,7 @@ async def test_a_command_is_handed_over_answered_and_told(tmp_path: Path, monkey
             assert (await at.row(command)).state is CommandState.TAKEN
             ordered.settle("said")
             ordered.settle("said again", refused=True)
-            assert await anext(screens) == CallChanged(call_id=at.order.call_id)
+            assert await anext(screens) == CallChanged(tenant_id=TENANT, call_id=at.order.call_id)
         row = await at.row(command)
         assert (row.state, row.result) == (CommandState.DONE, "said")
         await at.woken(1)

@@ -166,6 +166,37 @@ def test_windows(window: WindowDraft, said: str) -> None:
         assert made(one).calls[0].first_ms == utc_ms(datetime(2027, 1, 16, 15, 0, tzinfo=UTC))
 
 
+DENVER = "+13034441234"
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "zone", "taken"),
+    [
+        # Arizona does not set its clocks forward; on 14 March 2027 those of Denver leave it behind by an hour.
+        ("2027-01-18T10:00", "2027-03-12T18:00", "America/Phoenix", True),
+        ("2027-01-18T10:00", "2027-03-16T18:00", "America/Phoenix", False),
+        ("2027-06-07T19:00", "2027-06-11T20:30", "America/Phoenix", False),
+        ("2027-01-18T10:00", "", "America/Phoenix", False),
+        ("", "", "America/Phoenix", False),
+        # Then Los Angeles shows Arizona's time: it is not Denver's on any day.
+        ("2027-06-07T10:00", "2027-06-11T18:00", "America/Los_Angeles", False),
+        # Another name of the same clock, through the change.
+        ("2027-01-18T10:00", "", "America/Boise", True),
+        ("", "", "America/Denver", True),
+        # The end of time is far ahead, and no instant that could be looked at.
+        ("9999-12-31T10:00", "", "America/Boise", False),
+        ("9999-12-31T10:00", "9999-12-31T23:00", "America/Phoenix", False),
+    ],
+)
+def test_a_said_zone_must_show_the_clock_of_the_number_as_long_as_the_call_may_be_made(
+    earliest: str, latest: str, zone: str, taken: bool
+) -> None:
+    said = sources(f"{SAID} Call Bob on {DENVER}. He lives in {zone}.")
+    window = WindowDraft(earliest=earliest, latest=latest, zone=zone)
+    plan, problems = check_plan(draft(call(DENVER, window=window)), said, world())
+    assert (plan is not None and plan.calls[0].zone == zone) is taken, problems
+
+
 def test_a_zone_counts_only_when_a_person_said_it_and_it_is_where_the_number_is() -> None:
     window = WindowDraft(earliest="2027-01-16T09:00", zone="America/New_York")
     said = sources(SAID + " He lives in America/New_York, I in Europe/Berlin.")
@@ -178,6 +209,46 @@ def test_a_zone_counts_only_when_a_person_said_it_and_it_is_where_the_number_is(
     assert made(draft(call(window=WindowDraft(zone="Europe/Berlin"))), said).calls[0].zone == ""
     toll_free = call(TOLL_FREE, window=WindowDraft(zone="America/New_York"))
     assert made(draft(toll_free), said).calls[0].zone == "America/New_York"
+
+
+LA = "America/Los_Angeles"
+
+
+@pytest.mark.parametrize("where", ["profile", "directory"])
+@pytest.mark.parametrize(
+    ("window", "utc_hour"),
+    [
+        (WindowDraft(), 17),  # nine in Los Angeles; in New York it is noon
+        (WindowDraft(earliest="2027-01-15T10:30", zone=LA), 18.5),
+        # The user's own zone is no place of the callee's.
+        (WindowDraft(zone="Europe/Berlin"), 17),
+        (WindowDraft(zone="America/New_York"), 17),
+    ],
+)
+def test_the_zone_on_record_for_a_contact_wins_over_the_place_of_the_number(
+    where: str, window: WindowDraft, utc_hour: float
+) -> None:
+    text = f"{SAID} I am in Europe/Berlin, not America/New_York."
+    on_record = {"+1 212 555 0123" if where == "profile" else NY: LA}
+    said = sources(text, zones=on_record if where == "profile" else {})
+    held = world(
+        now_ms=utc_ms(datetime(2027, 1, 15, 12, tzinfo=UTC)), zones=on_record if where == "directory" else {}
+    )
+    plan, problems = check_plan(draft(call(window=window)), said, held)
+    assert plan is not None, problems
+    assert plan.calls[0].zone == LA
+    opened = plan.calls[0].first_ms - utc_ms(datetime(2027, 1, 15, tzinfo=UTC))
+    assert opened == utc_hour * 3_600_000
+
+
+def test_a_zone_on_record_is_only_that_of_its_own_number_and_only_a_real_one() -> None:
+    said = sources(zones={NY2: LA, NY: "EST", LONDON: ""})
+    assert made(draft(call()), said).calls[0].zone == ""
+    assert made(draft(call(NY2)), said).calls[0].zone == LA
+    elsewhere = WindowDraft(earliest="2027-01-16T12:00", zone="America/New_York")
+    assert LA in wrong(draft(call(NY2, window=elsewhere)), said)
+    toll_free = sources(zones={TOLL_FREE: "America/Denver"})
+    assert made(draft(call(TOLL_FREE)), toll_free).calls[0].zone == "America/Denver"
 
 
 def test_facts_stand_in_their_source() -> None:

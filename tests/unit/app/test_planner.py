@@ -111,6 +111,24 @@ async def test_look_ups_come_first_and_are_the_source_of_numbers(world: World) -
     assert [role for role, _ in question.history].count("tool") == 2
     assert "Data from outside" in dict(question.history)["tool"]
     assert made.cost_micro_usd is None, "the price of Places is not known"
+    assert await world.spent() > 0, "and what has a price is charged"
+
+
+async def test_what_a_reply_costs_is_taken_from_the_tenants_month(world: World) -> None:
+    chat = await world.begin()
+    world.found.pages = [Page(url="https://bob.example", title="Bob", text=f"Bob's number is {NUMBER}")]
+    world.thinks(planned(), looks=(SEARCH, TextAnswer(text="none")))
+    made = await world.says(chat, "Ask Bob whether Friday suits.")
+    assert made.cost_micro_usd is not None
+    assert made.asked == 3
+    assert await world.spent() == made.cost_micro_usd > 0
+    world.thinks(TextAnswer(text="not json"))
+    failed = await world.says(chat, "And now?")
+    assert failed.kind == "failure"
+    assert failed.cost_micro_usd
+    assert await world.spent() == made.cost_micro_usd + failed.cost_micro_usd
+    await world.says(chat, again=failed.seq)
+    assert await world.spent() > made.cost_micro_usd + failed.cost_micro_usd, "another try costs again"
 
 
 async def test_a_model_that_loops_on_look_ups_comes_to_an_end(world: World) -> None:
@@ -224,8 +242,8 @@ async def test_one_reply_at_a_time_and_a_dead_one_does_not_hold_the_chat(world: 
     with pytest.raises(ConflictError):
         await world.says(chat, "Hello again")
     other = Planner(
-        world.settings, world.clock, world.db, model=world.model, lookups=world.planner._lookups,
-        site=world.planner._site,
+        world.settings, world.clock, world.db, model=world.model, lookups=world.planner.parts.lookups,
+        site=world.planner.parts.site,
     )  # fmt: skip
     world.clock.advance(LEASE_MS / 1000 + 1)  # the first process died with its reply
     answered = [one async for one in other.reply(chat, PROFILE, Said(text="Hello", client_key="k"))][-1]
@@ -245,13 +263,32 @@ async def test_a_long_reply_keeps_its_claim_and_what_was_stopped_can_be_asked_ag
             world.clock.advance(LEASE_MS / 1000 * 0.6)
     stored = await conversations.turns(world.db, TENANT, chat.id)
     assert [one.kind for one in stored] == ["message", "message"], "nobody else could take it over"
-    assert (await world.planner.put_down(chat)).text == stored[-1].text, "too late to stop"
+    assert (await world.planner.put_down(chat, Said(text="Hello"))).text == stored[-1].text, "too late to stop"
     world.sim.faults.add(TextFault(kind=TextFaultKind.REFUSAL), TextFault(kind=TextFaultKind.REFUSAL))
     failed = await world.says(chat, "Another")
     assert failed.kind == "failure"
     assert (await world.says(chat, again=failed.seq)).kind == "message"
     with pytest.raises(ValidationFailed):
         await world.says(chat, again=99)
+
+
+async def test_a_message_stopped_before_it_is_stored_is_not_taken_for_another(world: World) -> None:
+    chat = await world.begin()
+    world.thinks(reply("message", "first"), reply("message", "second"))
+    late = Said(text="Late", client_key="late")
+    with pytest.raises(ConflictError):
+        await world.planner.put_down(chat, late)
+    assert await conversations.turns(world.db, TENANT, chat.id) == []
+    await world.says(chat, "Hello", client_key="k")
+    before = await conversations.turns(world.db, TENANT, chat.id)
+    with pytest.raises(ConflictError):
+        await world.planner.put_down(chat, late)
+    with pytest.raises(ConflictError):
+        await world.planner.put_down(chat, Said(text="Hello"))  # the same words, another message
+    assert await conversations.turns(world.db, TENANT, chat.id) == before, "no reply to what was never stored"
+    assert (await world.says(chat, "Late", client_key="late")).text == "second", "the chat is free again"
+    with pytest.raises(ConflictError):
+        await world.planner.put_down(chat, Said(text="Hello", client_key="gone"))
 
 
 @pytest.mark.parametrize("by_scope", [False, True])

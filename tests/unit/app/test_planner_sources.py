@@ -25,7 +25,7 @@ def field(name: str, kind: QuestionType, *options: str, default: str = "") -> Qu
 
 
 def test_a_refusal_does_not_read_like_what_was_refused() -> None:
-    sources = sources_of(told(field("gave_written_consent", "yes_no"), False), (), Profile(name="Ann"), "US")
+    sources = sources_of(told(field("gave_written_consent", "yes_no"), False), (), Profile(name="Ann"), "US", ())
     assert sources.of_quote("gave written consent", ("user",)) is None
 
 
@@ -41,14 +41,14 @@ def test_a_refusal_does_not_read_like_what_was_refused() -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_a_number_of_the_models_is_not_the_users(question: Question, value: Value) -> None:
-    assert sources_of(told(question, value), (), Profile(name="Ann"), "US").of_number(NUMBER) is None
+    assert sources_of(told(question, value), (), Profile(name="Ann"), "US", ()).of_number(NUMBER) is None
 
 
 def test_what_the_user_typed_or_chose_counts() -> None:
-    typed = sources_of(told(field("who", "phone"), NUMBER), (), Profile(name="Ann"), "US").of_number(NUMBER)
+    typed = sources_of(told(field("who", "phone"), NUMBER), (), Profile(name="Ann"), "US", ()).of_number(NUMBER)
     assert typed is not None
     assert typed.kind == "user"
     chosen = sources_of(
-        told(field("zone", "choice", "Europe/Paris", "UTC"), "Europe/Paris"), (), Profile(name="Ann"), "US"
+        told(field("zone", "choice", "Europe/Paris", "UTC"), "Europe/Paris"), (), Profile(name="Ann"), "US", ()
     )
     assert chosen.says("Europe/Paris", ("user",))

@@ -24,7 +24,7 @@ async def world(opener: Opener, anyio_backend: str) -> AsyncIterator[World]:
         mind = PlausiblePlanner()
         world.sim.routes[:] = [Route(schema="PlannerReply", mind=mind), Route(tool="search_internet", mind=mind)]
         world.found.places = list(TOWN)
-        offered = world.planner._lookups
+        offered = world.planner.parts.lookups
         world.planner = Planner(
             world.settings,
             world.clock,

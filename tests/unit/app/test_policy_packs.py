@@ -30,7 +30,7 @@ countries = ["US"]
 """
 
 spans = st.lists(
-    st.tuples(st.integers(0, DAY_MIN - 1), st.integers(1, DAY_MIN)).filter(lambda span: span[0] < span[1]),
+    st.integers(0, DAY_MIN - 1).flatmap(lambda start: st.tuples(st.just(start), st.integers(start + 1, DAY_MIN))),
     max_size=3,
 ).map(joined)
 limits = st.builds(AttemptLimit, count=st.integers(1, 5), period_h=st.sampled_from((4, 24, 48, 720)))

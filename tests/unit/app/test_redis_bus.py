@@ -31,7 +31,7 @@ QUEUED = CommandQueued(tenant_id="t", call_id="c1", command_id="x", seq=1, expir
 
 
 def changed(number: int) -> Message:
-    return CallChanged(call_id=str(number))
+    return CallChanged(tenant_id="default", call_id=str(number))
 
 
 async def heard(messages: AsyncIterator[Message | Resync], kind: type[T], **fields: Any) -> T:
@@ -104,9 +104,9 @@ async def test_messages_reach_other_processes_once_and_in_order(tmp_path: Path) 
             await listening(redis, "opendeep:tasks", 1)
             for number in range(250):
                 await one.publish("calls", changed(number))
-            await one.publish("tasks", TaskChanged(task_id="t"))
+            await one.publish("tasks", TaskChanged(tenant_id="default", task_id="t"))
             assert [await heard(far, CallChanged) for _ in range(250)] == [changed(n) for n in range(250)]
-            assert await heard(far, TaskChanged) == TaskChanged(task_id="t")
+            assert await heard(far, TaskChanged) == TaskChanged(tenant_id="default", task_id="t")
             assert [await heard(near, CallChanged) for _ in range(250)] == [changed(n) for n in range(250)]
         assert (one.counters.received, other.counters.received) == (0, 251)  # nobody hears itself
         assert (other.counters.malformed, one.counters.dropped) == (0, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.calls.board import Switchboard
+from app.calls.plan import call_plan_limit_s
 from app.clock import ManualClock
 from app.domain.task import TaskState
 from app.scheduler import Scheduler
@@ -51,11 +52,18 @@ async def test_a_claim_that_ran_out_before_dialing_is_due_again(db: SqliteDataba
     assert (await tasks.get(db, TENANT, task.id)).state is TaskState.PENDING
 
 
-async def test_a_call_whose_process_died_is_concluded_as_lost(db: SqliteDatabase) -> None:
+async def test_a_call_whose_process_died_is_concluded_as_lost_when_no_asterisk_can_be_asked(
+    db: SqliteDatabase,
+) -> None:
+    """People may be talking until no limit lets them any more; whoever can ask decides before."""
     board, task = switchboard(db), await claimed_task(db)
     call = await begun_call(db, task)
     await calls.set_state(db, TENANT, call.id, "answered", NOW)
-    later(board)
+    longest_ms = call_plan_limit_s(board.settings) * 1000
+    later(board, longest_ms)
+    await look(Scheduler(board))
+    assert (await calls.get(db, TENANT, call.id)).outcome is None
+    later(board, 1)
     await look(Scheduler(board))
     assert (await calls.get(db, TENANT, call.id)).outcome == "lost"
     after = await tasks.get(db, TENANT, task.id)

@@ -49,6 +49,12 @@ DAY_MS = 24 * HOUR_MS
 DOWN = TextFault(kind=TextFaultKind.STATUS, status=503)
 
 
+async def next_turn_ms(db: Database) -> int | None:
+    """When the first turn is due."""
+    row = await db.one("SELECT min(next_ms) FROM lifecycle_turns")
+    return row[0] if row else None
+
+
 def says(*wishes: tuple[str, Action, dict[str, Any]]) -> TextAnswer:
     decisions = [msgspec.to_builtins(wants(task, action, **changes)) for task, action, changes in wishes]
     return TextAnswer(text=encoded({"decisions": decisions, "summary": "Fine."}))
@@ -91,7 +97,7 @@ class World:
         """The next turn, whenever it is."""
         steward = steward or self.steward
         await steward.look()
-        due = await lifecycle_turns.next_ms(self.db)
+        due = await next_turn_ms(self.db)
         assert due is not None
         self.clock.advance(max(0.0, (due - self.now_ms) / 1000))
         return await steward.look()
@@ -147,7 +153,8 @@ async def test_a_decision_is_carried_out_kept_with_its_reasons_and_undone(world:
 
 async def test_every_action_and_its_undo_leave_the_task_as_it_was(world: World) -> None:
     made = [await world.add(number=f"+120255501{at:02}") for at in range(6)]
-    await world.put(made[4], current_attempt_count=2)
+    for task in made:
+        await world.put(task, current_attempt_count=2 if task is made[4] else 1)
     by_due = {task.id: f"T{at}" for at, task in enumerate(sorted(made, key=lambda one: one.id), 1)}
     key = [by_due[task.id] for task in made]
     before = [await world.task(task) for task in made]
@@ -178,7 +185,7 @@ async def test_every_action_and_its_undo_leave_the_task_as_it_was(world: World) 
 
 
 async def test_an_answered_question_lets_the_task_go_on_and_is_not_undone(world: World) -> None:
-    task = await world.add()
+    task = await world.add(next_action_time=world.now_ms)
     world.thinks(says(("T1", Action.ASK_USER, {})))
     await world.round()
     (one,) = await world.decided()
@@ -197,7 +204,7 @@ async def test_an_answered_question_lets_the_task_go_on_and_is_not_undone(world:
 
 async def test_an_answer_does_not_release_what_waits_for_another_reason_by_now(world: World) -> None:
     """They called back and talked after the question was asked; what came of that waits for a person too."""
-    task = await world.add()
+    task = await world.add(next_action_time=world.now_ms)
     world.thinks(says(("T1", Action.ASK_USER, {})))
     await world.round()
     (one,) = await world.decided()
@@ -205,8 +212,10 @@ async def test_an_answer_does_not_release_what_waits_for_another_reason_by_now(w
     async with world.db.tx() as tx:
         waiting = await tasks.get(tx, TENANT, task.id)
         later = world.now_ms + 1_000
-        back = await callbacks.begin(tx, waiting, new_call(waiting, caller_channel="c"), later + 9_000, later)
-        assert back is not None
+        back = await callbacks.begin(
+            tx, waiting, new_call(waiting, caller_channel="c"), later + 9_000, later, site=SITE
+        )
+        assert isinstance(back, callbacks.CallBack)
         over = ended(back.call, "completed", answered_ms=later, ended_ms=later + 10)
         await attempts.finish_call(tx, TENANT, over, later + 10)
     why = "Read the transcript and decide."
@@ -228,6 +237,14 @@ async def test_a_time_that_a_person_named_is_kept_whatever_they_change_afterward
     await world.round()
     assert await world.decided() == []
     assert (await world.task(task)).next_action_time == at_ms
+
+
+async def test_the_time_a_first_call_was_planned_for_is_kept(world: World) -> None:
+    made = [await world.add(number=f"+120255501{at:02}") for at in range(3)]
+    world.thinks(says(("T1", Action.MOVE, {}), ("T2", Action.HOLD, {}), ("T3", Action.SET_PRIORITY, {})))
+    await world.round()
+    assert [one.action for one in await world.decided()] == [Action.SET_PRIORITY]
+    assert {(await world.task(task)).next_action_time for task in made} == {made[0].next_action_time}
 
 
 async def test_what_was_called_since_is_not_undone_and_says_why(world: World) -> None:
@@ -355,7 +372,7 @@ async def test_a_model_that_is_away_means_that_nothing_happens_and_it_is_asked_a
     assert await lifecycle.rounds(world.db, TENANT) == []
     for _ in range(3):
         assert await world.round() == 1
-    due = await lifecycle_turns.next_ms(world.db)
+    due = await next_turn_ms(world.db)
     assert due is not None
     assert due >= world.now_ms + 8 * 60_000, "the pause grows"
     assert mind.asked == []
@@ -404,9 +421,9 @@ async def test_what_happens_brings_a_turn_forward_but_not_at_once(world: World) 
     task = await world.add()
     world.thinks(says())
     await world.round()
-    before = await lifecycle_turns.next_ms(world.db)
+    before = await next_turn_ms(world.db)
     assert await lifecycle_turns.hurry(world.db, [task.id, "x"], world.now_ms, 60_000) == 1
-    assert await lifecycle_turns.next_ms(world.db) == world.now_ms + 60_000
+    assert await next_turn_ms(world.db) == world.now_ms + 60_000
     assert before == world.now_ms + world.settings.lifecycle_every_s * 1000
 
 
@@ -455,3 +472,28 @@ async def test_decisions_of_another_tenant_are_neither_seen_nor_undone(world: Wo
     assert await lifecycle.of_task(world.db, "other", one.task_id) == []
     with pytest.raises(NotFoundError):
         await world.undo(one.id, "other")
+
+
+class ThenDown:
+    """Answers once, with what cannot be read, and is away from then on."""
+
+    def __init__(self, sim: SimText) -> None:
+        self.sim = sim
+
+    def answer(self, question: TextQuestion) -> TextAnswer:
+        del question
+        self.sim.faults.always = DOWN
+        return TextAnswer(text="no JSON")
+
+
+async def test_an_answer_before_an_error_counts_for_the_days_budget(world: World) -> None:
+    task = await world.add()
+    world.sim.routes[:] = [Route(schema="LifecycleReply", mind=ThenDown(world.sim))]
+    await world.round()
+    (done,) = await lifecycle.rounds(world.db, TENANT)
+    assert done.asked == 1
+    assert await world.task(task) == task
+    world.sim.faults.always = None
+    world.thinks(says(("T1", Action.SET_PRIORITY, {})))
+    await world.round()
+    assert (await world.task(task)).priority == 80, "it is asked again"

@@ -249,6 +249,26 @@ async def test_money_is_set_aside_settled_and_charged_when_it_comes_late(db: Sql
     assert account.resets_ms > NOW
 
 
+async def test_whoever_waits_for_money_of_calls_going_on_is_called_when_they_ended_cheaply(
+    db: SqliteDatabase,
+) -> None:
+    site = msgspec.structs.replace(SITE, reserve_micro_usd=3_600_000)
+    await tenants.set_terms(db, TENANT, TenantTerms(budget_micro_usd=10_000_000))
+    numbers = [f"+1202555010{n}" for n in range(3)]
+    three = [await claim(db, number=number) for number in numbers]
+    going = [await begin(db, task, site, NOW + 1_000 * n) for n, task in enumerate(three[:2])]
+    waits = await refused(db, three[2], "budget", site, NOW + 2_000)
+    assert waits.next_action_time == NOW + 62_000
+    for task, call in zip(three, going, strict=False):
+        assert isinstance(call, Call), call
+        async with db.tx() as tx:
+            cost = Usage(kind="response", ref="1", model="m", cost_micro_usd=100_000)
+            await usage.add(tx, TENANT, call.id, cost, NOW + 9_000)
+            await attempts.finish_call(tx, TENANT, ended(call, "completed"), NOW + 9_000, token=task.lease_token)
+    (task,) = await leases.claim_due(db, NOW + 62_000, "me", 30_000, 9)
+    assert isinstance(await begin(db, task, site, NOW + 62_000), Call)
+
+
 async def test_silent_calls_hold_a_campaign_that_abandons(db: SqliteDatabase) -> None:
     async with db.tx() as tx:
         batch = [new_task(next_action_time=NOON)]
@@ -284,7 +304,7 @@ async def test_a_call_in_which_the_agent_spoke_is_not_silent(db: SqliteDatabase)
 async def test_the_trunk_has_one_token_and_says_when_the_next_comes(db: SqliteDatabase) -> None:
     slow = msgspec.structs.replace(SITE, calls_per_second=1.0)
     assert isinstance(await begin(db, await claim(db), slow), Call)
-    second = await claim(db)
+    second = await claim(db, number="+12025550188")
     waits = await begin(db, second, slow, NOW + 400)
     assert isinstance(waits, DialRefusal)
     assert (waits.code, waits.again_ms) == ("pace", NOW + 1_000)
@@ -327,7 +347,7 @@ async def test_a_campaign_at_its_cap_leaves_the_places_to_others(db: SqliteDatab
     claimed = await leases.claim_due(db, NOW, "me", 30_000, 10)
     assert sorted(task.campaign_id or "" for task in claimed) == ["c", "c", "d", "d"]
     assert await leases.claim_due(db, NOW, "me", 30_000, 10) == []
-    assert (await lanes.room(db)).lanes == {"c": 0}
+    assert (await lanes.heads(db, NOW, 10))[1].lanes == {"c": 0}
     await tasks.create(db, TENANT, new_task(), NOW)
     assert await leases.claim_due(db, NOW, "me", 30_000, 10, most_alive=4) == []
     assert len(await leases.claim_due(db, NOW, "me", 30_000, 10, most_alive=5)) == 1

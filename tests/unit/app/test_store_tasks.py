@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.domain import retry
-from app.domain.call import Call, CallState
+from app.domain.call import Call, CallState, Turn
 from app.domain.task import TaskEvent, TaskState
 from app.errors import (
     ConflictError,
@@ -18,7 +18,7 @@ from app.errors import (
     ValidationFailed,
 )
 from app.ids import new_id
-from app.store import attempts, calls, campaigns, dnd, events, leases, tasks
+from app.store import attempts, calls, campaigns, dnd, events, leases, tasks, transcripts
 from app.store.attempts import DialRefusal
 from app.store.campaigns import NewCampaign
 from app.store.db import Database
@@ -315,6 +315,22 @@ async def test_recovery_never_redials_and_loses_nothing(db: Database) -> None:
     assert await leases.claim_analysis(db, LATER, "other", LEASE_MS, 9) == []
 
 
+async def test_a_call_that_may_live_on_the_exchange_is_not_recovered_before_it_cannot(db: Database) -> None:
+    """Whoever can ask the exchange settles it; a claim, and a call without a living row, wait for nobody."""
+    before, during = await claimed_task(db), await claimed_task(db, "+12025550188")
+    await begun_call(db, during)
+    rowless = await claimed_task(db, "+12025550189")
+    call = await begun_call(db, rowless)
+    async with db.tx() as tx:
+        assert await attempts.close_row(tx, call, ended(call, "lost"), NOW)
+    over = NOW + 10 * LEASE_MS
+    for now_ms, expected in ((LATER, {before.id, rowless.id}), (over, set[str]()), (over + 1, {during.id})):
+        async with db.tx() as tx:
+            found = await leases.recover_expired(tx, now_ms, owner="me", longest_call_ms=10 * LEASE_MS)
+        assert {task.id for task in found} == expected, now_ms
+    assert (await tasks.get(db, TENANT, during.id)).state is TaskState.ANALYZING
+
+
 async def test_the_process_that_stalled_cannot_touch_the_task_any_more(db: Database) -> None:
     task = await claimed_task(db)
     call = await begun_call(db, task)
@@ -411,6 +427,31 @@ async def test_tenants_do_not_see_each_other(db: Database) -> None:
     assert not await calls.set_state(db, "other", call.id, "ringing", NOW)
     assert [t.id for t in await tasks.list_tasks(db, TENANT, states={TaskState.IN_CALL})] == [task.id]
     assert await tasks.list_tasks(db, TENANT, states=set()) == []
+
+
+async def test_the_wall_says_whose_words_they_are_and_how_long_the_callee_waited(db: Database) -> None:
+    task = await claimed_task(db)
+    call = await begun_call(db, task)
+
+    async def wall() -> tuple[str | None, str, int | None]:
+        (row,) = await calls.wall(db, TENANT)
+        assert row == (await calls.wall_some(db, TENANT, [call.id]))[0]
+        return row.agent_words, row.speaker, row.delay_ms
+
+    async def say(speaker: str, text: str, **more: int) -> None:
+        async with db.tx() as tx:
+            turn = Turn(speaker=speaker, item_id=text, text=text, **more)
+            await transcripts.add(tx, TENANT, call.id, turn, NOW)
+
+    assert await wall() == (None, "agent", None)
+    await say("agent", "hello")
+    await say("callee", "who is there")
+    await say("agent", "me", stop_to_response_ms=200, response_to_delta_ms=300, delta_to_rtp_ms=40)
+    assert await wall() == ("me", "agent", 540)
+    await say("operator", "a person")
+    assert await wall() == ("a person", "operator", 540)
+    await say("agent", "again", stop_to_response_ms=200, response_to_delta_ms=300)
+    assert await wall() == ("again", "agent", 540), "one that was not measured whole does not count"
 
 
 async def test_cancel(db: Database) -> None:

@@ -12,17 +12,18 @@ from app.bus import MemoryBus
 from app.clock import ManualClock
 from app.config import Settings
 from app.domain.analysis.judgement import Action, Decision, Proof
+from app.domain.messages import TaskChanged
 from app.domain.report import numbers_of
 from app.domain.report_words import ReportWords
 from app.domain.retry import Conclusion
 from app.domain.task import TaskEvent
 from app.domain.webhook import Endpoint
-from app.errors import LeaseLost
+from app.errors import ConflictError, LeaseLost
 from app.llm.connect import text_model
 from app.llm.model import TextModel
-from app.llm.summarizer import LEASE_MS, Summarizer
+from app.llm.summarizer import LEASE_MS, Summarizer, _news
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, TextFaultKind
-from app.sim.text.mind import Mind
+from app.sim.text.mind import Mind, TextQuestion
 from app.sim.text.reporter import LyingReporter, PlausibleReporter
 from app.store import budgets, campaign_ends, campaign_reports, campaigns, report_facts, usage, webhooks
 from app.store.campaign_reports import CampaignReport, Written
@@ -238,7 +239,7 @@ async def test_a_process_that_dies_while_it_writes_leaves_the_report_to_the_next
     (report,) = await world.reports(made)
     assert report.state == "done"
     with pytest.raises(LeaseLost):
-        await campaign_reports.defer(world.db, dead, "late", NOW)
+        await defer(world, dead)
 
 
 async def test_whoever_lost_the_claim_writes_nothing_while_another_writes(world: World, seed: int) -> None:
@@ -249,7 +250,7 @@ async def test_whoever_lost_the_claim_writes_nothing_while_another_writes(world:
     assert quick.lease_token > slow.lease_token
     written = Written(written_by="code", numbers=(), words=ReportWords(headline="late", summary="late"))
     with pytest.raises(LeaseLost):
-        await campaign_reports.defer(world.db, slow, "late", NOW)
+        await defer(world, slow)
     with pytest.raises(LeaseLost):
         async with world.db.tx() as tx:
             await campaign_reports.finish(tx, slow, written, NOW)
@@ -322,3 +323,77 @@ async def test_a_stopped_campaign_is_reported_on_when_its_last_task_is_settled(w
     assert await world.summarizer.look() == 1
     (report,) = await world.reports(made)
     assert {one.name: one.value for one in report.read_numbers}["open"] == 0
+
+
+class ThenDown:
+    """Answers once, with what cannot be read, and is away from then on."""
+
+    def __init__(self, sim: SimText) -> None:
+        self.sim = sim
+
+    def answer(self, question: TextQuestion) -> TextAnswer:
+        del question
+        self.sim.faults.always = DOWN
+        return TextAnswer(text="no JSON")
+
+
+async def defer(world: World, report: CampaignReport, cost_micro_usd: int | None = 0) -> None:
+    """As when no answer came, or one of no use that cost something."""
+    async with world.db.tx() as tx:
+        await campaign_reports.defer(
+            tx, report, "late", next_try_ms=NOW, cost_micro_usd=cost_micro_usd, now_ms=NOW
+        )
+
+
+async def test_an_answer_that_was_paid_for_before_an_error_stays_on_the_bill(world: World, seed: int) -> None:
+    made = await world.over(seed)
+    world.think(ThenDown(world.sim))
+    await world.summarizer.look()
+    (waiting,) = await world.reports(made)
+    assert (waiting.state, waiting.tries) == ("waiting", 1)
+    assert (waiting.cost_micro_usd or 0) > 0
+    world.sim.faults.always = None
+    world.think(PlausibleReporter())
+    world.clock.advance(60)
+    await world.summarizer.look()
+    (done,) = await world.reports(made)
+    assert done.state == "done"
+    assert (done.cost_micro_usd or 0) > (waiting.cost_micro_usd or 0), "both answers"
+
+
+async def test_a_cost_nobody_knows_makes_the_sum_unknown_for_good(world: World, seed: int) -> None:
+    made = await world.over(seed)
+    await campaign_reports.queue_finals(world.db, NOW)
+    (report,) = await campaign_reports.claim_due(world.db, NOW, "other", LEASE_MS, 10)
+    await defer(world, report, cost_micro_usd=None)
+    await world.summarizer.look()
+    (done,) = await world.reports(made)
+    assert (done.state, done.cost_micro_usd) == ("done", None)
+
+
+async def test_only_what_may_mean_a_report_wakes_the_writer() -> None:
+    bus = MemoryBus()
+    with bus.subscribe("tasks") as messages:
+        for number in range(50):
+            await bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=f"t{number}"))
+        await bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=""))
+        await bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id="after"))
+        await _news(messages)
+        assert await anext(messages) == TaskChanged(tenant_id=TENANT, task_id="after")
+
+
+async def test_a_campaign_gets_only_so_many_reports_a_day(world: World, seed: int) -> None:
+    made = await make_campaign(world.db, Random(seed), 2)
+    now_ms = NOW
+
+    async def ask() -> bool:
+        return await campaign_reports.ask(world.db, TENANT, made.id, "interim", by="user:a", now_ms=now_ms)
+
+    for _ in range(campaign_reports.INTERIM_A_DAY):
+        assert await ask()
+        await world.db.execute("UPDATE campaign_reports SET state = 'done', done_ms = 1, written_by = 'code'")
+    with pytest.raises(ConflictError) as refused:
+        await ask()
+    assert refused.value.code == "too_many_reports"
+    now_ms += campaign_reports.DAY_MS
+    assert await ask(), "a day later"

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from app.domain.task import CallTask, TaskState
-from app.store import task_lists, tasks, users
+from app.store import tasks, users
 from app.store.campaigns import NewCampaign, create
 from app.store.db import Database
 from app.store.sqlite import SqliteDatabase
@@ -139,13 +139,6 @@ async def test_any_address_is_a_page(db: Database, text: str) -> None:
     after = cursor_of(text)
     for wanted in (TaskFilter(), TaskFilter(due="later"), TaskFilter(name="ad"), TaskFilter(digits="0123")):
         await page(db, TENANT, wanted, NOW, after=after)
-
-
-async def test_only_ids_of_the_tenant_are_told(db: Database) -> None:
-    await users.add_tenant(db, "other", "Other", NOW)
-    mine = await tasks.create(db, TENANT, new_task(), NOW)
-    theirs = await tasks.create(db, "other", new_task(), NOW)
-    assert await task_lists.of_tenant(db, TENANT, [mine.id, theirs.id, "x"]) == [mine.id]
 
 
 FILTERS = (

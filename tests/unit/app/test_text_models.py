@@ -131,7 +131,7 @@ async def test_tools_there_and_back(bench: Bench) -> None:
 )
 async def test_failures_without_an_answer(bench: Bench, fault: TextFault, error: type, requests: int) -> None:
     bench.sim.faults.always = fault
-    ask = msgspec.structs.replace(ASK, timeout_s=0.15 if fault.kind is KIND.HANG else 2.0)
+    ask = msgspec.structs.replace(ASK, timeout_s=0.5 if fault.kind is KIND.HANG else 2.0)
     with pytest.raises(error) as raised:
         await bench.model.ask(ask)
     assert len(bench.sim.journal) == requests

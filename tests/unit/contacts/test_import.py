@@ -3,17 +3,35 @@
 import asyncio
 import csv
 import io
+from collections.abc import AsyncIterator
+from typing import cast
 
 import msgspec
 import pytest
 
+from app.contacts.desk import ImportDesk
+from app.contacts.runner import Importer
+from app.domain.contacts.contact import Options
 from app.domain.contacts.csv_text import unescaped
-from app.errors import ConflictError, NotFoundError, ValidationFailed
-from app.store import consents, contact_imports, contact_rows, contacts, dnd, leases, recipients, tasks, users
+from app.errors import ConflictError, DatabaseBusy, NotFoundError, ValidationFailed
+from app.store import (
+    consents,
+    contact_imports,
+    contact_rows,
+    contacts,
+    dnd,
+    leases,
+    legal_holds,
+    recipients,
+    tasks,
+    users,
+)
 from app.store.consents import NewConsent
+from app.store.db import Database, Params, Row
 from app.store.dnd import DoNotCall
+from app.store.legal_holds import LegalHold
 from tests.unit.app.store_world import NOW, TENANT, add_agent, new_task
-from tests.unit.contacts.import_world import ImportWorld
+from tests.unit.contacts.import_world import SITE, ImportWorld
 
 pytestmark = pytest.mark.anyio
 
@@ -116,6 +134,7 @@ async def test_the_same_file_that_waits_already_is_gone_on_with(world: ImportWor
     one = await world.checked(LIST)
     assert (await world.send(LIST)).id == one.id
     assert (await world.send(LIST, target="do_not_call")).id != one.id
+    assert (await world.send(LIST, region="GB")).id != one.id, "numbers in it may be other people's"
 
 
 async def test_rows_are_mended_one_by_one(world: ImportWorld) -> None:
@@ -285,3 +304,140 @@ async def test_a_row_that_says_no_gives_no_consent(
     await world.brought(one)
     given = await consents.of_callee(world.db, TENANT, "+12025550123", "marketing")
     assert (given and given.evidence.partition(" (list")[0]) == evidence
+
+
+async def test_whoever_reads_for_long_goes_on_holding(world: ImportWorld) -> None:
+    one = await world.send("Name;Phone\nAnn;+12025550123\n")
+    held = await contact_imports.hold(world.db, NOW, one.id)
+    assert held is not None
+    later = NOW + contact_imports.HOLD_MS
+    assert await contact_imports.renew(world.db, held, later)
+    assert await contact_imports.hold(world.db, later + 1, one.id) is None, "it is still held"
+    taken = await contact_imports.hold(world.db, later + contact_imports.HOLD_MS + 1, one.id)
+    assert taken is not None
+    assert not await contact_imports.renew(world.db, held, later), "somebody else holds it"
+
+
+async def test_a_file_that_stopped_coming_is_thrown_away(world: ImportWorld) -> None:
+    one = await world.send("Name;Phone\nAnn;+12025550123\n")
+    await world.db.execute("UPDATE contact_imports SET state = 'receiving' WHERE id = :id", {"id": one.id})
+    await contact_imports.add_piece(world.db, one, 7, b"half")
+    now_ms = one.updated_ms + contact_imports.RECEIVING_MS
+    assert await contact_imports.left_behind(world.db, now_ms) == []
+    assert [left.id for left in await contact_imports.left_behind(world.db, now_ms + 1)] == [one.id]
+    world.clock.advance(contact_imports.RECEIVING_MS / 1000 + 1)
+    await world.importer._throw_away()
+    assert (await contact_imports.get(world.db, TENANT, one.id)).state == "failed"
+    assert await contact_imports.piece(world.db, one.id, 7) is None
+    async with world.db.tx() as tx:
+        with pytest.raises(ConflictError):
+            await world.desk.accept(tx, one)
+
+
+class Busy:
+    """A store that is busy when a part of a list is written into it, or when the list is accepted."""
+
+    def __init__(self, db: Database, when: str) -> None:
+        self._db, self._when = db, when
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    def tx(self) -> object:
+        if self._when != "accepting":
+            return self._db.tx()
+        self._when = ""
+        raise DatabaseBusy("The database is locked.")
+
+    async def execute(self, sql: str, params: Params | None = None) -> int:
+        if self._when == "storing" and "INTO contact_import_pieces" in sql:
+            raise DatabaseBusy("The database is locked.")
+        return await self._db.execute(sql, params)
+
+
+async def _broken(how: str) -> AsyncIterator[bytes]:
+    """Whoever sends goes after two pieces: the body fails, or the server gives the request up."""
+    for _ in range(2):
+        yield b"Name;Phone\n" + b"x" * contact_imports.PIECE_BYTES
+    if how == "gone":
+        raise ConnectionResetError("the client has gone")
+    if how == "cancelled" and (task := asyncio.current_task()):
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("how", ["gone", "cancelled", "storing", "accepting"])
+async def test_a_list_that_breaks_off_is_given_up_at_once(world: ImportWorld, how: str) -> None:
+    desk = ImportDesk(cast("Database", Busy(world.db, how)), world.clock, SITE)
+
+    async def send() -> None:
+        await desk.receive(TENANT, "a.csv", _broken(how), target="contacts", options=Options(), by="user:test")
+
+    with pytest.raises((ConnectionResetError, asyncio.CancelledError, DatabaseBusy)):
+        await asyncio.get_running_loop().create_task(send())
+    (one,) = await contact_imports.newest(world.db, TENANT)
+    assert (one.state, one.problem) == ("failed", "The list did not come whole; send it again.")
+    assert await contact_imports.piece(world.db, one.id, 0) is None
+    assert await contact_imports.under_way(world.db, TENANT) == 0
+
+
+class Meddling:
+    """The store of an importer; a person changes the import right after the importer has read its row."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    async def one(self, sql: str, params: Params | None = None) -> Row | None:
+        row = await self._db.one(sql, params)
+        if "FROM contact_imports" in sql:
+            async with self._db.tx() as tx:
+                (held,) = await contact_imports.newest(tx, TENANT)
+                await contact_imports.change(tx, TENANT, held.id, ("reading",))
+        return row
+
+
+async def test_a_person_who_is_faster_while_an_import_is_given_up_ends_nothing_else(world: ImportWorld) -> None:
+    one = await world.send(b"PK\x03\x04 broken", "x.xlsx")
+    held = await contact_imports.hold(world.db, NOW)
+    assert held is not None
+    await Importer(cast("Database", Meddling(world.db)), world.clock, SITE)._held(held)
+    assert (await world.again(one)).state == "reading", "what the person wants is done next"
+
+
+async def test_a_list_that_was_accepted_keeps_its_file(world: ImportWorld) -> None:
+    one = await world.send("Name;Phone\nAnn;+12025550123\n")
+    await world.desk.discard(one)
+    assert (await world.go_on(one)).tally == {"ready": 1}
+
+
+async def test_a_tenant_has_so_many_lists_under_way(world: ImportWorld) -> None:
+    for number in range(contact_imports.AT_ONCE):
+        await world.send(f"Name;Phone\nAnn {number};+12025550123\n")
+    with pytest.raises(ConflictError, match="send this one when one of them is done") as refused:
+        await world.send("Name;Phone\nLast;+12025550123\n")
+    assert refused.value.code == "too_many_imports"
+    await users.add_tenant(world.db, "second", "Second", NOW)
+    await ImportWorld(world.db, "second").send("Name;Phone\nAnn;+12025550123\n")
+
+
+async def test_a_legal_hold_keeps_a_contact(world: ImportWorld) -> None:
+    await world.brought(await world.checked(LIST))
+    (ann,) = (await contacts.by_numbers(world.db, TENANT, ["+12025550123"])).values()
+    hold = LegalHold(
+        id="0" * 32,
+        tenant_id=TENANT,
+        kind="recipient",
+        subject=ann.number,
+        reason="suit",
+        placed_by="x",
+        since_ms=1,
+    )
+    async with world.db.tx() as tx:
+        await legal_holds.place(tx, hold, NOW)
+    async with world.db.tx() as tx:
+        with pytest.raises(ConflictError, match="legal hold"):
+            await contacts.forget(tx, TENANT, ann.id)
+    assert await contacts.by_numbers(world.db, TENANT, [ann.number])

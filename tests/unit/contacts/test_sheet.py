@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.contacts.sheet import cell_text, decoded, delimiter_of, kind_of, open_list
 from app.domain.contacts.contact import MAX_ROWS
 from app.domain.contacts.csv_text import line
+from app.domain.plan_sources import read_table
 from app.errors import ValidationFailed
 
 ROWS = [["Name", "Phone"], ["Jürgen Weiß", "+4930123456"], ["Łucja", "+48221234567"]]
@@ -59,6 +60,28 @@ def test_western_encodings_are_a_guess_and_say_so() -> None:
 )
 def test_the_delimiter_is_what_makes_equal_rows(text: str, delimiter: str) -> None:
     assert delimiter_of(text) == delimiter
+
+
+OPEN_QUOTE = """name,phone,notes
+Bob,+12125550102,"he said ""call
+Carl,+12125550103,x
+Dora,+12125550104,y
+Eve,+12125550105,"z"
+"""
+
+
+@pytest.mark.parametrize("text", [OPEN_QUOTE, 'name;phone\nAnn;+12125550101\n"Bob;+12125550102\nCarl;+1212\n'])
+def test_a_quotation_mark_that_is_never_closed_mixes_nobody(text: str) -> None:
+    with pytest.raises(ValidationFailed, match="cannot be read as CSV"):
+        list(open_list("csv", text.encode()).rows)
+    with pytest.raises(ValidationFailed, match="cannot be read as CSV"):
+        read_table("t", text)
+
+
+def test_quoted_marks_and_lines_in_a_cell_are_read() -> None:
+    text = 'name,phone,notes\nBob,+12125550102,"x ""y"" z\nline 2"\n'
+    assert csv_rows(text.encode())[1] == ["Bob", "+12125550102", 'x "y" z\nline 2']
+    assert read_table("t", text).rows[0][2] == 'x "y" z\nline 2'
 
 
 @pytest.mark.parametrize(

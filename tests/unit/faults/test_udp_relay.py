@@ -47,6 +47,14 @@ def test_jitter_delay_and_order(seed: int) -> None:
     assert 150 < sum(len(one) == 2 for one in found) < 350
 
 
+def test_what_is_held_back_comes_at_once(seed: int) -> None:
+    _, found = fates(Path(hold_ms=300), 100, seed)
+    leaves = [round(at * SLOT_S + one[0], 6) for at, one in enumerate(found)]
+    assert leaves[:16] == [0.3] * 16
+    assert leaves[16:50] == [round(at * SLOT_S, 6) for at in range(16, 50)]
+    assert leaves[50:66] == [1.3] * 16
+
+
 @asynccontextmanager
 async def peers(seed: int, to_far: Path = CLEAR, to_near: Path = CLEAR) -> AsyncGenerator[tuple]:
     with (

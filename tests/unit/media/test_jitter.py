@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.jitter import Frame, FrameKind, JitterBuffer
+from media.jitter import JitterBuffer
 from media.rtp import RtpPacket
+from media.timeline import Frame, FrameKind
 
 AUDIO, FILL, SILENCE = FrameKind.AUDIO, FrameKind.FILL, FrameKind.SILENCE
 
@@ -143,15 +144,81 @@ def test_a_loss_after_silence_is_filled_with_silence() -> None:
     assert jitter.stats.filled_samples == 0
 
 
-def test_a_burst_after_a_stall_loses_what_silence_already_covered() -> None:
+def stalled(jitter: JitterBuffer, numbers_held_back: range) -> list[Frame]:
+    """Packets 20 ms apart of which these come together, 1 ms after the last of them was due."""
+    first, last = numbers_held_back.start, numbers_held_back.stop - 1
+    frames = [frame for slot in range(first, last + 1) for frame in jitter.poll(slot * 0.02)]
+    return frames + push_all(jitter, ((last * 0.02 + 0.001, packet(n)) for n in numbers_held_back))
+
+
+def flowing(jitter: JitterBuffer, passing: range) -> list[Frame]:
+    """Packets and slots, everything in time."""
+    frames: list[Frame] = []
+    for n in passing:
+        frames += jitter.poll(n * 0.02) + jitter.push(packet(n), n * 0.02)
+    return frames
+
+
+def test_a_burst_after_a_stall_is_heard_whole() -> None:
     jitter = buffer()
     jitter.push(packet(0), 0.0)
-    fed = sum(f.duration_samples for step in range(1, 16) for f in jitter.poll(step * 0.02))
-    burst = push_all(jitter, ((0.301, packet(n)) for n in range(1, 16)))
-    assert fed == 160 * 13
-    assert jitter.stats.dropped_samples == fed
-    assert numbers(burst) == [14, 15]
-    assert jitter.position_samples == 160 * 16
+    frames = stalled(jitter, range(1, 16))
+    assert kinds(frames)[:13] == [(SILENCE, 160)] * 13
+    assert numbers(frames) == [*range(1, 16)]
+    assert jitter.position_samples == 160 * (16 + 13)
+
+
+def test_the_second_stall_lives_on_what_the_first_one_cost() -> None:
+    """Packets that always come five at a time: silence is fed once, and never again."""
+    jitter = buffer()
+    jitter.push(packet(0), 0.0)
+    frames = [frame for first in range(1, 101, 5) for frame in stalled(jitter, range(first, first + 5))]
+    assert numbers(frames) == [*range(1, 101)]
+    assert kinds(frames)[:8] == [(SILENCE, 160)] * 3 + [(AUDIO, 160)] * 5
+    assert jitter.stats.silence_samples == 3 * 160
+
+
+def test_a_pause_makes_up_for_a_stall_and_loud_packets_never_do() -> None:
+    loud = {*range(30), 60}
+    jitter = JitterBuffer(payload_types={0}, is_quiet=lambda payload: int.from_bytes(payload[:4]) not in loud)
+    jitter.push(packet(0), 0.0)
+    frames = stalled(jitter, range(1, 16)) + flowing(jitter, range(16, 200))
+    left_out = sorted(set(range(1, 200)) - set(numbers(frames)))
+    assert left_out == [*range(111, 124)], "after a whole second without a word, no packet sooner, no packet more"
+    assert jitter.position_samples == 160 * 200
+    assert jitter.stats.dropped_samples == 160 * 13
+
+
+def test_a_stall_of_more_than_a_second_is_made_up_for_as_well() -> None:
+    quiet = JitterBuffer(payload_types={0}, is_quiet=lambda payload: int.from_bytes(payload[:4]) > 400)
+    quiet.push(packet(0), 0.0)
+    frames: list[Frame] = []
+    for first in (1, 101, 201):
+        frames += stalled(quiet, range(first, first + 75)) + flowing(quiet, range(first + 75, first + 100))
+    frames += flowing(quiet, range(301, 800))
+    heard = numbers(frames)
+    assert heard[:400] == [*range(1, 401)]
+    assert quiet.position_samples == 160 * 800
+
+
+def test_a_clock_that_stood_still_in_a_long_pause_owes_nothing() -> None:
+    jitter = JitterBuffer(payload_types={0}, is_quiet=lambda _: True)
+    jitter.push(packet(0), 0.0)
+    for slot in range(1, 76):
+        jitter.poll(slot * 0.02)
+    for n in range(1, 200):
+        jitter.poll(1.5 + n * 0.02)
+        jitter.push(packet(n), 1.5 + n * 0.02)
+    assert jitter.stats.dropped_samples == 0
+    assert jitter.stats.silence_samples >= 160 * 70
+
+
+def test_silence_by_timestamps_makes_up_for_a_stall() -> None:
+    jitter = buffer()
+    jitter.push(packet(0), 0.0)
+    stalled(jitter, range(1, 16))
+    assert kinds(jitter.push(packet(16, timestamp=160 * 40), 0.801)) == [(SILENCE, 160 * (24 - 13)), (AUDIO, 160)]
+    assert jitter.position_samples == 160 * 41
 
 
 def test_a_talk_spurt_whose_clock_stood_still_is_not_taken_for_late() -> None:
@@ -360,8 +427,8 @@ orders = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 60)), max_size=1
 
 @given(orders)
 def test_the_time_line_is_seamless_and_nothing_is_heard_twice(delays: list[tuple[int, int]]) -> None:
-    """Any subset of a stream, delayed by up to 60 ms each, some twice."""
-    jitter, position = buffer(), 0
+    """Any subset of a stream, delayed by up to 60 ms each, some twice; all of it quiet enough to be left out."""
+    jitter, position = JitterBuffer(payload_types={0}, is_quiet=lambda _: True), 0
     arrivals = sorted(((n * 0.02 + delay / 1000, n) for n, delay in delays), key=lambda arrival: arrival[0])
     heard: list[int] = []
     now = 0.0

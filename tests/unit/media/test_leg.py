@@ -21,6 +21,7 @@ from media.protocol import (
     LegReady,
     Levels,
     PlayoutDrained,
+    Record,
     Say,
     SpeechStarted,
     ToolCalled,
@@ -69,8 +70,8 @@ async def test_the_callee_is_heard_byte_exact_and_only_after_the_answer() -> Non
         for frame in frames(audio):
             peer.send(frame)
         session = await model.session()
-        # A machine that stalls here makes the jitter buffer feed silence and drop as much of what comes late.
-        await session.signal.until(lambda: audio[2400:] in session.audio)
+        # A machine that stalls here makes the jitter buffer feed silence in between.
+        await session.signal.until(lambda: all(frame in session.audio for frame in frames(audio)))
         assert b"\x11" * 160 not in session.audio
 
 
@@ -289,19 +290,34 @@ async def test_a_model_that_dies_is_connected_again_while_frames_go_on() -> None
         assert all((b.sequence_number - a.sequence_number) % 65536 == 1 for a, b in pairwise(peer.packets))
 
 
+async def calls_note(session: FakeSession) -> None:
+    call = {"id": "f1", "type": "function_call", "call_id": "t1", "name": "note", "arguments": '{"x":1}'}
+    await session.send({"type": "response.created", "response": {"id": "r1", "status": "in_progress"}})
+    await session.send({"type": "response.output_item.done", "response_id": "r1", "item": call})
+    await session.send({"type": "response.done", "response": {"id": "r1", "status": "completed"}})
+
+
 async def test_tools_go_out_and_back() -> None:
     async with FakeModel() as model, fake_peer() as peer, bench() as made:
         session = await talking(made, model, peer)
-        call = {"id": "f1", "type": "function_call", "call_id": "t1", "name": "note", "arguments": '{"x":1}'}
-        await session.send({"type": "response.created", "response": {"id": "r1", "status": "in_progress"}})
-        await session.send({"type": "response.output_item.done", "response_id": "r1", "item": call})
-        await session.send({"type": "response.done", "response": {"id": "r1", "status": "completed"}})
+        await calls_note(session)
         called = await made.told(ToolCalled)
         assert (called.tool_call_id, called.name, called.arguments) == ("t1", "note", '{"x":1}')
         made.engine.handle(ToolOutput(call_id=CALL, tool_call_id="t1", output='{"ok":true}', respond=False))
         item = (await session.got("conversation.item.create"))["item"]
         assert item["type"] == "function_call_output"
         assert item["output"] == '{"ok":true}'
+
+
+async def test_a_new_control_process_is_told_which_functions_the_model_awaits() -> None:
+    async with FakeModel() as model, fake_peer() as peer, bench() as made:
+        session = await talking(made, model, peer)
+        assert made.engine.snapshots()[0].tools_awaited == ()
+        await calls_note(session)
+        await made.told(ToolCalled)
+        assert made.engine.snapshots()[0].tools_awaited == ("t1",)
+        made.engine.handle(ToolOutput(call_id=CALL, tool_call_id="t1", output="{}"))
+        assert made.engine.snapshots()[0].tools_awaited == ()
 
 
 async def test_keys_pressed_are_reported_once() -> None:
@@ -388,6 +404,31 @@ async def test_levels_once_a_second_and_a_two_channel_recording(tmp_path: Path) 
     assert abs(closed.audio_ms - closed.recording_ms) <= 80
     assert ULAW.decode_bytes(callee).tobytes() in stereo[:, 0].tobytes()
     assert ULAW.decode_bytes(agent).tobytes() in stereo[:, 1].tobytes()
+
+
+async def test_a_recording_that_waits_for_a_yes_holds_nothing_from_before_it(tmp_path: Path) -> None:
+    """And nothing from after an objection; positions in the file stay those of the call."""
+    path = tmp_path / "call.wav"
+    before, during, after = frames(speech(900), 2_400)
+    async with FakeModel() as model, fake_peer() as peer, bench() as made:
+        await talking(made, model, peer, recording_path=str(path), record_from="command")
+        for on, audio in ((None, before), (True, during), (False, after)):
+            if on is not None:
+                made.engine.handle(Record(call_id=CALL, on=on))
+            for frame in frames(audio):
+                await peer.received(1)
+                peer.send(frame)
+            await peer.received(4)
+        made.engine.handle(CloseLeg(call_id=CALL))
+        closed = await made.told(LegClosed)
+    callee = np.frombuffer(path.read_bytes()[44:], np.int16).reshape(-1, 2)[:, 0]
+    kept = [sum(ULAW.decode_bytes(one).tobytes() in callee.tobytes() for one in frames(audio))
+            for audio in (before, during, after)]  # fmt: skip
+    assert kept[1] >= 9, kept
+    assert kept[0] <= 2, "what the jitter buffer still held at the yes"
+    assert kept[2] == 0, kept
+    begin = int(np.flatnonzero(np.abs(callee) > 200)[0]) // 8
+    assert 250 <= begin <= closed.audio_ms - 600, begin
 
 
 async def test_a_recording_that_cannot_be_written_does_not_harm_the_call(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from media.protocol import (
     HoldPlayout,
     LegClosed,
     LegReady,
+    OpenLeg,
     Say,
     TurnSpoken,
 )
@@ -128,3 +129,12 @@ def test_a_disk_that_fails_while_closing_ends_one_recording_and_not_all(
         assert "No space" in (first.close().result(5).error or "")
         second.write(None, None)
         assert second.close().result(5).error is None
+
+
+async def test_a_leg_that_is_closed_before_its_first_step_ends() -> None:
+    async with FakeModel() as model, bench() as made:
+        made.engine.handle(OpenLeg(call_id=CALL, codec="ulaw", realtime=model.settings()))
+        made.engine.handle(CloseLeg(call_id=CALL))
+        await made.told(LegClosed)
+        assert not made.engine.legs
+        assert not model.sessions

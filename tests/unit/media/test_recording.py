@@ -147,6 +147,32 @@ def test_a_full_queue_drops_counts_and_keeps_the_time_line(tmp_path: Path) -> No
     assert [int(samples[8000 * second + 100, 0]) for second in range(4)] == [1, 0, 0, 0]
 
 
+def test_a_late_begin_is_one_batch_and_keeps_the_time_line(tmp_path: Path) -> None:
+    """A quarter of an hour that was not recorded, while only one batch has room."""
+    path, slots = tmp_path / "late.wav", 45_000
+    with RecordingWriter(max_queued_batches=1) as writer:
+        recorder = writer.open(path, 8000, encoding="ulaw")
+        recorder.skip(slots)
+        for _ in range(10):
+            recorder.write(b"\x80" * 160, None)
+        assert finish(recorder) == RecordingResult(path=str(path), written_ms=slots * 20 + 200, dropped_ms=0)
+    _, samples = read(path)
+    assert np.flatnonzero(samples[:, 0])[[0, -1]].tolist() == [slots * 160, slots * 160 + 1599]
+    assert not samples[:, 1].any()
+
+
+def test_a_pause_stands_where_it_was(writer: RecordingWriter, tmp_path: Path) -> None:
+    recorder = writer.open(tmp_path / "pause.wav", 8000, encoding="ulaw")
+    for _ in range(3):
+        recorder.write(b"\x80" * 160, None)
+        recorder.skip(0)
+        recorder.skip(600)
+    assert finish(recorder).written_ms == 3 * 20 * 601
+    _, samples = read(tmp_path / "pause.wav")
+    loud = np.flatnonzero(samples[:, 0])
+    assert [int(at) for at in loud[::160]] == [0, 601 * 160, 1202 * 160]
+
+
 def test_an_unwritable_path_is_told_and_stops_nobody_else(writer: RecordingWriter, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     bad = writer.open(tmp_path / "file" / "x.wav", 8000)

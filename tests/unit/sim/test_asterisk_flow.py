@@ -18,6 +18,7 @@ from app.sim.asterisk import (
     StaySilent,
     WaitForAgent,
     WaitForDigits,
+    WaitForLine,
     WaitForSilence,
 )
 from app.sim.asterisk.call_flow import CalleeFlow, FlowState
@@ -27,6 +28,7 @@ from app.sim.asterisk.call_signals import (
     AgentSpeaks,
     Gone,
     Invited,
+    Joined,
     Note,
     PressKeys,
     SendAnswer,
@@ -79,6 +81,21 @@ def test_utterance_heard_before_the_wait_counts_once() -> None:
     assert flow.handle(Tick(), 4.0) == [Speak("a")]
     assert flow.handle(Spoken(), 4.2) == []
     assert flow.handle(Tick(), 9.2) == [Note("WaitForAgent timed out after 5.0 s"), Speak("b")]
+
+
+def test_the_first_word_waits_for_somebody_at_the_other_end() -> None:
+    flow = answered(WaitForLine(0.5, 5.0), Say("hello"))
+    flow.handle(Joined(there=True), 4.0)
+    assert flow.next_deadline == pytest.approx(4.5)
+    flow.handle(Joined(there=False), 4.3)
+    assert flow.handle(Tick(), 4.6) == []
+    flow.handle(Joined(there=True), 5.0)
+    assert flow.handle(Tick(), 5.5) == [Speak("hello")]
+
+
+def test_a_line_that_never_opens_is_given_up() -> None:
+    flow = answered(WaitForLine(0.5, 5.0), Say("hello"))
+    assert flow.handle(Tick(), 8.0) == [Note("WaitForLine timed out after 5.0 s"), Speak("hello")]
 
 
 def test_interrupt_needs_continuous_agent_speech() -> None:

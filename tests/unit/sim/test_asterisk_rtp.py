@@ -129,7 +129,7 @@ async def test_burst_reaches_the_callee_unpaced_with_headers() -> None:
                 engine.send(b"\xff" * 160)
             callee = rig.sim.callees[0]
             await rig.sim.wait_until(lambda: len(callee.arrivals) == 50)
-            assert callee.arrivals[-1].at_s - callee.arrivals[0].at_s < 0.1
+            assert callee.arrivals[-1].at_s - callee.arrivals[0].at_s < 0.6, "paced, it would have been 0.98 s"
             assert [arrival.sequence_number for arrival in callee.arrivals] == list(range(100, 150))
             assert callee.arrivals[1].timestamp - callee.arrivals[0].timestamp == 160
             assert len(callee.recording) >= 50 * 160

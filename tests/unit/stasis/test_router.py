@@ -7,6 +7,7 @@ import pytest
 
 from stasis import call_model as m
 from stasis import events as e
+from stasis.inbound import Caller
 from stasis.model import Bridge, Channel
 from stasis.router import DEEP, Router
 
@@ -55,6 +56,19 @@ async def test_foreign_unknown_malformed_and_stray_events_are_counted() -> None:
         router.dispatch(event)
     assert router.counters == {"foreign": 4, "unknown": 1, "malformed": 1, "stray": 2}
     assert strays == ["od-n1-gone-c"]
+
+
+async def test_a_call_that_was_left_to_the_next_process_is_no_stray_and_its_caller_no_new_one() -> None:
+    strays: list[str] = []
+    callers: list[Caller] = []
+    router = Router("n1", on_stray=strays.append, on_caller=callers.append)
+    with router.open("a", "1700000.1"):
+        router.leave("a")
+    router.dispatch(start("od-n1-a-c"))
+    router.dispatch(e.StasisStart(channel=Channel(id="1700000.1"), args=["inbound", "+15551000001", "100"]))
+    assert (strays, callers) == ([], [])
+    assert (router.call_ids, router.caller_channels) == ({"a"}, {"a": "1700000.1"})
+    assert not router.send("a", m.MediaReady())
 
 
 async def test_a_call_has_one_mailbox_and_loses_it_even_by_an_error() -> None:

@@ -20,6 +20,7 @@ from stasis.transfer_model import (
     TRANSITIONS,
     BeginTransfer,
     EarlierTransfer,
+    EndTransfer,
     HoldCallee,
     RetrieveCallee,
     TransferChanged,
@@ -227,6 +228,24 @@ def test_the_hold_is_answered_before_the_callee_is_moved_back() -> None:
     assert RETRIEVE in story.complete(HoldCallee)
 
 
+def test_whoever_is_rung_is_let_go_when_nobody_wants_them_any_more() -> None:
+    story = PairStory().begun().dialing_target()
+    story.feed(*RINGS)
+    effects = story.feed(EndTransfer(reason="enough"))
+    assert HANG_UP in effects
+    assert RETRIEVE in effects
+    story.complete(RetrieveCallee)
+    assert story.transfers[-1] == (TransferState.OVER, TransferOutcome.CANCELED)
+    assert story.state is CallState.BRIDGED, "the agent has the callee back"
+    assert story.feed(EndTransfer(reason="again")) == []
+
+
+def test_two_who_talk_with_each_other_are_not_parted_by_it() -> None:
+    story = PairStory().joined()
+    assert story.feed(EndTransfer(reason="enough")) == []
+    assert story.transfers[-1] == (TransferState.JOINED, None)
+
+
 def test_a_callee_that_cannot_be_put_on_hold_stays_with_the_agent() -> None:
     story = PairStory()
     story.talking()
@@ -412,7 +431,7 @@ def steps(asterisk: TinyAsterisk, data: st.DataObject) -> None:
             here = callee("Up", in_stasis=True) if IDS.callee in asterisk.exists else None
             listed = m.Reconciled(channel=here, targets=(T,) if T in asterisk.exists else ())
             happens = data.draw(
-                st.sampled_from(["listing", "listing", "target", "callee", "worker", "stream", "stop"])
+                st.sampled_from(["listing", "listing", "target", "callee", "worker", "stream", "unwanted", "stop"])
             )
             match happens:
                 case "target" if T in asterisk.exists:
@@ -421,6 +440,8 @@ def steps(asterisk: TinyAsterisk, data: st.DataObject) -> None:
                     asterisk.leave(IDS.callee, destroyed(16))
                 case "worker":
                     story.feed(m.WorkerGone(reason="killed"))
+                case "unwanted":
+                    story.feed(EndTransfer(reason="enough"))
                 case "stream":
                     story.feed(m.StreamLost(), listed)
                 case "stop":

@@ -90,8 +90,8 @@ class House:
 
 
 @contextmanager
-def chat_house(folder: Path) -> Iterator[House]:
-    """Until the block ends."""
+def chat_house(folder: Path, **more: object) -> Iterator[House]:
+    """Until the block ends; `more` are settings."""
     db = SqliteDatabase(fresh_sqlite(folder / "test.db"))
     cookies: dict[str, str] = {}
 
@@ -118,6 +118,7 @@ def chat_house(folder: Path) -> Iterator[House]:
                     "search_provider": "searxng",
                     "searxng_url": found.url,
                 }
+                | more
             )
             app = create_app(settings, db, MemoryBus(), SystemClock(), QUICK)
             with TestClient(app, base_url=HOST) as client:

@@ -15,6 +15,7 @@ from app.bus import MemoryBus
 from app.clock import SystemClock
 from app.config import Settings
 from app.domain.people import GRANTS, Permission, Role
+from app.errors import StoreError
 from app.ids import new_id
 from app.people.door import Door
 from app.store import campaigns, contacts, dnd, outbox, users
@@ -197,6 +198,30 @@ def test_the_live_page_of_another_tenant_is_empty(house: House) -> None:
         with house.client.websocket_connect("/live", headers=ORIGIN) as socket:
             assert (CANARY in socket.receive_text(timeout=5)) is seen
         house.client.cookies.clear()
+
+
+def test_a_store_in_trouble_ends_no_live_page(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.calls.STILL_THERE_S", 0.02)
+    asked: list[object] = []
+
+    async def still_in(_: Door, person: object) -> bool:
+        asked.append(person)
+        if len(asked) < 4:
+            raise StoreError("The database cannot be reached.")
+        return False
+
+    monkeypatch.setattr(Door, "still_in", still_in)
+    house.client.cookies.set("opendeep", house.cookies[TENANT, Role.VIEWER])
+    code = None
+    try:
+        with house.client.websocket_connect("/live", headers=ORIGIN) as socket:
+            while True:
+                socket.receive_text(timeout=5)
+    except WebSocketDisconnect as closed:
+        code = closed.code
+    house.client.cookies.clear()
+    assert code == 4401
+    assert len(asked) == 4
 
 
 @pytest.mark.parametrize("cookie", [None, "guessed"])

@@ -9,6 +9,7 @@ from app.domain.people import Role
 from app.domain.task import TaskState
 from app.ids import new_id
 from app.store import audit, leases, tasks
+from app.store.sqlite import SqliteDatabase
 from tests.unit.app.store_world import TENANT, new_task
 from tests.unit.web.test_access import OTHER, House, house
 from tests.unit.web.test_api import OWNER, ask, do
@@ -105,6 +106,17 @@ def test_numbers_are_masked_for_whoever_may_not_see_them(house: House) -> None:
         seen = ask(house, "GET", path, VIEWER).text
         assert "+15558880042" not in seen
         assert "0042" in seen
+
+
+def test_numbers_in_texts_of_a_task_are_masked_too(house: House) -> None:
+    task_id = add(house, "+15558880042", callee_name="Ann +12025550171", objective="Ask about +12025550172")
+    do(house, SqliteDatabase.execute, "UPDATE tasks SET overall_conclusion = 'Call +1 202 555 0173.'")
+    numbers = ("+12025550171", "+12025550172", "+1 202 555 0173")
+    for path, told in ((f"/tasks/{task_id}", 3), ("/tasks?q=ann", 3), (f"/tasks/{task_id}/timeline", 2)):
+        texts = {who: ask(house, "GET", path, who).text for who in (OPERATOR, VIEWER)}
+        assert sum(number in texts[OPERATOR] for number in numbers) == told
+        assert not [number for number in numbers if number in texts[VIEWER]]
+        assert "0172" in texts[VIEWER]
 
 
 def test_a_task_is_moved_and_cancelled_within_the_rules(house: House) -> None:

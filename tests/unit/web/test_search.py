@@ -11,18 +11,20 @@ from litestar.testing import TestClient
 from app.bus import MemoryBus
 from app.clock import SystemClock
 from app.config import Settings
+from app.domain.number import mask_number
 from app.domain.people import Role
-from app.store import campaigns, search, users
+from app.store import campaigns, search, tasks, users
 from app.store.campaigns import NewCampaign
 from app.store.search import Sought
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.door_world import QUICK, session
-from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent, begun_call, claimed_task
+from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent, begun_call, claimed_task, new_task
 from tests.unit.web.test_wallboard import Explained
 from web.app import create_app
 from web.search import sought
 
+OTHER = "+4915123456789"
 HOST = "http://127.0.0.1:8000"
 
 
@@ -70,6 +72,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         call = await begun_call(db, await claimed_task(db, callee_name="Luigi 100%_sure"))
         async with db.tx() as tx:
             await campaigns.create(tx, TENANT, NewCampaign(id="c" * 32, name="Spring 50% off"), [], NOW)
+            await campaigns.create(tx, TENANT, NewCampaign(id="d" * 32, name="Überblick"), [], NOW)
+        for name in ("Özlem Kaya", f"Zoe, or {OTHER}"):
+            await tasks.create(db, TENANT, new_task("+12025550188", callee_name=name), NOW)
         cookies = {
             "viewer": await session(db, Role.VIEWER),
             "owner": await session(db, Role.OWNER),
@@ -93,6 +98,17 @@ def test_calls_and_their_tasks_are_found_by_id_number_and_name(world: World) -> 
     assert world.find(NUMBER[:9]) == [], "nor the beginning"
     assert world.find(NUMBER[-7:], "owner")
     assert world.find(NUMBER[:9], "owner")
+
+
+@pytest.mark.parametrize("text", ["Özlem", "özlem", "özlem kaya", "Überblick", "überblick", "blick"])
+def test_names_that_begin_with_another_letter_are_found(world: World, text: str) -> None:
+    assert world.find(text), text
+
+
+def test_a_number_in_a_name_is_masked(world: World) -> None:
+    world.client.cookies.set("opendeep", world.cookies["viewer"])
+    (found,) = world.client.get("/search", params={"q": "Zoe"}).json()
+    assert found["title"].endswith(f"Zoe, or {mask_number(OTHER)}")
 
 
 @pytest.mark.parametrize("text", ["", "lu", "%%%", "___", "x" * 81, "nobody", "f" * 32, "a\x00b", "' OR 1=1 --"])

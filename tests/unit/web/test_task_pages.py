@@ -150,6 +150,22 @@ def test_numbers_are_masked_for_whoever_may_not_see_them(desk: Desk) -> None:
     ), "nobody finds out by searching what he may not see"
 
 
+def test_numbers_in_texts_are_masked_too(desk: Desk) -> None:
+    task = desk.add(callee_name="Ann +12025550171", objective="Ask about +12025550172")
+    desk.do(desk.db.execute, "UPDATE tasks SET overall_conclusion = 'Call +1 202 555 0173.'")
+    soon = re.search(r'id="hold-at"[^>]*value="([^"]+)"', desk.get(f"/tasks/{task.id}").text)
+    assert soon
+    held = desk.change(task, change="hold", at=soon[1], reason="until +12025550174 is asked")
+    assert held.status_code == 303
+    numbers = ("+12025550171", "+12025550172", "+1 202 555 0173", "+12025550174")
+    paths = (("/tasks", 3), (f"/tasks/{task.id}", 4), (f"/api/v1/tasks/{task.id}/why", 1))
+    for path, told in paths:
+        whole, masked = desk.get(path).text, desk.get(path, Role.VIEWER).text
+        assert sum(number in whole for number in numbers) == told
+        assert not [number for number in numbers if number in masked]
+        assert "0172" in masked or "0174" in masked
+
+
 def test_a_page_says_why_nobody_is_called_and_what_happened(desk: Desk) -> None:
     task = desk.add(callee_name="Ada", objective="Move the check-up")
     page = desk.get(f"/tasks/{task.id}").text

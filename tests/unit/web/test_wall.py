@@ -36,13 +36,25 @@ def row(**changes: object) -> Card:
 
 
 def said(text: str, *, final: bool = False, call_id: str = "c1") -> CallWords:
-    return CallWords(call_id=call_id, speaker="agent", item_id="i", text=text, final=final)
+    return CallWords(tenant_id="default", call_id=call_id, speaker="agent", item_id="i", text=text, final=final)
 
 
 def test_a_card_shows_no_full_number_and_says_where_test_mode_sends_it() -> None:
     assert row().number == "+1202•••0123"
     assert row(number_dialed="+12025550199").number == "+1202•••0123 → +1202•••0199"
     assert "2025550" not in str(row(number_dialed="+12025550199"))
+
+
+def test_numbers_in_words_on_a_wall_are_masked() -> None:
+    shown = row(callee_words="call +1 202 555 0177", agent_words="+12025550178?", detail="no +12025550179")
+    assert not any(part in str(shown) for part in ("555 0177", "5550177", "5550178", "5550179"))
+    assert "0177" in shown.callee_words, "masked, not dropped"
+    wall = Wall()
+    wall.replace_all([row()])
+    wall.snapshot(1)
+    wall.speak(said("call me at +12025550177"))
+    assert "5550177" not in str(wall.frame(2))
+    assert "5550177" not in str(wall.snapshot(3))
 
 
 def test_outcomes_are_words() -> None:
@@ -67,7 +79,7 @@ def test_small_texts() -> None:
     assert (money(0), money(1_234_567)) == ("", "$1.2346")
     assert tail("short") == "short"
     assert len(tail("word " * 200)) <= 163
-    assert line(Turn(speaker="agent", item_id="i", text="x", start_audio_ms=61_000)).at == "1:01"
+    assert line(Turn(speaker="agent", item_id="i", text="x", start_audio_ms=61_000), str).at == "1:01"
 
 
 def test_a_frame_carries_each_changed_call_once_and_only_those() -> None:
@@ -107,6 +119,64 @@ def test_words_coalesce_and_survive_a_reload_until_they_are_stored() -> None:
     assert last is not None
     assert [(w.text, w.final) for w in last.words] == [("Hello there.", True)]
     assert wall.snapshot(4).calls[0].agent_words == "Hello there."
+
+
+def test_whoever_speaks_on_our_side_is_named() -> None:
+    wall = Wall()
+    wall.replace_all([row(agent_words="Hello.")])
+    assert wall.snapshot(1).calls[0].voice == "Agent"
+    person = CallWords(
+        tenant_id="default", call_id="c1", speaker="operator", item_id="o", text="It is me", final=False
+    )
+    wall.speak(person)
+    (shown,) = wall.snapshot(2).calls
+    assert (shown.voice, shown.agent_words, shown.callee_words) == ("Person", "It is me", "")
+    wall.speak(said("Hello.", final=True))  # the agent's last words, written down late
+    wall.replace_all([row(agent_words="Hello.")])
+    (shown,) = wall.snapshot(3).calls
+    assert (shown.voice, shown.agent_words) == ("Person", "It is me"), "they are still speaking"
+    wall.speak(
+        CallWords(tenant_id="default", call_id="c1", speaker="operator", item_id="o", text="It is me.", final=True)
+    )
+    wall.replace_all([row(agent_words="It is me.", speaker="operator")])
+    assert wall.snapshot(4).calls[0].voice == "Person"
+    wall.speak(said("I go on"))
+    (shown,) = wall.snapshot(5).calls
+    assert (shown.voice, shown.agent_words) == ("Agent", "I go on")
+
+
+@pytest.mark.parametrize(
+    ("delay_ms", "shown"),
+    [
+        (None, ("", "")),
+        (800, ("● quick: answers after 0.8 s", "quick")),
+        (801, ("◐ slow: answers after 0.8 s", "slow")),
+        (1_500, ("◐ slow: answers after 1.5 s", "slow")),
+        (1_501, ("○ late: answers after 1.5 s", "late")),
+    ],
+)
+def test_how_long_callees_wait_is_said_in_words(delay_ms: int | None, shown: tuple[str, str]) -> None:
+    made = row(delay_ms=delay_ms)
+    assert (made.delay, made.delay_grade) == shown
+
+
+def test_a_state_that_is_only_said_again_does_not_undo_a_change() -> None:
+    def mark(now_ms: int) -> str:
+        return next(one.mark for one in wall.snapshot(now_ms).connections if one.name == "ari")
+
+    wall = Wall()
+    up, down = (ConnectionChanged(name="ari", state=state, node="a") for state in ("connected", "lost"))
+    again = ConnectionChanged(name="ari", state="connected", node="a", again=True)
+    wall.connection(again, 1_000)
+    assert mark(1_000) == "ok", "who begins to look learns it"
+    wall.connection(down, 4_000)
+    wall.connection(again, 4_100)  # was on its way
+    assert mark(4_100) == "bad"
+    wall.connection(again, 9_000)  # the change back was lost on the way here
+    assert mark(9_000) == "ok"
+    wall.connection(down, 9_100)
+    wall.connection(up, 9_200)
+    assert mark(9_200) == "ok", "a change is always taken"
 
 
 def test_calls_that_leave_and_connections_that_change_are_told_once() -> None:

@@ -1,6 +1,7 @@
 """The wallboard: which marks a call has, who comes first, what is counted; no living call is ever missing."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,22 @@ import msgspec
 import pytest
 
 from app.bus import MemoryBus
-from app.clock import SystemClock
+from app.clock import ManualClock, SystemClock
 from app.domain.call import CallState
 from app.domain.messages import (
     CallChanged,
     CallLevels,
+    CallWords,
     ConnectionChanged,
     FeedbackChanged,
     ListChanged,
     TaskChanged,
 )
-from app.store import attempts, calls, wallboard
+from app.store import attempts, calls, users, wallboard
 from app.store.db import Database, Row
 from app.store.sqlite import SqliteDatabase
 from app.store.wallboard import Ended
+from scripts.promises.tenancy.watched import Watched
 from stasis.outcome import Outcome
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.store_world import NOW, TENANT, add_agent, ask_people, begun_call, claimed_task, ended
@@ -124,8 +127,8 @@ def test_only_the_newest_level_of_a_call_is_told_and_only_of_calls_on_the_wall()
     wall.replace_all([row()])
     wall.frame(1)
     for dbov in (-50.2, -40.6):
-        wall.measure(CallLevels(call_id="c1", callee_dbov=dbov, agent_dbov=-90))
-    wall.measure(CallLevels(call_id="unknown", callee_dbov=-1, agent_dbov=-1))
+        wall.measure(CallLevels(tenant_id=TENANT, call_id="c1", callee_dbov=dbov, agent_dbov=-90))
+    wall.measure(CallLevels(tenant_id=TENANT, call_id="unknown", callee_dbov=-1, agent_dbov=-1))
     frame = wall.frame(2)
     assert frame is not None
     assert (frame.levels, frame.calls) == ((Level("c1", -41, -90),), ())
@@ -181,7 +184,7 @@ async def _many(db: Database) -> str:
     """One call that lives, older than forty that ended."""
     old = await begun_call(db, await claimed_task(db))
     for number in range(40):
-        call = await begun_call(db, await claimed_task(db))
+        call = await begun_call(db, await claimed_task(db, "+12025550188"))
         async with db.tx() as tx:
             await attempts.finish_call(
                 tx, TENANT, ended(call, "busy" if number % 2 else "completed"), NOW + number
@@ -255,9 +258,9 @@ async def test_a_hub_tells_kinds_that_changed_and_only_of_its_tenant(tmp_path: P
                 await ask_people(db, call, "Is Friday fine?")
                 await bus.publish("lists", ListChanged(tenant_id="other", kind="dnc"))
                 await bus.publish("lists", ListChanged(tenant_id=TENANT, kind="contacts"))
-                await bus.publish("tasks", TaskChanged(task_id=call.task_id))
-                await bus.publish("feedback", FeedbackChanged(request_id="x"))
-                await bus.publish("calls", CallChanged(call_id=call.id))
+                await bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=call.task_id))
+                await bus.publish("feedback", FeedbackChanged(tenant_id=TENANT, request_id="x"))
+                await bus.publish("calls", CallChanged(tenant_id=TENANT, call_id=call.id))
                 told: set[str] = set()
                 marked = False
                 async with asyncio.timeout(10):
@@ -271,3 +274,44 @@ async def test_a_hub_tells_kinds_that_changed_and_only_of_its_tenant(tmp_path: P
                         )
             running.cancel()
         assert told == {"contacts", "tasks", "campaigns", "questions", "calls"}
+
+
+@pytest.mark.anyio
+async def test_a_hub_works_only_for_its_tenant_and_only_while_somebody_watches(tmp_path: Path) -> None:
+    async with SqliteDatabase(fresh_sqlite(tmp_path / "t.db")) as db:
+        await add_agent(db)
+        await users.add_tenant(db, "other", "Other", NOW)
+        call = await begun_call(db, await claimed_task(db))
+        bus, idle_db, foreign_db = MemoryBus(), Watched(db, {"calls"}), Watched(db, {"calls"})
+        witness = Hub(db, bus, SystemClock(), TENANT, 5)
+        idle = Hub(idle_db, bus, SystemClock(), TENANT, 5)
+        foreign = Hub(foreign_db, bus, ManualClock(datetime(2026, 11, 2, tzinfo=UTC)), "other", 5)
+        words = CallWords(tenant_id=TENANT, call_id=call.id, speaker="agent", item_id="i", text="Hi", final=False)
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(hub.run()) for hub in (witness, idle, foreign)]
+            await asyncio.sleep(0)
+            with witness.watch() as viewer, foreign.watch():
+                await witness.reload()
+                await foreign.reload()
+                assert await viewer.next() is None
+                foreign_db.statements.clear()
+                for _ in range(3):  # each frame comes a beat later: time for all three to work
+                    await bus.publish("calls", CallChanged(tenant_id=TENANT, call_id=call.id))
+                    await bus.publish("calls", words)
+                    await bus.publish("tasks", TaskChanged(tenant_id=TENANT, task_id=call.task_id))
+                    await bus.publish("feedback", FeedbackChanged(tenant_id=TENANT, request_id="x"))
+                    async with asyncio.timeout(10):
+                        while (
+                            "tasks"
+                            not in msgspec.json.decode(await viewer.next() or b'{"changed": []}')["changed"]
+                        ):
+                            pass
+                assert not idle_db.statements, "nobody watches there"
+                assert not foreign_db.statements, "nothing of that tenant changed"
+                with idle.watch() as late:
+                    await idle.reload()
+                    assert await late.next() is None
+                    (card,) = msgspec.json.decode(idle.snapshot())["calls"]
+                    assert card["agent_words"] != "Hi", "spoken while nobody watched: the store will have it"
+            for task in running:
+                task.cancel()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from app.domain.task import TaskEvent
 from app.domain.webhook import Endpoint
 from app.errors import ConflictError, ConstraintFailed, NotFoundError, ValidationFailed
 from app.guarded_http import GuardedClient, trusted_origins
-from app.store import analyses, attempts, calls, dnd, leases, outbox, recordings, users, webhooks
+from app.store import analyses, attempts, calls, dnd, leases, outbox, recordings, retention, users, webhooks
 from app.store.db import Database
 from app.store.sqlite import SqliteDatabase
 from app.webhooks.desk import TELLABLE, WebhookDesk
@@ -164,6 +164,42 @@ async def test_failures_are_tried_again_with_the_same_id(hooks: Hooks, other: Re
     assert (await webhooks.get(hooks.db, TENANT, endpoint.id)).failures == 0
 
 
+async def _large(_: web.Request) -> web.StreamResponse:
+    return web.Response(body=b"x" * 100_000)
+
+
+async def _broken_off(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    answer.enable_chunked_encoding()
+    await answer.prepare(request)
+    assert request.transport is not None
+    request.transport.write(b"ff\r\nfar less than it says")
+    request.transport.close()
+    return answer
+
+
+async def _never_ended(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)  # and then nothing more until the sender hangs up
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return answer
+
+
+@pytest.mark.parametrize("answer", [_large, _broken_off, _never_ended])
+async def test_the_status_alone_says_that_a_message_was_taken(
+    hooks: Hooks, other: Receiver, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> None:
+    other.before = answer
+    await hooks.add(other.url)
+    await hooks.fact()
+    trusted = trusted_origins(other.url.split("/")[2])
+    client = GuardedClient(max_bytes=64 * 1024, timeout_s=5, follow_redirects=False)
+    assert await hooks.send(Sender(hooks.db, hooks.clock, trusted, client)) == 1
+    (told,) = await webhooks.deliveries(hooks.db, TENANT)
+    assert (told.state, told.tries, told.status, told.error) == ("delivered", 1, 200, "")
+
+
 async def test_what_is_given_up_is_replayed_by_hand(hooks: Hooks, other: Receiver) -> None:
     endpoint = await hooks.add(other.url)
     event_id = await hooks.fact()
@@ -296,8 +332,8 @@ async def test_only_so_many_and_old_messages_go(hooks: Hooks, other: Receiver) -
     await hooks.add(other.url)
     await hooks.fact()
     async with hooks.db.tx() as tx:
-        assert await webhooks.forget_old(tx, "0" * 32) == 0
-        assert await webhooks.forget_old(tx, "f" * 32) == 1
+        assert await retention.sweep_webhooks(tx, TENANT, 0, NOW) == {}
+        assert (await retention.sweep_webhooks(tx, TENANT, NOW * 2, NOW))["webhook_events"] == 1
     assert await webhooks.deliveries(hooks.db, TENANT) == []
     for _ in range(19):
         await hooks.add(other.url)

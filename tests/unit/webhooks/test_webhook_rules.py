@@ -70,6 +70,25 @@ def test_a_message_says_what_when_and_in_which_order() -> None:
     assert whole["data"]["number"] == "+12025550123"
 
 
+def test_no_number_leaves_whole_unless_that_is_wanted() -> None:
+    data = {
+        "number": "+12025550123",
+        "summary": "Reach her on +44 20 7946 0958, not on +1 202-555-0123.",
+        "collected": {"callback": "+12025550199", "others": ["+1 (202) 555-0144", 7, None, True]},
+        "found": [{"value": {"quote": "it is +12025550177"}}],
+    }
+    told = json.loads(body_of(event(**data), show_numbers=False))["data"]
+    assert told == {
+        "number": "+1202•••0123",
+        "summary": "Reach her on +4420••••0958, not on +1202•••0123.",
+        "collected": {"callback": "+1202•••0199", "others": ["+1202•••0144", 7, None, True]},
+        "found": [{"value": {"quote": "it is +1202•••0177"}}],
+    }
+    without = json.loads(body_of(event(to={"text": "+12025550123"}), show_numbers=False))["data"]
+    assert without == {"to": {"text": "+1202•••0123"}}
+    assert json.loads(body_of(event(**data), show_numbers=True))["data"] == data
+
+
 def test_while_a_secret_is_changed_both_sign() -> None:
     old = secret_of(b"o" * 32)
     changing = Endpoint(

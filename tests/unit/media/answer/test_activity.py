@@ -18,12 +18,15 @@ SENTENCE = ([frame(-20)] * 6 + [frame(-32)] * 2) * 12 + [frame(-27)] * 13
 """2.2 s without a gap, dying away: its own softest tenth must not become the noise floor."""
 PURE_VOWELS = ([frame(-20, pair_purity=0.93)] * 5 + [frame(-24)] * 3) * 5
 NOTES = ([frame(-20, flux=0.05)] * 20 + [frame(-22)] * 3) * 2
+PIANO = ([frame(-20, flux=0.35)] * 12 + [frame(-24, flux=0.45)] * 8) * 2
+"""Struck strings: they change, but not as a voice does."""
 NOISE = [frame(-30, flatness=0.5)] * 40
 
 CASES = {
     "a sentence without a gap": (SENTENCE, True),
     "vowels as pure as tones": (PURE_VOWELS, True),
     "notes": (NOTES, False),
+    "struck strings": (PIANO, False),
     "noise": (NOISE, False),
 }
 

@@ -94,8 +94,70 @@ def test_a_machine_that_does_not_beep_gets_its_message_after_silence() -> None:
     supervision = Supervision(AnswerSettings())
     first = supervision.handle(Words(GREETING), 0)
     assert of(first, ListenOnly) == [ListenOnly(on=True)]
-    effects = play(supervision, speech(1000), silence(4000))
+    effects = play(supervision, speech(1000), silence(5000))
     assert of(effects, LeaveMessage) == [LeaveMessage("silence after the greeting")]
+
+
+@pytest.mark.parametrize("gap_ms", [0, 60])
+def test_a_second_tone_is_part_of_the_beep_however_it_begins(gap_ms: int) -> None:
+    """The message begins after the last of it: the line is quiet for 300 ms."""
+    supervision = Supervision(AnswerSettings())
+    supervision.handle(Words(GREETING), 0)
+    began: list[int] = []
+    second = lossy(tone(600, 1330), 3, 12, 21)
+    for number, frame in enumerate(frames(silence(1000), tone(300, 1000), silence(gap_ms), second, silence(1000))):
+        at_ms = (number + 1) * 20
+        began += [at_ms for one in supervision.handle(Heard(frame), at_ms) if isinstance(one, LeaveMessage)]
+    assert len(began) == 1
+    assert 2_180 + gap_ms <= began[0] <= 2_280 + gap_ms
+
+
+def vowel(kind: str) -> np.ndarray:
+    """160 ms that are as pure as a tone and are none."""
+    time = np.arange(160 * 8) / 8000
+    if kind == "octave":
+        return (np.sin(2 * np.pi * 376 * time) + 0.8 * np.sin(2 * np.pi * 188 * time)) * 4000
+    if kind == "glides":
+        return np.sin(2 * np.pi * (410 * time + 50 * time**2)) * 6000
+    return np.sin(2 * np.pi * 410 * time) * 6000 * (1 - 0.12 * np.cos(2 * np.pi * 8 * time))
+
+
+@pytest.mark.parametrize(("kind", "beeps"), [("octave", 0), ("glides", 0), ("swells", 0), ("tone", 1)])
+def test_a_vowel_between_pauses_is_no_beep(kind: str, beeps: int) -> None:
+    """A greeting goes on after it: nothing may be said into it."""
+    supervision = Supervision(AnswerSettings())
+    supervision.handle(Words(GREETING), 0)
+    sound = tone(160, 410) if kind == "tone" else vowel(kind)
+    effects = play(supervision, speech(900), silence(300), sound, silence(600), speech(900))
+    assert len(of(effects, LeaveMessage)) == beeps
+
+
+def song(ms: int, seed: int) -> np.ndarray:
+    """A beat, a bass and a voice over chords: nothing of it stands still, and there are no pauses."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(ms * 8) / 8000
+    sung = 0.4 * speech(ms, seed) + sum(
+        np.sin(2 * np.pi * hz * time + 0.8 * np.sin(2 * np.pi * 5 * time)) * 900 for hz in (262, 330, 392, 523)
+    )
+    chords = np.resize(np.concatenate([tone(480, *(hz * 2 ** (step / 12) for hz in (262, 330, 392, 1310)))
+                                       for step in (0, 5, 7, 3)]), ms * 8)  # fmt: skip
+    drums = rng.normal(0, 1, time.size) * np.exp(-((time * 4) % 1) * 9) * 1_300
+    return sung + 0.8 * chords + drums
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_song_with_drums_and_a_voice_is_hold_music(seed: int) -> None:
+    found = verdicts(course(song(9000, seed)))
+    assert found[-1] is Verdict.HOLD_MUSIC
+    assert Verdict.HUMAN not in found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_talking_without_end_is_no_music(seed: int) -> None:
+    spoken = [
+        part for n in range(9) for part in (speech(1300 + 90 * n, seed * 10 + n), silence(120 + 60 * (n % 4)))
+    ]
+    assert Verdict.HOLD_MUSIC not in verdicts(course(silence(300), *spoken))
 
 
 SOUNDS_OF_PEOPLE = st.one_of(
@@ -171,12 +233,33 @@ def test_a_long_answer_in_a_conversation_is_no_greeting() -> None:
     assert verdicts(effects) == [Verdict.HUMAN]
 
 
+REPLY = "Yes this is the reception of Miller and Sons, go ahead please."
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"), [(REPLY, Verdict.HUMAN), (None, Verdict.BEEP), (GREETING, Verdict.BEEP)]
+)
+def test_a_beep_on_the_line_of_somebody_who_answers_us_is_no_voicemail(
+    reply: str | None, expected: Verdict
+) -> None:
+    supervision = Supervision(AnswerSettings())
+    effects = play(supervision, speech(900), silence(1000))
+    effects += supervision.handle(Words("Miller and Sons good morning you are speaking with Anna Miller"), 1900)
+    effects += supervision.handle(AgentHeard(), 2500)
+    effects += play(supervision, speech(2500), silence(300), start_ms=2500)
+    if reply is not None:
+        effects += supervision.handle(Words(reply), 5300)
+    effects += play(supervision, tone(250, 1400), silence(2000), start_ms=5300)
+    assert verdicts(effects)[-1] == expected
+    assert bool(of(effects, LeaveMessage)) == (expected is Verdict.BEEP)
+
+
 def test_words_of_a_person_correct_a_provisional_machine() -> None:
     supervision = Supervision(AnswerSettings())
     effects = supervision.handle(Words(GREETING, final=False), 4000)
     effects += supervision.handle(Words("Good afternoon, Miller and Sons, how can I help you?"), 9600)
     assert verdicts(effects) == [Verdict.MACHINE, Verdict.HUMAN]
-    assert of(effects, ListenOnly) == [ListenOnly(on=True), ListenOnly(on=False)]
+    assert of(effects, ListenOnly) == [ListenOnly(on=True), ListenOnly(on=False, owed=True)]
 
 
 def test_the_models_tool_is_believed_until_a_person_is_certain() -> None:
@@ -195,7 +278,7 @@ def test_a_greeting_half_heard_is_a_machine_only_until_the_whole_turn_is_known()
         Words("please believe me that we found your passage after the stone", final=True), 2600
     )
     assert verdicts(effects) == [Verdict.MACHINE, Verdict.UNCERTAIN]
-    assert of(effects, ListenOnly) == [ListenOnly(on=True), ListenOnly(on=False)]
+    assert of(effects, ListenOnly) == [ListenOnly(on=True), ListenOnly(on=False, owed=True)]
 
 
 def test_two_hints_need_more_words() -> None:

@@ -57,6 +57,26 @@ def test_a_turn_is_not_answered_while_listening_and_the_next_one_is(barge_in: st
 
 
 @MODES
+@pytest.mark.parametrize("owed", [True, False])
+def test_a_person_taken_for_a_machine_is_answered(barge_in: str, *, owed: bool) -> None:
+    talk = turn(Talk(barge_in=barge_in).in_call().hear(3000).put(ON), "You can leave it with me. Who is calling?")
+    talk.put(sm.ListenOnly(on=False, owed=owed))
+    talk.put(sm.Tick(), REPLY_TIMEOUT_S + 1).put(sm.Tick(), REPLY_TIMEOUT_S + 1)
+    assert creates(talk) == owed
+
+
+@MODES
+@pytest.mark.parametrize("owed", [True, False])
+def test_an_answer_that_was_cut_for_a_machine_is_given_to_a_person(barge_in: str, *, owed: bool) -> None:
+    talk = turn(Talk(barge_in=barge_in).in_call().hear(3000), "You can leave it with me. Who is calling?")
+    before = creates(talk)
+    talk.created("resp_1", ours=barge_in == "guarded").put(ON).done("resp_1", status="cancelled")
+    talk.put(sm.ListenOnly(on=False, owed=owed))
+    talk.put(sm.Tick(), REPLY_TIMEOUT_S + 1).put(sm.Tick(), REPLY_TIMEOUT_S + 1)
+    assert creates(talk) - before == owed
+
+
+@MODES
 def test_words_over_the_agent_are_no_longer_doubted(barge_in: str) -> None:
     """It was paused for a sound when the sound turned out to be a machine's: silent, cut, nothing owed."""
     talk = Talk(barge_in=barge_in).in_call()
@@ -102,3 +122,15 @@ def test_words_said_instead_cut_what_is_being_said(barge_in: str) -> None:
     assert creates(talk) == 1
     later = Talk(barge_in=barge_in).in_call().hear(1000).said(5000, "I am calling about your table.")
     assert later.put(sm.SayNow(instructions="Say goodbye.")).of(sm.FlushPlayback) == []
+
+
+@MODES
+def test_words_said_instead_take_the_place_of_words_that_were_not_begun(barge_in: str) -> None:
+    """A goodbye waits for a callee who speaks, and who turns out to want something more."""
+    talk = Talk(barge_in=barge_in).in_call().hear(1000).speech_started("item_u2", 1_000)
+    talk.put(sm.SayNow(instructions="Say goodbye."))
+    talk.put(sm.SayNow(instructions="Answer them.", instead=True))
+    talk.speech_stopped("item_u2", 2_000).put(sm.Tick(), 5.0)
+    asked = [str(event["response"]) for event in talk.all_sent if event["type"] == "response.create"]
+    assert "Answer them." in asked[-1]
+    assert not [one for one in asked if "Say goodbye." in one]

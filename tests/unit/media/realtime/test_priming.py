@@ -8,7 +8,7 @@ from media.realtime.client_events import ConversationItemCreate, encode
 from media.realtime.notifications import Turn
 from media.realtime.priming import heard_text, resume_items
 from media.realtime.tool_calls import ToolCalls
-from tests.unit.media.realtime.talk import checked
+from tests.unit.media.realtime.talk import checked, settings
 
 
 def turn(text: str, speaker: Any = "agent", heard_ms: int = 0, generated_ms: int = 0) -> Turn:
@@ -38,7 +38,7 @@ def test_items_in_order_and_valid() -> None:
     tools.called("call_2", "never_answered", "{}", "resp_1")
     tools.answer("call_1", '{"a":2}', respond=True)
     turns = [turn("Hi", "callee"), turn("Hello there", "agent"), turn("unheard words", "agent", 0, 1000)]
-    items = resume_items(turns, tools, "")
+    items = resume_items(turns, tools, settings())
     bodies = [checked(encode(ConversationItemCreate(event_id="e", item=item)))["item"] for item in items]
     assert [body.get("role") or body["type"] for body in bodies] == [
         "system",

@@ -6,8 +6,10 @@ import pytest
 
 from media.realtime import notifications as nt
 from media.realtime import session_model as sm
+from media.realtime.input_audio import InputAudio
 from media.realtime.reconnect import ReconnectPlan
-from media.speech_gate import Onset
+from media.realtime.unheard import Unheard
+from media.speech_gate import Confirmed, Ended, Long, Onset
 from tests.unit.media.realtime.talk import Talk
 
 State = sm.SessionState
@@ -86,6 +88,61 @@ def test_an_answer_in_the_making_is_owed_in_the_new_session() -> None:
     assert creates(talk.configured()) == 1
     talk.speech_started("item_u2").flushed(("item_a1", 100, 400, False))
     assert "conversation.item.truncate" not in talk.sent_types
+
+
+@pytest.mark.parametrize(
+    ("words", "audio_ms", "surely"),
+    [
+        ("I have Monday at ten and Friday at n", 2_300, "I have Monday at ten and Friday at"),
+        (
+            "I have Monday at ten and Friday at noon, or the week after that, if you would rather wait.",
+            1_000,
+            "I have Monday",
+        ),
+        ("Certainly", 400, None),
+        ("I have Monday at ten.", 0, None),
+        ("月曜日の十時に予約が取れますがいかがでしょうか", 1_800, "月曜日の十時に予約が"),
+    ],
+)
+def test_words_that_were_written_ahead_of_a_lost_voice_were_not_said(
+    words: str, audio_ms: int, surely: str | None
+) -> None:
+    talk = long_talk().speech_started().speech_stopped().created().words(words).delta(audio_ms)
+    drop(talk)
+    talk.put(sm.PlaybackFinished(item_id="item_a1", audio_ms=7000))
+    talk.configured()
+    told = [
+        event["item"]["content"][0]["text"]
+        for event in talk.sent
+        if event.get("item", {}).get("role") == "assistant"
+    ]
+    assert told == ([] if surely is None else [surely])
+    assert creates(talk) == 1
+    assert [turn.text for turn in talk.every(nt.Turn) if turn.speaker == "agent"] == told
+
+
+def test_a_completed_response_is_whole_whatever_events_were_left_out() -> None:
+    talk = long_talk().created().words("Goodbye and thank you.").delta(1_500).done()
+    talk.put(sm.PlaybackStarted(item_id="item_a1", audio_ms=6_000))
+    talk.put(sm.PlaybackFinished(item_id="item_a1", audio_ms=7_500))
+    assert [turn.text for turn in talk.every(nt.Turn)] == ["Goodbye and thank you."]
+
+
+def test_the_pace_of_this_call_tells_how_far_the_words_were_ahead() -> None:
+    talk = (
+        long_talk()
+        .said(9_000, "I speak so very slowly that you can write it down.")
+        .put(sm.PlaybackFinished(item_id="item_a1", audio_ms=9_500))
+    )
+    talk.created("resp_2").words("Monday at ten, or Friday at noon.", "resp_2", "item_a2")
+    drop(talk.delta(2_600, "resp_2", "item_a2"))
+    talk.put(sm.PlaybackFinished(item_id="item_a2", audio_ms=12_500)).configured()
+    told = [
+        event["item"]["content"][0]["text"]
+        for event in talk.sent
+        if event.get("item", {}).get("role") == "assistant"
+    ]
+    assert told[-1] == "Monday at"
 
 
 def test_nothing_is_owed_after_a_finished_turn() -> None:
@@ -250,6 +307,26 @@ def test_a_turn_lost_twice_is_heard_again_twice_and_told_once() -> None:
     assert [turn.text for turn in talk.every(nt.Turn)] == ["Hello?"]
 
 
+def test_a_turn_too_long_ago_to_be_heard_again_leaves_the_next_session_alone() -> None:
+    talk = voiced(long_talk(), 300, 5)
+    talk.speech_started("item_u1", 6000).speech_stopped("item_u1", 6300)
+    talk.serve(
+        "conversation.item.input_audio_transcription.delta", item_id="item_u1", delta="Who", content_index=0
+    )
+    drop(talk)
+    voiced(talk, 12_600, 6)
+    talk.configured()
+    assert "input_audio_buffer.commit" not in talk.sent_types
+    updates = [
+        e["session"]["audio"]["input"]["turn_detection"] for e in talk.all_sent if e["type"] == "session.update"
+    ]
+    assert updates[-1] is not None
+    assert len(updates) == 2
+    assert [turn.text for turn in talk.every(nt.Turn)] == ["Who"]
+    drop(talk).configured()
+    assert "input_audio_buffer.commit" not in talk.sent_types
+
+
 def test_a_sentence_cut_by_the_outage_is_heard_from_its_first_word() -> None:
     talk = voiced(long_talk(), 500, 5).speech_started("item_u1", 6000)
     drop(talk)
@@ -269,3 +346,61 @@ def test_what_is_said_in_an_outage_is_heard_from_its_first_word() -> None:
     talk.configured()
     (audio,) = appended(talk)
     assert audio == b"\x01" * 8000 + b"\x02" * 24000
+
+
+def gate(talk: Talk, event: Onset | Confirmed | Long | Ended) -> Talk:
+    return talk.put(sm.LocalGate(event=event, queued_ms=0))
+
+
+def into_a_dead_line(*, noticed: bool) -> Talk:
+    """Two seconds of words and four of silence, then the ping fails."""
+    talk = gate(long_talk(), Onset())
+    talk.now += 0.3
+    gate(talk, Confirmed())
+    for _ in range(100):
+        talk.session.append(b"\x07" * 160)
+    talk.now += 2.0
+    if noticed:
+        talk.speech_started("item_u1", 6000).speech_stopped("item_u1", 8000)
+        talk.serve("input_audio_buffer.committed", item_id="item_u1", previous_item_id=None)
+        talk.serve(
+            "conversation.item.input_audio_transcription.completed",
+            item_id="item_u1",
+            content_index=0,
+            transcript="Is it Friday?",
+        )
+    gate(gate(talk, Long()), Ended(2000))
+    talk.hear(4000).now += 4.0
+    return drop(talk).configured()
+
+
+def test_words_spoken_into_a_dead_connection_reach_the_next_session() -> None:
+    assert b"".join(appended(into_a_dead_line(noticed=False))).count(b"\x07") == 100 * 160
+
+
+def test_words_the_server_noticed_are_not_heard_twice() -> None:
+    assert b"\x07" not in b"".join(appended(into_a_dead_line(noticed=True)))
+
+
+def test_a_doubt_the_server_raised_does_not_outlive_its_session() -> None:
+    talk = gate(gate(long_talk(), Onset()), Ended(100)).said(5000, "I am calling about your table on Friday.")
+    talk.now += 2.0
+    talk.speech_started("item_u1", 6000)
+    assert sm.PausePlayback() in talk.effects
+    drop(talk)
+    assert sm.ResumePlayback() in talk.effects
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_an_ear_of_the_server_that_is_quicker_than_the_gate_has_noticed(*, noticed: bool) -> None:
+    audio = InputAudio("audio/pcmu")
+    audio.answered = True
+    audio.open()
+    for _ in range(200):
+        audio.append(b"\x07" * 160)
+    audio.shut()
+    unheard = Unheard(audio)
+    unheard.gate(Onset(), 10.0, live=True, heard_at=9.98)
+    unheard.gate(Confirmed(), 10.2, live=True, heard_at=9.98)
+    unheard.lost(9.98, noticed=noticed)
+    assert bool(audio.open()) is not noticed

@@ -1,0 +1,78 @@
+-- How long a tenant keeps what people said (days; NULL: the house's days), and when its rows were swept last.
+CREATE TABLE retention (
+    tenant_id       TEXT PRIMARY KEY REFERENCES tenants (id),
+    recordings_days INTEGER CHECK (recordings_days >= 1),
+    talks_days      INTEGER CHECK (talks_days >= 1),
+    chats_days      INTEGER CHECK (chats_days >= 1),
+    webhooks_days   INTEGER CHECK (webhooks_days >= 1),
+    next_ms         INTEGER NOT NULL,
+    swept_ms        INTEGER,
+    counts          TEXT NOT NULL CHECK (json_valid(counts)),
+    lease_owner     TEXT,
+    lease_token     INTEGER NOT NULL CHECK (lease_token >= 0),
+    lease_until     INTEGER,
+    CHECK ((lease_owner IS NULL) = (lease_until IS NULL))
+) STRICT;
+CREATE INDEX retention_due ON retention (next_ms);
+
+-- What must not be swept or erased, since a court or an authority may ask for it.
+CREATE TABLE legal_holds (
+    id        TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    kind      TEXT NOT NULL CHECK (kind IN ('call', 'campaign', 'recipient')),
+    subject   TEXT NOT NULL,
+    reason    TEXT NOT NULL CHECK (trim(reason) <> '' AND length(reason) <= 500),
+    placed_by TEXT NOT NULL,
+    since_ms  INTEGER NOT NULL,
+    lifted_by TEXT,
+    lifted_ms INTEGER,
+    CHECK ((lifted_by IS NULL) = (lifted_ms IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX legal_holds_once ON legal_holds (tenant_id, kind, subject) WHERE lifted_ms IS NULL;
+CREATE INDEX legal_holds_newest ON legal_holds (tenant_id, id DESC);
+
+-- "Forget this person": a piece of work that goes on where it stopped. `number` and `names` are what is looked for; once
+-- it is done `number` is the pseudonym too, and `names` is empty.
+CREATE TABLE erasures (
+    id           TEXT PRIMARY KEY,
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id),
+    number       TEXT NOT NULL CHECK (number GLOB '+[1-9]*'),
+    pseudonym    TEXT NOT NULL,
+    names        TEXT NOT NULL CHECK (json_valid(names)),
+    state        TEXT NOT NULL CHECK (state IN ('open', 'done')),
+    step         TEXT NOT NULL,
+    place        TEXT NOT NULL CHECK (json_valid(place)),
+    counts       TEXT NOT NULL CHECK (json_valid(counts)),
+    waits_for    INTEGER NOT NULL CHECK (waits_for >= 0),
+    requested_by TEXT NOT NULL,
+    next_ms      INTEGER NOT NULL,
+    lease_owner  TEXT,
+    lease_token  INTEGER NOT NULL CHECK (lease_token >= 0),
+    lease_until  INTEGER,
+    created_ms   INTEGER NOT NULL,
+    done_ms      INTEGER,
+    CHECK ((state = 'done') = (done_ms IS NOT NULL)),
+    CHECK ((lease_owner IS NULL) = (lease_until IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX erasures_once ON erasures (tenant_id, number) WHERE state = 'open';
+CREATE INDEX erasures_open ON erasures (next_ms) WHERE state = 'open';
+CREATE INDEX erasures_newest ON erasures (tenant_id, id DESC);
+
+-- Files of recordings that have to go, by the engine on whose disk they lie.
+CREATE TABLE file_removals (
+    call_id   TEXT PRIMARY KEY REFERENCES calls (id),
+    tenant_id TEXT NOT NULL REFERENCES tenants (id),
+    node      TEXT NOT NULL,
+    names     TEXT NOT NULL CHECK (json_valid(names)),
+    since_ms  INTEGER NOT NULL
+) STRICT;
+
+-- When the words of a row were taken away; NULL: they are there.
+ALTER TABLE tasks ADD COLUMN erased_ms INTEGER;
+CREATE INDEX tasks_to_sweep ON tasks (tenant_id, updated_ms, id)
+    WHERE erased_ms IS NULL AND state IN ('completed', 'failed', 'cancelled', 'suppressed');
+ALTER TABLE conversations ADD COLUMN erased_ms INTEGER;
+CREATE INDEX conversations_to_sweep ON conversations (tenant_id, updated_ms, id)
+    WHERE erased_ms IS NULL OR erased_ms < updated_ms;
+CREATE INDEX recordings_by_age ON recordings (tenant_id, created_ms, call_id);
+CREATE INDEX webhook_events_by_age ON webhook_events (tenant_id, created_ms);

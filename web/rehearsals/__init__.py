@@ -1,0 +1,1 @@
+"""Rehearsals: an agent's version against simulated callees, before anybody is called."""
