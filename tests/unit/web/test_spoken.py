@@ -245,8 +245,8 @@ async def test_a_slow_browser_loses_old_speech_and_no_event() -> None:
     assert await line.take() is None
 
 
-def test_a_lost_page_comes_back_and_a_hopeless_one_gives_up() -> None:
-    found = played("chat_microphone.mjs")
+def test_a_lost_page_comes_back_and_a_hopeless_one_gives_up(node: str) -> None:
+    found = played(node, "chat_microphone.mjs")
     assert found["restored"]["ours"] == ["lost", "restored"], "once each, and only when the model hears too"
     assert found["restored"]["resumed"] == [False, True, True]
     assert found["hopeless"]["ours"] == ["lost", "off"]
