@@ -9,6 +9,7 @@ from typing import Protocol
 from app.calls.farewells import asks_for_more
 from app.calls.frames import quoted
 from app.calls.talk_model import Note, TalkEffect, TalkState, Told, ToMedia
+from app.calls.tools import WILL_OF_CALLEE
 from media import protocol as media
 
 TAKEN_BACK = "closing_taken_back"
@@ -118,9 +119,9 @@ class SecondThought:
 
     def holds(self, report: media.Report | Told, now: float) -> bool:
         """A function the agent calls on words that are not written down yet waits for them: it may be meant for a
-        talk that goes on. That somebody does not want to be recorded never waits.
+        talk that goes on. That somebody wants no recording, or no more calls, never waits.
         """
-        if not isinstance(report, media.ToolCalled) or report.name == "recording_consent":
+        if not isinstance(report, media.ToolCalled) or report.name in WILL_OF_CALLEE:
             return False
         waits = now < self.until and self.is_possible
         if waits:

@@ -49,6 +49,7 @@ from app.calls.tools import (
     ToolBook,
     ToolRequest,
     TransferCall,
+    is_no,
 )
 from app.domain.analysis.opt_out import heard
 from app.domain.fields import FieldBook
@@ -126,8 +127,7 @@ class TalkTools:
     def _called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
         self._outstanding.called(report.tool_call_id)
         request = self._book.read(report.name, report.arguments)
-        declines = isinstance(request, RecordingConsent) and not request.given  # whoever has the call
-        if not self._talking and not declines and not isinstance(request, RefusedTool):
+        if not self._talking and not is_no(request) and not isinstance(request, RefusedTool):
             why = NOT_NOW.get(self._talk.state, "The call is ending already.")
             request = RefusedTool(report.name, f"{why} Nothing was done.")
         return [Note("tool_call", f"{report.name} {report.arguments[:500]}"), *self._do(report, request, now)]

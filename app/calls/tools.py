@@ -131,6 +131,8 @@ SHAPES: tuple[type[KnownTool], ...] = (
     RequestUserFeedback,
 )
 """In the order in which they are offered."""
+WILL_OF_CALLEE = frozenset({"record_opt_out", "recording_consent"})
+"""Names of the functions that may carry a no of the callee: none of them waits for words to be written down."""
 NAMES: tuple[str, ...] = tuple(str(shape.__struct_config__.tag) for shape in SHAPES)
 RESERVED: tuple[str, ...] = (*NAMES, "recording_consent")
 """All of ours. The last is no agent's choice: it is offered where a call is recorded, or asks for it."""
@@ -175,6 +177,11 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         """Everything that may be called; an outside function never hides one of ours."""
         own = self.own
         return (*own, *(tool.name for tool in self.outside if tool.name not in RESERVED))
+
+
+def is_no(request: ToolRequest) -> bool:
+    """The callee wants no more calls, or no recording: taken whoever has the call, and while it ends."""
+    return isinstance(request, RecordOptOut) or (isinstance(request, RecordingConsent) and not request.given)
 
 
 class ToolBook:

@@ -86,6 +86,15 @@ def test_a_function_called_before_the_words_are_written_down_waits_for_them() ->
     assert (stored(effects), outputs(effects)["t2"]["saved"]) == ({"note": '"Thursday"'}, True)
 
 
+def test_an_opt_out_waits_for_no_words() -> None:
+    talk = ending()
+    breaks_in(talk, 111.0)
+    effects = talk.handle(calls("record_opt_out", "t2", words="leave me alone"), 112.2)
+    assert Errand("t2", RecordOptOut("leave me alone")) in effects
+    talk.handle(turn(WAIT, "u9", 9_000), 112.6)
+    assert talk.state is TalkState.CLOSING
+
+
 def test_a_function_called_on_a_goodbye_is_refused_as_before() -> None:
     talk = ending()
     breaks_in(talk, 111.0)

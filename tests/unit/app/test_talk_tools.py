@@ -254,6 +254,22 @@ def test_an_opt_out_of_the_model_is_an_errand_whose_answer_it_speaks_on() -> Non
     assert talk.handle(ErrandDone("t1", '{"listed":true}'), 101.6) == []
 
 
+@pytest.mark.parametrize("state", [TalkState.CLOSING, TalkState.TAKEN])
+def test_an_opt_out_is_listed_whoever_has_the_call_and_while_it_ends(state: TalkState) -> None:
+    talk = talking()
+    if state is TalkState.TAKEN:
+        talk.operator.take("mic", 101.0)
+    else:
+        talk.handle(calls("end_call", "end", reason="not interested"), 101.0)
+    effects = talk.handle(calls("record_opt_out", words="leave me alone"), 101.1)
+    assert [one for one in effects if isinstance(one, Errand)] == [Errand("t1", RecordOptOut("leave me alone"))]
+    assert talk.tools.opted_out
+    (answer,) = [one.command for one in talk.handle(ErrandDone("t1", "{}"), 101.5) if isinstance(one, ToMedia)]
+    assert isinstance(answer, media.ToolOutput)
+    assert not answer.respond
+    assert talk.state is state
+
+
 def test_a_plain_opt_out_is_listed_without_the_model_once() -> None:
     talk = talking()
     errands = [e for e in talk.handle(turn("please stop calling me"), 101.0) if isinstance(e, Errand)]
