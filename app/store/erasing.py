@@ -11,7 +11,7 @@ import msgspec
 
 from app.domain.personal_data import OF_NUMBERS, OF_TASKS
 from app.domain.personal_table import Road, Table
-from app.store import history
+from app.store import history, retold
 from app.store.db import SqlValue, Tx
 
 Counts = dict[str, int]
@@ -32,7 +32,7 @@ _OF_ITSELF: Final = {
     "tasks": "id IN (SELECT value FROM json_each(:tasks))",
     "results": "number = :number AND task_id IN (SELECT value FROM json_each(:tasks))",
     "result_values": "number = :number AND call_id IN (SELECT value FROM json_each(:calls))"
-    " AND agent_id IN (SELECT r.agent_id FROM results r WHERE r.tenant_id = :tenant_id AND r.number = :number)",
+    " AND agent_id IN (SELECT c.agent_id FROM calls c WHERE c.id IN (SELECT value FROM json_each(:calls)))",
     "legal_holds": "kind = 'recipient' AND subject = :number AND lifted_ms IS NOT NULL",
 }
 """Where the road's own column has another name, or no index."""
@@ -80,7 +80,8 @@ async def erase_tasks(
         "pseudonym": stands,
         "now_ms": now_ms,
     }
-    return await _each(tx, OF_TASKS, params)
+    done = await _each(tx, OF_TASKS, params)
+    return added(done, await retold.forget(tx, tenant_id, task_ids, number[0] if number else "", stands))
 
 
 async def erase_number(tx: Tx, tenant_id: str, number: str, stands: str, *, now_ms: int) -> Counts:
@@ -95,11 +96,12 @@ async def erase_number(tx: Tx, tenant_id: str, number: str, stands: str, *, now_
         "pseudonym": stands,
         "now_ms": now_ms,
     }
-    await tx.execute(_SAME_CONSENTS, {name: params[name] for name in ("tenant_id", "number", "pseudonym")})
+    of = {name: params[name] for name in ("tenant_id", "number", "pseudonym")}
+    await tx.execute(_SAME_CONSENTS, of)
     told = [table for table in OF_TASKS if table.road in (Road.SUBJECT, Road.EVENT)]
     done = await _each(tx, [*told, *OF_NUMBERS], params)
-    as_target = {name: params[name] for name in ("tenant_id", "number", "pseudonym")}
-    return added(done, {"call_transfers": await tx.execute(_AS_TARGET, as_target)})
+    done = added(done, await retold.forget_number(tx, tenant_id, number, stands))
+    return added(done, {"call_transfers": await tx.execute(_AS_TARGET, of)})
 
 
 async def remove_files(tx: Tx, tenant_id: str, calls: Sequence[tuple[str, str]], *, now_ms: int) -> None:
@@ -148,7 +150,7 @@ def _whose(table: Table) -> str:
     return "tenant_id = :tenant_id" if by_tenant else "coalesce(tenant_id, '') = :tenant_id"
 
 
-def added(one: Counts, other: Counts) -> Counts:
+def added(one: Mapping[str, int], other: Mapping[str, int]) -> Counts:
     """Two counts together."""
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 

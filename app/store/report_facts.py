@@ -22,9 +22,10 @@ FIELDS_OF = 100_000
 _JUDGED = """
     SELECT c.id, n.decision FROM calls c JOIN analyses n ON n.call_id = c.id
     WHERE c.tenant_id = :tenant_id AND c.campaign_id = :campaign_id AND c.outcome = 'completed'
-        AND n.state = 'done'
+        AND n.state = 'done' AND n.decision <> '{}'
     ORDER BY c.created_ms DESC, c.id DESC LIMIT :limit
 """
+"""Of somebody who was forgotten, or whose days are over, there is no decision any more (`{}`)."""
 _OPT_OUTS = """
     SELECT count(*) FROM dnd_list d JOIN calls c ON c.id = d.evidence_call_id
     WHERE d.tenant_id = :tenant_id AND d.source = 'callee' AND c.campaign_id = :campaign_id

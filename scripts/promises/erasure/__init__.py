@@ -23,7 +23,7 @@ from app.erasure.runner import Eraser
 from app.errors import AppError
 from app.figures import Result
 from app.logs import set_up_logs
-from app.store import erasing, erasures, free_text, sqlite
+from app.store import erasing, erasures, free_text, retold, sqlite
 from app.store.audit import Deed
 from app.store.sqlite import SqliteDatabase
 from scripts.promises.changed import changed
@@ -161,6 +161,10 @@ async def _no_list(*_: object) -> Any:
     return {}, None
 
 
+async def _keeps(*_: object) -> dict[str, int]:
+    return {}
+
+
 async def _scoured(*_: object) -> bool:
     return True
 
@@ -169,6 +173,7 @@ MUTANTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     **{f"forgets_{table.name}": lambda table=table: _forgets(table) for table in (*OF_TASKS, *OF_NUMBERS)},
     **{f"does_not_read_{table.name}": lambda table=table: _does_not_read(table) for table in FREE_TEXT},
     "does_not_read_lists": lambda: changed(free_text, "walk_lists", _no_list),
+    "keeps_quotes": lambda: changed(retold, "forget", _keeps),
     "keeps_files": lambda: changed(runner, "remove_due", _nothing),
     "keeps_the_log": lambda: changed(SqliteDatabase, "scour", _scoured),
     "deletes_without_overwriting": lambda: changed(sqlite, "WRITER_PRAGMAS", _careless()),

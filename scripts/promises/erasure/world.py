@@ -94,6 +94,10 @@ async def _named(db: Database) -> None:
         held,
     )
     await db.execute("UPDATE call_transfers SET number = :n WHERE tenant_id = :t", {"n": NUMBER, "t": TENANT})
+    quote = {"call_id": row_id(TENANT, "ended"), "item_id": "i", "turn": 1, "seq": 1, "speaker": "callee"}
+    quotes = [quote | {"audio_ms": 0, "quote": f"I like {WORDS}"}]  # names nobody
+    report = {"w": json.dumps({"headline": "h", "summary": "s", "quotes": quotes}), "t": TENANT}
+    await db.execute("UPDATE campaign_reports SET words = :w WHERE tenant_id = :t", report)
     await db.execute("UPDATE webhook_events SET data = :d WHERE tenant_id = :t", {"d": cells["c"], "t": TENANT})
 
 
