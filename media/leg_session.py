@@ -105,8 +105,7 @@ class LegSession:
 
     def append(self, audio: bytes) -> None:
         """The callee's audio, in the session's format."""
-        frame = self._machine.append(audio)
-        if frame is None:
+        if (frame := self._machine.append(audio)) is None:
             return
         lost = self._life.connection.append(frame, len(audio)) if self._life is not None else len(audio)
         if lost:
@@ -167,6 +166,11 @@ class LegSession:
         """The agent has nothing left to say."""
         return self._machine.settled
 
+    @property
+    def quiet(self) -> bool:
+        """Settled, and nobody speaks or waits for an answer."""
+        return self._machine.quiet
+
     # --- the machine ------------------------------------------------------------------------------
     def _input(self, event: sm.Input) -> None:
         self._inputs.append(event)
@@ -218,8 +222,7 @@ class LegSession:
                 assert_never(effect)
 
     def _flush(self, *, fade: bool) -> None:
-        items = self._take_back(fade=fade)
-        self._inputs.append(sm.PlaybackFlushed(items=items, audio_ms=self._audio_ms()))
+        self._inputs.append(sm.PlaybackFlushed(items=self._take_back(fade=fade), audio_ms=self._audio_ms()))
 
     def _take_back(self, *, fade: bool) -> tuple[sm.HeardItem, ...]:
         """Silence the playout; what it held, and how much of it was heard."""

@@ -62,6 +62,11 @@ class RealtimeSession:
         return self.closed or self._talk.settled
 
     @property
+    def quiet(self) -> bool:
+        """Settled, nobody speaks, waits for an answer or for a tool."""
+        return self._talk.quiet
+
+    @property
     def position_ms(self) -> int:
         """Callee audio handed to `append` since the answer: the call's own audio time line."""
         return self._audio.position_ms
@@ -196,8 +201,7 @@ class RealtimeSession:
     def _session_updated(self, session: ev.SessionInfo, now: float) -> None:
         if self._state is not sm.SessionState.CONFIGURING or self._takeover.update_id is None:
             return
-        problem = format_problem(session, self._settings)
-        if problem is not None:
+        if (problem := format_problem(session, self._settings)) is not None:
             self._fail("audio_format_refused", problem, now)
             return
         if not self._takeover.configured():
@@ -214,11 +218,8 @@ class RealtimeSession:
         if error.code == SESSION_EXPIRED:
             self._rotate(now)
             return True
-        if (
-            self._state is sm.SessionState.CONFIGURING
-            and error.event_id
-            and error.event_id == self._takeover.update_id
-        ):
+        configuring = self._state is sm.SessionState.CONFIGURING
+        if configuring and error.event_id and error.event_id == self._takeover.update_id:
             code = error.code or error.type or "configure_refused"
             self._fail(code, error.message or "", now, fatal=code in FATAL_CODES)
             return True
@@ -232,8 +233,7 @@ class RealtimeSession:
             self._abandon("server_silent", "the server answers a request with nothing at all", now)
         if self._talk.live:
             self._talk.advance(now)
-        failure = self._talk.responses.failure
-        if failure is not None:
+        if (failure := self._talk.responses.failure) is not None:
             self._fail(failure.code, failure.message, now, fatal=failure.fatal)
         if not self._talk.live:
             return

@@ -14,7 +14,7 @@ from litestar.response import Stream
 from app.domain.people import Permission, Person
 from app.errors import NotFoundError
 from app.ids import is_id
-from app.llm.spoken.session import why_not
+from app.llm.spoken.opening import why_not
 from app.store import conversations, follow_up
 from app.store.conversations import Conversation, Thread
 from web.auth import needs, signed_in

@@ -15,7 +15,8 @@ from app.errors import AppError, NotFoundError
 from app.llm.spoken import budget
 from app.llm.spoken.line import FRAME_BYTES, MODEL_HZ
 from app.llm.spoken.model import Ending, OverEvent
-from app.llm.spoken.session import SpokenSession, why_not
+from app.llm.spoken.opening import why_not
+from app.llm.spoken.session import SpokenSession
 from app.llm.spoken.talk import ENDING_WORDS
 from app.store import audit
 from app.store.audit import Deed

@@ -65,9 +65,9 @@ class SpokenLine:
         )
 
     @property
-    def settled(self) -> bool:
-        """Nothing is generated, wanted or played."""
-        return self.leg.settled and self._playout.drained
+    def quiet(self) -> bool:
+        """Nobody speaks, and nothing is generated, wanted or played."""
+        return self.leg.quiet and self._playout.drained
 
     def hear(self, pcm: bytes) -> None:
         """A piece of the microphone; anything that is no whole 20 ms waits for the next one."""

@@ -6,12 +6,9 @@ websocket, so that what was said is still written down when the browser goes.
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import structlog
 
-from app.config import Settings
-from app.config.settings import OPENAI_HOST
 from app.domain.follow_up import news_of
 from app.domain.planning import PlannerTurn, Profile
 from app.errors import AppError
@@ -20,8 +17,7 @@ from app.llm.planner_history import context_of, tables_of
 from app.llm.planner_steps import Parts
 from app.llm.planner_world import limits_of
 from app.llm.spoken import budget
-from app.llm.spoken.hands import PROMPT, tool_specs
-from app.llm.spoken.line import PATH_MS, SpokenLine
+from app.llm.spoken.line import SpokenLine
 from app.llm.spoken.model import (
     Act,
     BudgetUsed,
@@ -46,17 +42,15 @@ from app.llm.spoken.model import (
     Tick,
 )
 from app.llm.spoken.notebook import PATIENCE_S, Notebook
+from app.llm.spoken.opening import realtime_settings
 from app.llm.spoken.talk import SpokenTalk
-from app.llm.spoken.told import RESUMED, RETOLD_TURNS, primed
+from app.llm.spoken.told import primed
 from app.store import conversations, follow_up
 from app.store.conversations import Conversation
 from media.leg_session import LegSession
 from media.protocol import NumberedReport
-from media.realtime.presets import PRESETS
-from media.realtime.settings import RealtimeSettings
 
 log = structlog.get_logger()
-GREETING = "I am listening. Whom shall I call, and what is it about?"
 STEP_S = 0.1
 LOOK_S = 2.0
 BUDGET_LOOKS = 5
@@ -65,19 +59,6 @@ WRITE_DOWN_S = PATIENCE_S + 15.0
 """After the end: somebody else may be writing."""
 STOPPING_S = 15.0
 """The same while the console is being stopped."""
-NEVER_MS = 24 * 3_600_000
-MAX_OUTPUT_TOKENS = 4_096
-NO_KEY = (
-    "Speaking needs the key of a speech model. Set OPENAI_API_KEY (or REALTIME_URL to a server of your own) and "
-    "start OpenDeep again; until then, write."
-)
-
-
-def why_not(settings: Settings) -> str:
-    """Why nobody can speak here; empty when they can."""
-    at_openai = urlsplit(settings.realtime_url).hostname == OPENAI_HOST
-    keyless = not settings.openai_api_key.get_secret_value() and at_openai
-    return NO_KEY if keyless and not settings.simulate else ""
 
 
 class SpokenSession:
@@ -173,36 +154,17 @@ class SpokenSession:
         tables = await asyncio.to_thread(tables_of, turns)
         context = context_of(profile, tables, limits, None, self._parts.clock.unix_ms())
         states: dict[str, str] = {one.id: one.state for one in fates.values()}
-        settings = self._settings(primed(context, turns, states, resumed=resumed), fresh=not turns)
+        settings = realtime_settings(
+            self._parts.settings,
+            self._parts.lookups,
+            primed(context, turns, states, resumed=resumed),
+            fresh=not turns,
+        )
         self._line = SpokenLine(
             chat.id, settings, report=self._reported, speech=self._speech, silence=self._silence
         )
         self._talk = SpokenTalk(_now(), news, self._profile.zone)
         self._run(self._talk.begin(_now(), owed=_owed(turns, resumed=resumed)))
-
-    def _settings(self, priming: str, *, fresh: bool) -> RealtimeSettings:
-        s = self._parts.settings
-        return RealtimeSettings(
-            url=s.realtime_url,
-            api_key=s.openai_api_key.get_secret_value(),
-            model=s.realtime_model,
-            instructions=PROMPT,
-            voice=s.voice,
-            greeting=GREETING,
-            opening="greet_first" if fresh else "wait_for_hello",
-            greet_after_silence_ms=NEVER_MS,
-            language="",
-            audio_format="audio/pcm",
-            transcription_model=s.transcription_model,
-            turn_detection=PRESETS["natural"].turn_detection,
-            noise_reduction="far_field",
-            tools=tool_specs(self._parts.lookups),
-            max_output_tokens=MAX_OUTPUT_TOKENS,
-            path_ms=PATH_MS,
-            priming=priming,
-            resumed=RESUMED,
-            retold_turns=RETOLD_TURNS,
-        )
 
     # --- beside -------------------------------------------------------------------------------------------------
     async def _watch(self) -> None:
@@ -212,7 +174,7 @@ class SpokenSession:
             await asyncio.sleep(STEP_S)
             if self._line.leg.ready:
                 self._handle(ModelLine(self._line.leg.live))
-            if self._line.leg.live and self._line.settled:
+            if self._line.leg.live and self._line.quiet:
                 self._handle(Quiet())
             if (deadline := self._talk.next_deadline) is not None and _now() >= deadline:
                 self._handle(Tick())

@@ -154,6 +154,8 @@ class SpokenTalk:
                 self._put(Tell(WordsEvent(role=role, item_id=item_id, text=text)))
                 return
             case media.SpeechStarted():
+                if self._telling is not None and not self._telling_item:
+                    self._news, self._telling = self._telling, None  # what would tell it is not said any more
                 self._show(Phase.HEARING)
             case media.SpeechStopped():
                 self._words_due = now + WORDS_S
