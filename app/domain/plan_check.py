@@ -204,21 +204,27 @@ class _Desk:
         )
 
     def _said_zone(self, number: str, window: WindowDraft) -> str:
-        """The zone that the contact of this number has on record, else one that a person named for the callee. One
-        whose clock is not that of the number's place, at any time at which the call may be made, is the user's own
-        or a mistake, and would open the window at the wrong hours.
+        """The zone that the contact of this number has on record, else one that a person named for the callee. A
+        text on record that is no zone is answered as it stands when nobody named one, so that none is guessed.
         """
-        world = self._world
-        recorded = self._sources.zone_of(number) or world.zones.get(number, "")
-        if zone_named(recorded) is not None and not world.fictional:
+        recorded = self._sources.zone_of(number) or self._world.zones.get(number, "")
+        if self._world.fictional:
+            return self._named_zone(number, window)
+        if zone_named(recorded) is not None:
             return recorded
+        return self._named_zone(number, window) or recorded
+
+    def _named_zone(self, number: str, window: WindowDraft) -> str:
+        """A zone that a person named. One whose clock is not that of the number's place, at any time at which the
+        call may be made, is the user's own or a mistake, and would open the window at the wrong hours.
+        """
         key = window.zone
         if not self._sources.says(key, _OWN_WORDS) or zone_named(key) is None:
             return ""
         guessed = zones_of(number)
         if not isinstance(guessed, Zones):
             return key
-        return key if same_clock(key, guessed.keys, *asked_for(window, world.now_ms)) else ""
+        return key if same_clock(key, guessed.keys, *asked_for(window, self._world.now_ms)) else ""
 
     def _is_business(self, call: CallDraft, origin: Origin) -> bool:
         quoted = self._sources.of_quote(call.business_quote, ("user", "contact", "lookup"))

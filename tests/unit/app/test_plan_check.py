@@ -241,8 +241,22 @@ def test_the_zone_on_record_for_a_contact_wins_over_the_place_of_the_number(
     assert opened == utc_hour * 3_600_000
 
 
-def test_a_zone_on_record_is_only_that_of_its_own_number_and_only_a_real_one() -> None:
-    said = sources(zones={NY2: LA, NY: "EST", LONDON: ""})
+@pytest.mark.parametrize("where", ["profile", "directory"])
+def test_a_text_on_record_that_is_no_zone_is_asked_about_and_never_replaced_by_a_guess(where: str) -> None:
+    on_record = {NY: "EST"}
+    zones = on_record if where == "profile" else {}
+    held = {"zones": on_record if where == "directory" else {}}
+    text = f"{SAID} He lives in America/New_York, I in Europe/Berlin."
+    for window in (WindowDraft(), WindowDraft(zone="Europe/Berlin"), WindowDraft(zone="America/Toronto")):
+        told = wrong(draft(call(window=window)), sources(text, zones=zones), **held)
+        assert "'EST' is not one like Europe/Paris" in told
+        assert "Ask the user for it." in told
+    named = draft(call(window=WindowDraft(zone="America/New_York")))
+    assert made(named, sources(text, zones=zones), **held).calls[0].zone == "America/New_York"
+
+
+def test_a_zone_on_record_is_only_that_of_its_own_number() -> None:
+    said = sources(zones={NY2: LA, LONDON: ""})
     assert made(draft(call()), said).calls[0].zone == ""
     assert made(draft(call(NY2)), said).calls[0].zone == LA
     elsewhere = WindowDraft(earliest="2027-01-16T12:00", zone="America/New_York")
