@@ -52,6 +52,8 @@ _HEADINGS: dict[Meaning, str] = {
 }
 _BY_HEADING: dict[str, Meaning] = {word: meaning for meaning, words in _HEADINGS.items() for word in words.split()}
 _NUMBER = re.compile(r"'?(?:\+|00)?[0-9(][0-9 \u00a0().\-/]{5,22}[0-9]\Z")
+_WITH_CODE = re.compile(r"'?[+\uff0b]\s*\(?[0-9]")
+"""A country code begins; what follows may be letters, as in +1 800 FLOWERS."""
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 
 
@@ -64,8 +66,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def has_heading(first: Sequence[str]) -> bool:
-    """Whether the first row names the columns: it holds no number to call."""
-    return not any(looks_like_number(cell) for cell in first) and any(cell.strip() for cell in first)
+    """Whether the first row names the columns: it holds no number to call, however that is spelt. A row that is
+    no heading is judged and told; one that is taken for a heading is seen by nobody.
+    """
+    return not any(_holds_number(cell) for cell in first) and any(cell.strip() for cell in first)
 
 
 def named(first: Sequence[str], width: int) -> tuple[str, ...]:
@@ -145,6 +149,13 @@ def looks_like_number(cell: str) -> bool:
     """Whether a cell may hold a telephone number; dates and prices do not."""
     text = cell.strip()
     return _NUMBER.match(text) is not None and not _DATE.fullmatch(text) and 7 <= sum(map(str.isdigit, text)) <= 15
+
+
+def _holds_number(cell: str) -> bool:
+    text = cell.strip()
+    if _WITH_CODE.match(text):
+        return True
+    return not _DATE.fullmatch(text) and sum(map(str.isdigit, text)) >= 7
 
 
 def _share(cells: Sequence[str]) -> float:

@@ -12,6 +12,7 @@ from app.config import Settings
 from app.domain.contacts.contact import Options
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.errors import ConflictError
+from app.store import dnd
 from app.store.db import Database
 from tests.unit.contacts.import_world import ImportWorld, pieces
 
@@ -46,3 +47,11 @@ async def test_only_what_the_command_line_began_is_gone_on_with(
     with pytest.raises(ConflictError, match=one.id):
         await command.bring(settings, wanted)
     assert (await world.again(one)).state == state
+
+
+async def test_the_first_number_of_a_list_without_heading_is_listed_too(world: ImportWorld) -> None:
+    body = "+1 650 253 0000 ext. 12\n+1 650 253 0001\n"
+    done = await world.brought(await world.checked(body, target="do_not_call"))
+    assert (done.rows_total, done.tally) == (2, {"imported": 2})
+    numbers = ["+16502530000", "+16502530001"]
+    assert await dnd.own_of(world.db, world.tenant_id, numbers) == set(numbers)

@@ -60,6 +60,23 @@ def test_a_list_without_heading_gets_names() -> None:
     assert named(("A", "A", "", "A"), 4) == ("A", "A (2)", "Column 3", "A (3)")
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("+1 650 253 0000 ext. 12", "+1 650\u2011253\u20110000", "+1 800 FLOWERS", "tel:+16502530000"),
+        *("650 253 0000 x12", "+49 (0)30 1234567, abends", "12345678901234567890"),
+    ],
+)
+def test_a_row_with_a_number_is_no_heading_however_it_is_spelt(number: str) -> None:
+    assert not has_heading([number])
+    assert not has_heading(["Ann", number, "asked"])
+
+
+@pytest.mark.parametrize("name", ["Phone 2", "2nd number", "Umsatz 2026", "2026-05-03", "03.05.2026", "+/-"])
+def test_a_heading_may_hold_a_few_digits_or_a_date(name: str) -> None:
+    assert has_heading(["Name", name])
+
+
 def test_a_mapping_names_the_number_once() -> None:
     with pytest.raises(ValidationFailed, match="which column"):
         checked(columns("name", "variable"))
