@@ -9,7 +9,7 @@ import msgspec
 from app.cli.store import open_store
 from app.clock import SystemClock
 from app.config import Settings, load_settings
-from app.domain.number import canonical, mask_number, parse_number
+from app.domain.number import mask_number, parse_number, possible_number
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.erasure.days import pseudonym_key
 from app.erasure.runner import Eraser
@@ -74,9 +74,9 @@ def erase_command(
 
 
 def _read(number: str, region: str) -> str:
-    return (
-        canonical(number) if number.strip().startswith("+") or not region else parse_number(number, region=region)
-    )
+    if number.strip().startswith("+") or not region:
+        return possible_number(number)
+    return parse_number(number, region=region)
 
 
 async def _answer(settings: Settings, tenant_id: str, number: str, *, dry_run: bool, wait_s: float) -> EraseAnswer:

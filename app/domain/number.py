@@ -58,9 +58,23 @@ def parse_number(text: str, *, region: str = "", fictional: bool = False) -> str
 def canonical(text: str) -> str:
     """E.164 form of any spelling of a number, also of one that is never dialed: what lists are kept in.
 
-    Raises NumberRefused for what has no country code.
+    Raises NumberRefused for what has no country code. A length that its country does not have is taken: what a
+    callee said counts for the number that was dialed, whatever the tables of numbers say by now.
+    """
+    return _e164_of(text.strip())[0]
+
+
+def possible_number(text: str) -> str:
+    """`canonical` of what a person typed or a list says. Raises NumberRefused also for a number that cannot exist:
+    a digit too many or too few, and another number than the one that was meant would be listed or erased.
     """
     typed = text.strip()
+    e164, number = _e164_of(typed)
+    _check_length(typed[:40], number)
+    return e164
+
+
+def _e164_of(typed: str) -> tuple[str, phonenumbers.PhoneNumber]:
     _check_one(typed, "")
     try:
         number = phonenumbers.parse(typed, None)
@@ -69,7 +83,7 @@ def canonical(text: str) -> str:
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if DIALLABLE.match(e164) is None:
         raise _refused("unreadable", f"{typed[:40]!r} is not a telephone number. {_EXAMPLE}")
-    return e164
+    return e164, number
 
 
 def country_of(e164: str) -> str:

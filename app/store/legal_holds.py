@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from app.domain.number import canonical
+from app.domain.number import possible_number
 from app.errors import ConflictError, NotFoundError, ValidationFailed
 from app.ids import new_id
 from app.store.db import Reader, Tx
@@ -76,7 +76,7 @@ async def place(tx: Tx, hold: LegalHold, now_ms: int) -> LegalHold:
     reason = " ".join(hold.reason.split())
     if not reason or len(reason) > MAX_REASON:
         raise ValidationFailed(f"Say why it is kept, in at most {MAX_REASON} characters.")
-    subject = canonical(hold.subject) if hold.kind == "recipient" else hold.subject.strip()
+    subject = possible_number(hold.subject) if hold.kind == "recipient" else hold.subject.strip()
     about = {"tenant_id": hold.tenant_id, "subject": subject}
     if hold.kind != "recipient" and await tx.one(_THERE[hold.kind], about) is None:
         raise NotFoundError(f"There is no such {hold.kind}.")

@@ -7,7 +7,7 @@ from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
 from app.domain.messages import TaskChanged
-from app.domain.number import NumberRefused, canonical, parse_number
+from app.domain.number import NumberRefused, parse_number, possible_number
 from app.errors import NotFoundError, ValidationFailed
 from app.ids import is_id, new_id
 from app.store import audit, dnd
@@ -69,7 +69,7 @@ class DoNotCallDesk:
     def read(self, number: str) -> str:
         """E.164 of any spelling; also of numbers that are never dialed. Raises ValidationFailed."""
         try:
-            return canonical(number)
+            return possible_number(number)
         except NumberRefused:
             if not self._region:
                 raise

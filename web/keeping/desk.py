@@ -9,7 +9,7 @@ from litestar.datastructures import State
 from app.clock import Clock
 from app.config import Settings
 from app.domain.erasure import Days, check_days
-from app.domain.number import NumberRefused, canonical, parse_number
+from app.domain.number import NumberRefused, parse_number, possible_number
 from app.erasure.days import Horizon, house_days, pseudonym_key
 from app.errors import NotFoundError, ValidationFailed
 from app.ids import is_id
@@ -52,7 +52,7 @@ class KeepingDesk:
     def read(self, number: str) -> str:
         """E.164 of any spelling. Raises ValidationFailed."""
         try:
-            return canonical(number)
+            return possible_number(number)
         except NumberRefused:
             if not self._region:
                 raise

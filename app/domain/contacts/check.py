@@ -13,7 +13,7 @@ import msgspec
 from app.domain.contacts.contact import MAX_CELL, MAX_NAME, Made, Options, Terms
 from app.domain.contacts.csv_text import unescaped
 from app.domain.contacts.mapping import Column, Meaning
-from app.domain.number import NumberRefused, canonical, check_country, country_of, parse_number
+from app.domain.number import NumberRefused, check_country, country_of, parse_number, possible_number
 from app.domain.policy.pack import ConsentLevel, Purpose
 from app.domain.policy.selection import Callee, policy_for
 from app.domain.policy.zones import ZonesUnknown, zones_of
@@ -118,7 +118,7 @@ def _listed(typed: str, found: dict[Meaning, str], options: Options) -> Verdict:
         typed = f"+{typed}"
     try:
         if typed[:1] == "+" or not options.region:
-            number = canonical(typed)
+            number = possible_number(typed)
         else:
             number = parse_number(typed, region=options.region, fictional=True)
     except NumberRefused as refused:

@@ -15,6 +15,7 @@ from app.domain.number import (
     mask_number,
     mask_numbers,
     parse_number,
+    possible_number,
 )
 
 
@@ -167,3 +168,21 @@ def test_numbers_in_texts_are_masked(text: str, masked: str) -> None:
 def test_no_number_gets_through_the_mask(text: str) -> None:
     assert not re.search(r"\+(?:[ -]?[0-9]){7,}", mask_numbers(text))
     assert mask_numbers(mask_numbers(text)) == mask_numbers(text)
+
+
+@pytest.mark.parametrize(
+    "typed", ["+1 650 253 00000", "+1 650 253 000", "+52 1 55 1234 5678", "+800 123456789", "+1 253 0000"]
+)
+def test_a_number_that_cannot_exist_is_refused_and_what_was_dialed_is_not(typed: str) -> None:
+    with pytest.raises(NumberRefused, match=r"too long|too short|not a possible number"):
+        possible_number(typed)
+    digits = "".join(filter(str.isdigit, typed))
+    assert canonical(typed) == f"+{digits}", "a callee who was dialed there may say no"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["+1 900 555 0123", "+1 555 000 0001", "+33 1 40 20 50 50", "+1 650 253 0000 ext. 12", "+800 1234 5678"],
+)
+def test_numbers_that_are_never_dialed_can_exist(typed: str) -> None:
+    assert possible_number(typed) == canonical(typed)

@@ -171,7 +171,8 @@ def test_a_do_not_call_list_takes_numbers_that_are_never_dialed() -> None:
     cols = columns("number", "preferences")
     assert check_row(["+1 900 555 0123", "asked"], cols, terms("do_not_call")).number == "+19005550123"
     assert check_row(["+33140205050"], cols, terms("do_not_call")).issue == ""
-    assert check_row(["nonsense"], cols, terms("do_not_call")).issue == "bad_number"
+    for wrong in ("nonsense", "+1 650 253 00000", "+52 1 55 1234 5678"):
+        assert check_row([wrong], cols, terms("do_not_call")).issue == "bad_number"
 
 
 @given(st.lists(st.text(max_size=30), max_size=6), st.sampled_from(["contacts", "do_not_call"]))

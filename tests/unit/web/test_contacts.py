@@ -229,7 +229,7 @@ def test_the_list_of_everybody_is_read_only(console: Console) -> None:
     assert "+12025550133" not in console.ask("GET", "/do-not-call").text
 
 
-@pytest.mark.parametrize("number", ["", "nonsense", "12", "+1"])
+@pytest.mark.parametrize("number", ["", "nonsense", "12", "+1", "+1 650 253 00000"])
 def test_what_is_no_number_is_told(console: Console, number: str) -> None:
     answer = console.ask("POST", "/do-not-call", data={"number": number, "reason": "x"})
     assert answer.status_code == 422
