@@ -48,10 +48,10 @@ class Speaker:
         """The newest session of the model."""
         return self.sim.sessions[-1]
 
-    async def say(self, words: str) -> None:
-        """Speak; the recognizer writes down exactly these words."""
+    async def say(self, words: str, symbols: int = 12) -> None:
+        """Speak for as long as so many symbols last; the recognizer writes down exactly these words."""
         self.far.hear(words)
-        audio = tonevoice.speak("x" * 12, 16_000)
+        audio = tonevoice.speak("x" * symbols, 16_000)
         whole = np.concatenate([audio, np.zeros(-len(audio) % 320, np.int16)]).astype("<i2").tobytes()
         self._says += [whole[at : at + 640] for at in range(0, len(whole), 640)]
 

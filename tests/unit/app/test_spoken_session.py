@@ -10,7 +10,7 @@ from app.llm.orchestrator import Confirmer, Orchestrator
 from app.llm.plan_events import calls_happen
 from app.llm.spoken.hands import SHOW_FORM, SHOW_PLAN
 from app.llm.spoken.line import PATH_MS
-from app.llm.spoken.model import Ending, LineEvent, OverEvent, PhaseEvent
+from app.llm.spoken.model import Ending, LineEvent, OverEvent, Phase, PhaseEvent
 from app.llm.spoken.told import RESUMED
 from app.sim.realtime.brain import Cause, ScriptedBrain, Step
 from app.sim.realtime.faults import Fault, FaultKind
@@ -199,6 +199,25 @@ async def test_news_about_calls_is_told(db: Database, before: bool) -> None:
         assert "Friday suits him." in news.text
         assert await follow_up.untold(db, TENANT, chat.id) == []
         assert told(sim.sessions[0]).count("Calls of this conversation have ended") == 1
+
+
+async def test_news_waits_until_the_user_has_spoken(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.llm.spoken.session.LOOK_S", 0.05)
+    async with spoken_world(db) as (world, sim):
+        chat = await confirmed(world, happens=False)
+        async with speaking(world, sim, chat) as ann:
+            hearing = PhaseEvent(phase=Phase.HEARING)
+            await ann.say("What can you do?", symbols=100)
+            await ann.until(lambda: hearing in ann.told)
+            await happen(world)
+            await ann.turn(lambda one: one.text == "What can you do?")
+            news = await ann.turn(lambda one: one.content.news is not None)
+        phases = [one.phase for one in ann.told if isinstance(one, PhaseEvent)]
+        after = phases[phases.index(Phase.HEARING) + 1]
+        assert after is Phase.THINKING, "nobody listens anew in the middle of a sentence"
+        assert "Friday suits him." in news.text
+        question = next(one for one in await ann.turns() if one.text == "What can you do?")
+        assert news.seq > question.seq + 1, "the question was answered first"
 
 
 async def test_a_month_without_money_ends_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,18 @@ def test_news_nobody_ever_spoke_of_is_told_again() -> None:
     assert len(only(talk.handle(Quiet(), TELLING_S + 2), Inform)) == 1
 
 
+def test_who_speaks_before_the_news_is_told_it_afterwards() -> None:
+    talk = SpokenTalk(0.0, NEWS)
+    talk.begin(0.0, owed=False)
+    talk.handle(STARTED, 0.2)  # the response that was to tell it is given up
+    talk.handle(STOPPED, 2.0)
+    talk.handle(user("Whom else shall we ask?"), 2.1)
+    talk.handle(speaks("a1"), 2.2)
+    (answer,) = only(talk.handle(agent("Ask Ann.", "a1"), 3.0), Note)
+    assert answer.news is None
+    assert len(only(talk.handle(Quiet(), 3.1), Inform)) == 1
+
+
 def test_words_before_the_news_do_not_count_as_told() -> None:
     talk = SpokenTalk(0.0)
     talk.handle(speaks("a1"), 1.0)
