@@ -72,13 +72,16 @@ class TryoutDesk:
         if bench.clock.monotonic() - self._forgot_at >= FORGET_S:
             await self._forget("")
         for call in [*self._living.values()]:
-            with _told("a test call not looked at"):
-                if not (await tryouts.get(bench.db, *call.key)).mic_id:
-                    call.leave()
+            await self._look_at(call)
         with _told("test calls not looked at"):
             for one in await tryouts.wanted(bench.db, bench.clock.unix_ms()):
                 with _told("a test call not begun"):
                     await self._begin(one, group)
+
+    async def _look_at(self, call: TryoutCall) -> None:
+        with _told("a test call not looked at"):
+            if not (await tryouts.get(self._bench.db, *call.key)).mic_id:
+                call.leave()
 
     async def _begin(self, one: Tryout, group: asyncio.TaskGroup) -> None:
         bench = self._bench
@@ -105,6 +108,7 @@ class TryoutDesk:
         try:
             call = TryoutCall(self._bench, await ordered(self._bench, one, room))
             self._living[one.id] = call
+            await self._look_at(call)  # who left while it was loaded was in nobody's sight
             await call.run()
         except (AppError, msgspec.MsgspecError) as error:
             log.warning("test call not made", call_id=one.id, error=str(error))

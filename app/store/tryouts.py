@@ -59,7 +59,7 @@ _OLD = """
 _DELETE = "DELETE FROM tryouts WHERE tenant_id = :tenant_id AND id IN (SELECT value FROM json_each(:ids))"
 _TAKE = """
     UPDATE tryouts SET state = 'live', node = :node, model = :model, live_ms = :now_ms
-    WHERE tenant_id = :tenant_id AND id = :id AND state = 'wanted'
+    WHERE tenant_id = :tenant_id AND id = :id AND state = 'wanted' AND mic_id = :mic_id
 """
 _SPEND = """
     UPDATE tryouts SET cost_micro_usd = cost_micro_usd + :micro_usd, unpriced = unpriced + :unpriced
@@ -155,12 +155,14 @@ async def leave(tx: Tx, tenant_id: str, tryout_id: str, mic_id: str) -> None:
 
 
 async def take(tx: Tx, one: Tryout, node: str, model: str, now_ms: int) -> bool:
-    """This engine runs it. False: another one has taken it, or the tenant has enough alive."""
+    """This engine runs it. False: another one has taken it, its microphone has gone, or the tenant has enough
+    alive.
+    """
     await tx.exclusive(f"tryouts {one.tenant_id}")
     if await _alive(tx, one.tenant_id, now_ms) >= ALIVE_AT_ONCE:
         return False
-    params = {"tenant_id": one.tenant_id, "id": one.id, "node": node, "model": model, "now_ms": now_ms}
-    return await tx.execute(_TAKE, params) == 1
+    whose = {"tenant_id": one.tenant_id, "id": one.id, "mic_id": one.mic_id}
+    return await tx.execute(_TAKE, whose | {"node": node, "model": model, "now_ms": now_ms}) == 1
 
 
 async def spend(tx: Tx, tenant_id: str, tryout_id: str, micro_usd: int | None, now_ms: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from app.bus import Bus
+from app.calls.tryout_plan import TryoutOrder, ordered
 from app.domain.agent import Agent, TransferTarget
 from app.domain.fields import FieldSpec
 from app.domain.messages import CallAudio, ListChanged, OperatorVoice, TryoutNews, audio_topic, voice_topic
@@ -234,6 +235,27 @@ async def test_a_page_that_leaves_ends_it_and_a_forged_voice_is_not_heard(tmp_pa
             async with house.db.tx() as tx:
                 await tryouts.leave(tx, TENANT, tryout_id, MIC)
             await house.bus.publish("lists", ListChanged(tenant_id=TENANT, kind="tryouts"))
+            assert (await ended(house, tryout_id)).reason == "ended at the microphone"
+
+
+async def test_who_leaves_while_the_agent_is_loaded_has_ended_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading, loaded = asyncio.Event(), asyncio.Event()
+
+    async def slow(*given: Any) -> TryoutOrder:
+        loading.set()
+        await loaded.wait()
+        return await ordered(*given)
+
+    monkeypatch.setattr("app.calls.tryout_desk.ordered", slow)
+    async with rig(tmp_path, callees={}, **ONE_KEY) as house:
+        house.think("trying", Step(say="hello"))
+        async with begun(house, agent_of(house), "trying it") as (tryout_id, _):
+            await asyncio.wait_for(loading.wait(), PATIENCE_S)
+            async with house.db.tx() as tx:
+                await tryouts.leave(tx, TENANT, tryout_id, MIC)
+            loaded.set()
             assert (await ended(house, tryout_id)).reason == "ended at the microphone"
 
 

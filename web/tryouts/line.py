@@ -45,6 +45,7 @@ NOBODY_CAME = (
     "No engine took the test call. Either it is not running (see Doctor), or too many test calls are under way: "
     "try again in a minute."
 )
+UNTAKEN = "no engine had taken it yet"
 OVER = 1000
 
 
@@ -104,7 +105,7 @@ class TryoutLine:
                         group.create_task(self._watch(socket)),
                     ]
                     try:
-                        await self._pass_on(socket, person, tryout_id, mic)
+                        await self._pass_on(socket, person, tryout_id, mic, outlet)
                     except (WebSocketDisconnect, RuntimeError):
                         pass  # gone, or closed by one of the others
                     finally:
@@ -135,12 +136,10 @@ class TryoutLine:
             except TimeoutError:
                 continue
         if not taken.is_set():
-            outlet.put(
-                TryoutNews(call_id="", step=TryoutStep(kind="over", text=NOBODY_CAME, who="system_failure"))
-            )
+            outlet.put(_over(NOBODY_CAME, who="system_failure"))
 
-    async def _pass_on(self, socket: Socket, person: Person, tryout_id: str, mic: str) -> None:
-        pace, seq = Pace(self._clock.monotonic() * 1000), 0
+    async def _pass_on(self, socket: Socket, person: Person, tryout_id: str, mic: str, outlet: Outlet) -> None:
+        pace, seq, ended = Pace(self._clock.monotonic() * 1000), 0, False
         await socket.send_text(msgspec.json.encode(Hello(mic=mic)).decode())
         while True:
             message = await socket.receive()
@@ -149,12 +148,15 @@ class TryoutLine:
             audio = message.get("bytes")
             if not audio:
                 if message.get("text") == "end":
+                    ended = True
                     await self._leave(person, tryout_id, mic)
+                    if await self._untaken(person, tryout_id):
+                        outlet.put(_over(UNTAKEN, who="callee"))
                 continue
             if len(audio) > MAX_FRAMES * FRAME_BYTES or len(audio) % 2:
                 await socket.close(code=TOO_LONG, reason="not a piece of a voice")
                 return
-            if not pace.allows(len(audio), self._clock.monotonic() * 1000):
+            if ended or not pace.allows(len(audio), self._clock.monotonic() * 1000):
                 continue
             seq += 1
             voice = OperatorVoice(
@@ -171,6 +173,13 @@ class TryoutLine:
             return
         await self._nudge(person)
 
+    async def _untaken(self, person: Person, tryout_id: str) -> bool:
+        """No engine has it, so none tells how it ended."""
+        try:
+            return tryouts.waits(await tryouts.get(self._db, person.tenant_id, tryout_id))
+        except AppError:
+            return False
+
     async def _nudge(self, person: Person) -> None:
         await self._bus.publish("lists", ListChanged(tenant_id=person.tenant_id, kind="tryouts"))
 
@@ -184,6 +193,10 @@ class TryoutLine:
             if not there:
                 await socket.close(code=SIGNED_OUT, reason="signed out")
                 return
+
+
+def _over(why: str, *, who: str) -> TryoutNews:
+    return TryoutNews(call_id="", step=TryoutStep(kind="over", text=why, who=who))
 
 
 async def _hear(messages: AsyncIterator[Message | Resync], outlet: Outlet, taken: asyncio.Event) -> None:

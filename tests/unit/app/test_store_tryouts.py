@@ -55,6 +55,19 @@ async def test_who_has_enough_alive_waits_until_an_engine_is_given_up(db: Databa
     assert [one.id for one in await tryouts.wanted(db, NOW)] == [theirs], "another tenant's stays"
 
 
+async def test_an_engine_takes_the_microphone_it_saw_or_none(db: Database) -> None:
+    tryout_id = await wished(db, await agent_in(db, TENANT))
+    (seen,) = await tryouts.wanted(db, NOW)
+    async with db.tx() as tx:
+        await tryouts.leave(tx, TENANT, tryout_id, "mic")
+        assert not await tryouts.take(tx, seen, "node", "m", NOW), "nobody is there"
+        assert await tryouts.want(tx, TENANT, tryout_id, "another", NOW)
+        assert not await tryouts.take(tx, seen, "node", "m", NOW), "its voice would not be taken"
+    (seen,) = await tryouts.wanted(db, NOW)
+    async with db.tx() as tx:
+        assert await tryouts.take(tx, seen, "node", "m", NOW)
+
+
 async def test_rehearsals_go_when_they_are_over_and_old(db: Database) -> None:
     agent, rehearsal_id = await agent_in(db, TENANT), new_id(NOW)
     async with db.tx() as tx:
