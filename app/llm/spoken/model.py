@@ -6,7 +6,7 @@ import msgspec
 
 from app.domain.follow_up import News
 from app.domain.planning import PlannerTurn
-from media.protocol import NumberedReport
+from media.protocol import NumberedReport, ResponseUsed, TranscriptionUsed
 
 
 class Phase(StrEnum):
@@ -79,6 +79,19 @@ def priced(*costs: int | None) -> Used:
     return Used(known_micro_usd=sum(known), unpriced=len(costs) - len(known))
 
 
+def used_by(report: ResponseUsed | TranscriptionUsed) -> Used:
+    if isinstance(report, TranscriptionUsed):
+        return msgspec.structs.replace(priced(report.cost_micro_usd), price_table=report.price_table)
+    return msgspec.structs.replace(
+        priced(report.cost_micro_usd),
+        asked=1,
+        input_tokens=report.input_text_tokens + report.input_audio_tokens,
+        cached_tokens=report.input_cached_text_tokens + report.input_cached_audio_tokens,
+        output_tokens=report.output_text_tokens + report.output_audio_tokens,
+        price_table=report.price_table,
+    )
+
+
 # --- inputs -----------------------------------------------------------------------------------------------------
 class Reported(msgspec.Struct, frozen=True):
     """The Realtime session says so."""
@@ -121,7 +134,7 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 class HungUp(msgspec.Struct, frozen=True):
-    """The browser is gone; what was open has been reported."""
+    """The model's session is closed; what was open has been reported."""
 
 
 Input = Reported | ModelLine | Seen | Acted | Quiet | BudgetUsed | Tick | HungUp
@@ -167,7 +180,7 @@ class Inform(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """It is over."""
+    """It is over; what is open is still to be reported, then `HungUp`."""
 
     why: Ending
     words: str

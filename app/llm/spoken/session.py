@@ -85,7 +85,7 @@ class SpokenSession:
         self._talk = SpokenTalk(_now(), zone=profile.zone)
         self._seq = 0
         self._confirmed: set[str] = set()
-        self._write_down_s = WRITE_DOWN_S
+        self._stopping = False
         self._writing_down: asyncio.Timeout | None = None
 
     def hear(self, pcm: bytes) -> None:
@@ -102,7 +102,7 @@ class SpokenSession:
         """Nobody listens any more. `stopping`: there is little time to write down what was said."""
         self._over.set()
         if stopping:
-            self._write_down_s = STOPPING_S
+            self._stopping = True
             if self._writing_down is not None:
                 self._writing_down.reschedule(_now() + STOPPING_S)
 
@@ -122,19 +122,25 @@ class SpokenSession:
                 await asyncio.sleep(0)  # the session begins with its playback held
                 self._line.leg.answered()
                 await self._over.wait()
-                self._line.leg.close()
-                self._handle(HungUp())
+                self._notebook.close()
                 for task in tasks[1:]:
                     task.cancel()
+                await self._last_words()
+                self._line.leg.close()
+                self._handle(HungUp())
                 await self._write_down()
                 writing.cancel()
         finally:
             self.ended.set()
 
+    async def _last_words(self) -> None:
+        """What the user has just said is still being written down by the model: the next session answers it."""
+        while self._leg.live and not self._stopping and self._talk.awaits_words(_now()):  # noqa: ASYNC110 - the connection and the time end it, too
+            await asyncio.sleep(STEP_S)
+
     async def _write_down(self) -> None:
-        self._notebook.close()
         try:
-            async with asyncio.timeout(self._write_down_s) as self._writing_down:
+            async with asyncio.timeout(STOPPING_S if self._stopping else WRITE_DOWN_S) as self._writing_down:
                 await self._notebook.todo.join()
         except TimeoutError:
             log.warning("not all was written down", conversation_id=self._conversation.id)

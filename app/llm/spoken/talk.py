@@ -8,8 +8,6 @@ they mean for the chat.
 from collections import deque
 from typing import assert_never
 
-import msgspec
-
 from app.llm.spoken.model import (
     Act,
     Acted,
@@ -35,7 +33,7 @@ from app.llm.spoken.model import (
     Tick,
     Used,
     WordsEvent,
-    priced,
+    used_by,
 )
 from app.llm.spoken.told import confirmed_words, news_words, written_words
 from media import protocol as media
@@ -51,6 +49,8 @@ LOST_S = 0.7
 """A connection that is made anew faster than this is nobody's concern."""
 TELLING_S = 60.0
 """After this long without having been told, news is told again."""
+_TAKEN_LATE = media.TurnSpoken | media.ResponseUsed | media.TranscriptionUsed
+"""Reports that count after the end, too."""
 _GO_ON = "Go on: answer what the user said last, or finish what you were saying."
 ENDING_WORDS = {
     Ending.IDLE: "Nobody has spoken for three minutes, so the microphone was switched off. Press it to go on.",
@@ -67,7 +67,7 @@ class SpokenTalk:
     def __init__(self, now: float, news: PendingNews | None = None, zone: str = "UTC") -> None:
         """`news`: what the user has not been told yet; `zone` is the user's."""
         self._zone = zone
-        self.over = False
+        self.over = self._settled = False
         self._effects: list[Effect] = []
         self._phase = Phase.CONNECTING
         self._last_sign = self._began = now
@@ -94,6 +94,10 @@ class SpokenTalk:
             times.append(self._down_since + LOST_S)
         return min(time for time in times if time is not None)
 
+    def awaits_words(self, now: float) -> bool:
+        """The user has stopped speaking, and what they said is not written down yet."""
+        return self._words_due is not None and now < self._words_due
+
     def begin(self, now: float, *, owed: bool) -> list[Effect]:
         """`owed`: the user said something before that nobody answered."""
         if self._news is not None:
@@ -103,9 +107,16 @@ class SpokenTalk:
         return self._drain()
 
     def handle(self, event: Input, now: float) -> list[Effect]:
-        """Take one input; after the end nothing has an effect."""
-        if self.over:
+        """Take one input; after the end only what was said and what it cost, after `HungUp` nothing."""
+        late = isinstance(event, HungUp) or (isinstance(event, Reported) and isinstance(event.report, _TAKEN_LATE))
+        if self._settled or (self.over and not late):
             return []
+        self._take(event, now)
+        if not self.over:
+            self._due(now)
+        return self._drain()
+
+    def _take(self, event: Input, now: float) -> None:
         match event:
             case Reported(report=report):
                 self._reported(report, now)
@@ -123,12 +134,9 @@ class SpokenTalk:
                 pass
             case HungUp():
                 self._settle()
-                self.over = True
+                self.over = self._settled = True
             case _:
                 assert_never(event)
-        if not self.over:
-            self._due(now)
-        return self._drain()
 
     # --- the session --------------------------------------------------------------------------------------------
     def _reported(self, report: media.NumberedReport, now: float) -> None:
@@ -138,7 +146,7 @@ class SpokenTalk:
             case media.ToolCalled():
                 self._waiting.append(report)
             case media.ResponseUsed() | media.TranscriptionUsed():
-                self._used = self._used.plus(_used(report))
+                self._used = self._used.plus(used_by(report))
             case media.LegFailed():
                 self._end(Ending.REFUSED if report.fatal else Ending.LOST, report.message if report.fatal else "")
             case media.Fault(code=code) if code.startswith("transcription"):
@@ -256,7 +264,6 @@ class SpokenTalk:
 
     def _end(self, why: Ending, detail: str = "") -> None:
         refused = f"The speech model refuses: {detail or 'its account or key is not accepted.'}"
-        self._settle()
         self._put(End(why=why, words=ENDING_WORDS.get(why, refused)))
         self.over = True
 
@@ -281,16 +288,3 @@ class SpokenTalk:
     def _drain(self) -> list[Effect]:
         effects, self._effects = self._effects, []
         return effects
-
-
-def _used(report: media.ResponseUsed | media.TranscriptionUsed) -> Used:
-    if isinstance(report, media.TranscriptionUsed):
-        return msgspec.structs.replace(priced(report.cost_micro_usd), price_table=report.price_table)
-    return msgspec.structs.replace(
-        priced(report.cost_micro_usd),
-        asked=1,
-        input_tokens=report.input_text_tokens + report.input_audio_tokens,
-        cached_tokens=report.input_cached_text_tokens + report.input_cached_audio_tokens,
-        output_tokens=report.output_text_tokens + report.output_audio_tokens,
-        price_table=report.price_table,
-    )

@@ -1,5 +1,6 @@
 """The planner by voice on the simulated Realtime API: a real websocket, real audio both ways, the real store."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -222,15 +223,43 @@ async def test_news_waits_until_the_user_has_spoken(db: Database, monkeypatch: p
 
 async def test_a_month_without_money_ends_it(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.llm.spoken.session.LOOK_S", 0.1)
-    async with spoken_world(db) as (world, sim):
+    endless = " ".join([LONG.say] * 20)
+    brain = ScriptedBrain([Step(say="Hello.", on=Cause.RESPONSE_CREATE), Step(say=endless)])
+    async with spoken_world(db, lambda: brain) as (world, sim):
         chat = await world.begin()
-        await tenants.set_terms(db, TENANT, TenantTerms(budget_micro_usd=1))
         async with speaking(world, sim, chat) as ann:
             await ann.turn(lambda one: one.role == "assistant")
+            heard = ann.frames
+            await ann.say("Tell me.")
+            await ann.until(lambda: ann.frames - heard > 50)  # a second of it
+            await tenants.set_terms(db, TENANT, TenantTerms(budget_micro_usd=1))
             await ann.until(lambda: _over(ann))
         (over,) = _over(ann)
         assert over.why is Ending.BUDGET
         assert "budget" in over.words
+        last = (await ann.turns())[-1]
+        assert last.content.interrupted
+        assert last.text
+        assert endless.startswith(last.text), "what was heard of the sentence is kept"
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_words_on_their_way_when_the_browser_goes(
+    db: Database, monkeypatch: pytest.MonkeyPatch, stopping: bool
+) -> None:
+    monkeypatch.setattr("app.llm.spoken.talk.WORDS_S", 600.0)
+    async with spoken_world(db, transcript_ms=600_000 if stopping else 600) as (world, sim):
+        chat = await world.begin()
+        async with speaking(world, sim, chat) as ann:
+            await ann.turn(lambda one: one.role == "assistant")
+            await ann.say("Whom do you call?")
+            await ann.until(lambda: ann.told.count(PhaseEvent(phase=Phase.THINKING)) > 0)
+            ann.session.hang_up()
+            ann.session.hang_up(stopping=stopping)
+            await asyncio.wait_for(ann.session.ended.wait(), 60)
+        last = (await ann.turns())[-1]
+        assert last.role == ("assistant" if stopping else "user"), "a console that stops waits for nobody"
+        assert stopping or last.text == "Whom do you call?"
 
 
 def _over(ann: Speaker) -> list[OverEvent]:

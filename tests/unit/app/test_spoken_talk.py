@@ -137,6 +137,7 @@ def test_costs_go_to_the_next_turn_and_the_rest_to_the_end() -> None:
     (rest,) = only(talk.handle(HungUp(), 4.0), Charge)
     assert rest.used.cost_micro_usd == 5
     assert talk.handle(user(), 5.0) == []
+    assert talk.handle(used(5), 5.0) == []
     both = priced(None, 3).plus(Used(known_micro_usd=1))
     assert (both.cost_micro_usd, both.known_micro_usd, both.unpriced) == (None, 4, 1)
 
@@ -230,6 +231,21 @@ def test_ends_say_why(event: Input, why: Ending) -> None:
     assert "No money." in end.words or why is not Ending.REFUSED
 
 
+def test_what_was_being_said_at_the_end_is_written_down() -> None:
+    talk = SpokenTalk(0.0)
+    talk.handle(speaks("a1"), 1.0)
+    talk.handle(used(7), 1.1)
+    assert [type(one) for one in talk.handle(BudgetUsed(), 2.0)] == [End]
+    assert talk.handle(CALL, 2.1) == talk.handle(BudgetUsed(), 2.1) == talk.handle(Quiet(), 2.1) == []
+    (note,) = talk.handle(agent("one two three four", heard=50, cut=True), 2.2)
+    assert isinstance(note, Note)
+    assert (note.text, note.interrupted, note.used.cost_micro_usd) == ("one two", True, 7)
+    assert isinstance(talk.handle(used(5), 2.3), list)
+    (rest,) = talk.handle(HungUp(), 2.4)
+    assert isinstance(rest, Charge)
+    assert rest.used.cost_micro_usd == 5
+
+
 def said(seq: int, text: str, role: Any = "user", **content: Any) -> PlannerTurn:
     kind: Any = "questions" if "questions" in content else "message"
     return PlannerTurn(seq=seq, role=role, kind=kind, text=text, content=TurnContent(**content))
@@ -270,7 +286,7 @@ def test_nothing_is_charged_twice_or_lost_and_the_end_is_the_end(steps: list[tup
     effects: list[Effect] = []
     for event, pause in steps:
         now += pause
-        if not talk.over and isinstance(event, Reported) and isinstance(event.report, media.ResponseUsed):
+        if isinstance(event, Reported) and isinstance(event.report, media.ResponseUsed):
             spent += 7
         effects += talk.handle(event, now)
     effects += talk.handle(HungUp(), now)
