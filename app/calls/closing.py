@@ -61,7 +61,7 @@ class Closing:
         self.words_to_come = False
         """They were asked for and are not heard yet."""
         self.revocable = False
-        """The agent has decided it, and a callee who asks for something more takes it back."""
+        """The agent has decided it, or a silence, and a callee who wants to go on takes it back."""
         self._message = message
         self._goes_on = False  # after these words others may follow
         self._latest = float("inf")

@@ -112,6 +112,13 @@ def asks_for_more(text: str, agent_text: str) -> bool:
     return _NOTHING_BUT_NO.fullmatch(spoken) is not None or not _is_farewell(words)
 
 
+def is_there(text: str, agent_text: str) -> bool:
+    """A turn of a callee who had been silent shows that somebody is there and goes on: a bare "yes" does too."""
+    if judge(text, agent_text) != "backchannel":
+        return asks_for_more(text, agent_text)
+    return any(_HUM.fullmatch(word) is None for word in folded(text).split())
+
+
 def _is_farewell(words: list[str]) -> bool:
     ends = {0}  # so many words from the beginning are phrases
     for begin in range(len(words)):

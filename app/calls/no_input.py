@@ -25,8 +25,10 @@ class Talk(Protocol):
 
     call_id: str
 
-    def close_with(self, end: WantHangUp, farewell: str, now: float) -> list[TalkEffect]:
-        """Say the farewell, hang up when it has been heard."""
+    def close_with(
+        self, end: WantHangUp, farewell: str, now: float, *, revocable: bool = False
+    ) -> list[TalkEffect]:
+        """Say the farewell, hang up when it has been heard. `revocable`: unless the callee speaks."""
         ...
 
 
@@ -47,7 +49,8 @@ class NoInput:
                 return [Note("no_input", str(self._silence.asked)), self._say(ASK_IF_PRESENT)]
             case "give_up":
                 end = WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")
-                return [Note("no_input", "given up"), *self._talk.close_with(end, SAY_GOODBYE_SILENT, now)]
+                closing = self._talk.close_with(end, SAY_GOODBYE_SILENT, now, revocable=True)
+                return [Note("no_input", "given up"), *closing]
             case None:
                 return []
 

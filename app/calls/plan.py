@@ -138,7 +138,8 @@ def conversation(settings: Settings, order: CallOrder, fields: FieldDesk) -> Con
     """The rules of this talk."""
     opening = Opening(order.call_id, order.context.disclosure, said=order.disclosed)
     mode = recording_mode(settings, order)
-    recording = Recording(order.call_id, mode, opening, running=order.recorded)
+    aside = order.transfer_row is not None
+    recording = Recording(order.call_id, mode, opening, running=order.recorded, aside=aside)
     limits, offered = talk_limits(settings, order), offer(settings, order)
     return Conversation(order.call_id, limits, offered, fields, opening=opening, recording=recording)
 

@@ -9,11 +9,12 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from app.calls.talk_model import Note, TalkEffect, ToMedia
+from app.calls.talk_model import Note, TalkEffect, ToMedia, TransferMoved
 from app.calls.tools import RecordingConsent
 from app.domain.fields import Said, find_quote
 from app.domain.recording_consent import agreed, names_recording, objects
 from media import protocol as media
+from stasis.transfer_model import TransferState
 
 Mode = Literal["off", "on", "ask"]
 """off: never; on: from the answer, until somebody objects; ask: only after a yes."""
@@ -63,11 +64,15 @@ class Opening(Protocol):
 
 
 class Recording:
-    """Of one talk. `running`: what a former process had come to."""
+    """Of one talk. `running`: what a former process had come to; `aside`: it had begun a transfer."""
 
-    def __init__(self, call_id: str, mode: Mode, opening: Opening, *, running: bool | None = None) -> None:
+    def __init__(
+        self, call_id: str, mode: Mode, opening: Opening, *, running: bool | None = None, aside: bool = False
+    ) -> None:
         self.mode = mode
         self.running = mode == "on" if running is None else running
+        """The callee has not objected, and has agreed where that is asked for."""
+        self._aside = aside  # somebody else may be on the line, whom nobody has told
         self._call_id = call_id
         self._opening = opening
         self._said: list[Said] = []
@@ -132,9 +137,14 @@ class Recording:
         self.running = False
         return [Note(STOPPED, "somebody else may speak, who has not agreed"), self._record()], dropped
 
+    def moved(self, news: TransferMoved) -> list[TalkEffect]:
+        """During a transfer nothing is recorded: the agent may speak with somebody who has not agreed."""
+        was, self._aside = self._aside, news.state is not TransferState.OVER
+        return [self._record()] if self.running and self._aside is not was else []
+
     def again(self) -> list[TalkEffect]:
         """Another media worker has the call; its leg records nothing before it is told to."""
-        return [self._record()] if self.running else []
+        return [self._record()] if self.running and not self._aside else []
 
     def follow(self) -> list[TalkEffect]:
         """Another control process has the call; whether the leg had heard the last word is not known."""
@@ -187,4 +197,4 @@ class Recording:
         return [*noted, self._record()]
 
     def _record(self) -> ToMedia:
-        return ToMedia(media.Record(call_id=self._call_id, on=self.running))
+        return ToMedia(media.Record(call_id=self._call_id, on=self.running and not self._aside))

@@ -1,16 +1,18 @@
 """A callee who asks for something more while the agent ends the talk: the end is taken back, and it goes on. Pure.
 
-Only an end that the agent itself decided is taken back, at most `MOST` times. Whatever the callee says from then
-on is waited for until its words are written down: they tell a wish from a goodbye. Part of `app.calls.closing`.
+Only an end that the agent itself decided is taken back, or one for a silence, at most `MOST` times. Whatever the
+callee says from then on is waited for until its words are written down: they tell a wish from a goodbye. Part of
+`app.calls.closing`.
 """
 
 from typing import Protocol
 
-from app.calls.farewells import asks_for_more
+from app.calls.farewells import asks_for_more, is_there
 from app.calls.frames import quoted
-from app.calls.talk_model import Note, TalkEffect, TalkState, Told, ToMedia
+from app.calls.talk_model import Note, TalkEffect, TalkState, Told, ToMedia, WantHangUp
 from app.calls.tools import WILL_OF_CALLEE
 from media import protocol as media
+from stasis.outcome import EndedBy
 
 TAKEN_BACK = "closing_taken_back"
 """Kind of the event that says so."""
@@ -30,6 +32,15 @@ GO_ON = (
 ANSWER = (
     "You were about to say goodbye, but the callee has just asked for something more: {words}. Do not say "
     "goodbye. Answer in one or two short sentences; the call goes on."
+)
+
+IS_THERE = (
+    "The call goes on: the callee, who had been silent, is there and has said: {words}. The goodbye does not "
+    "count. Go on where the call had stopped."
+)
+ANSWER_IS_THERE = (
+    "You were about to say goodbye to a silent callee, but they are there and have just said: {words}. Do not say "
+    "goodbye. Go on with the call in one or two short sentences."
 )
 
 
@@ -62,8 +73,9 @@ class Talk(Protocol):
 class End(Protocol):
     """How it ends."""
 
+    end: WantHangUp
     revocable: bool
-    """The agent has decided it."""
+    """The agent has decided it, or nobody had spoken."""
     words_to_come: bool
     """Its farewell was asked for and is not heard yet."""
 
@@ -134,7 +146,8 @@ class SecondThought:
             return []
         self._unwritten -= 1
         taken_back: list[TalkEffect] = []
-        if self.is_possible and asks_for_more(turn.text, self._agent_text):
+        goes_on = is_there if self._for_silence else asks_for_more
+        if self.is_possible and goes_on(turn.text, self._agent_text):
             taken_back = self._take_back(turn)
         elif self._unwritten:
             return []
@@ -148,11 +161,17 @@ class SecondThought:
         words, call_id = quoted(turn.text, WORDS_KEPT), self._talk.call_id
         self._talk.go_on()
         noted = Note(TAKEN_BACK, turn.text[:WORDS_KEPT])
-        told = media.InjectText(call_id=call_id, text=GO_ON.format(words=words), respond=False)
+        go_on, instead = (IS_THERE, ANSWER_IS_THERE) if self._for_silence else (GO_ON, ANSWER)
+        told = media.InjectText(call_id=call_id, text=go_on.format(words=words), respond=False)
         if not self._closing.words_to_come:
             return [noted, ToMedia(told)]
-        answer = media.Say(call_id=call_id, instructions=ANSWER.format(words=words), instead=True)
+        answer = media.Say(call_id=call_id, instructions=instead.format(words=words), instead=True)
         return [noted, ToMedia(told), ToMedia(answer)]
+
+    @property
+    def _for_silence(self) -> bool:
+        """The callee was taken to be gone: of the ends that can be taken back, the only one by a timeout."""
+        return self._closing.end.ended_by is EndedBy.SYSTEM_TIMEOUT
 
     def _by(self, at: float) -> float:
         return min(at, self._latest)

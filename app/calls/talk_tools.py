@@ -61,7 +61,6 @@ WAITING_FOR_PEOPLE = (
     "sentences, and wait: the answer comes as a note. Do not guess it."
 )
 
-
 NOT_NOW = {
     TalkState.WAITING: "The callee has not answered yet.",
     TalkState.ASIDE: "A transfer is under way.",
@@ -173,7 +172,8 @@ class TalkTools:
             case PeopleAnswered() | NobodyAnswered():
                 return self.asking.handle(given, now)
             case TransferMoved():
-                return [*self.transfer.moved(given, now), *self.asking.follow(now, self.transfer.handed_over)]
+                moved = [*self.transfer.moved(given, now), *self.recording.moved(given)]
+                return [*moved, *self.asking.follow(now, self.transfer.handed_over)]
 
     def tick(self, now: float) -> list[TalkEffect]:
         """Let time pass."""

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from app.calls.conversation import Conversation
 from app.calls.opening import Opening
 from app.calls.recording import DECLINED, NOT_ASKED, NOT_CLEAR, STARTED, STOPPED, Mode, Recording
-from app.calls.talk_model import TalkEffect, TalkLimits, ToMedia
+from app.calls.talk_model import TalkEffect, TalkLimits, ToMedia, TransferMoved
 from app.calls.tools import Offer
 from app.domain.contacts.contact import Made
 from app.domain.policy.disclosure import Disclosure
 from app.domain.recording_consent import QUESTIONS, agreed, objects
 from media import protocol as media
+from stasis.transfer_model import TransferState
 from tests.unit.app.test_opening import WHO, agent, callee, kinds
-from tests.unit.app.test_talk_tools import outputs
+from tests.unit.app.test_talk_tools import calls, outputs
 
 QUESTION = QUESTIONS["en"]
+OFFER = Offer(tools=("transfer_call", "end_call"), targets=("billing",), recording=True)
 YES = [
     "Yes.", "yes, that's fine", "Sure, go ahead", "ok", "I don't mind.", "no problem", "Why not!",
     "of course you may",
@@ -93,7 +95,7 @@ def talking(
     running = running if adopted is None else adopted
     opening = opening or Opening("c1", Disclosure(words=QUESTION))
     recording = Recording("c1", mode, opening, running=running)
-    talk = Conversation("c1", TalkLimits(), Offer(recording=True), opening=opening, recording=recording)
+    talk = Conversation("c1", TalkLimits(), OFFER, opening=opening, recording=recording)
     if adopted is not None:
         return talk
     talk.answered(100.0)
@@ -195,6 +197,36 @@ def test_another_worker_goes_on_as_it_was(mode: Mode, running: bool | None, on: 
     talk = talking(mode, running=running)
     talk.media_gone()
     assert switched(talk.media_back(110.0)) == on
+
+
+def transferred(talk: Conversation, *states: TransferState) -> list[bool]:
+    return [on for state in states for on in switched(talk.handle(TransferMoved(state), 110.0))]
+
+
+@pytest.mark.parametrize("mode", ["on", "ask"])
+def test_whoever_a_transfer_calls_is_not_recorded(mode: Mode) -> None:
+    """They were told nothing and asked nothing; the callee's yes stays good for the callee."""
+    talk = talking(mode, running=True)
+    talk.handle(calls("transfer_call", target="billing"), 106.0)
+    assert transferred(talk, TransferState.DIALING) == [False]
+    assert transferred(talk, TransferState.ANSWERED, TransferState.CONSULTING, TransferState.RETURNING) == []
+    talk.media_gone()
+    assert switched(talk.media_back(111.0)) == [], "the leg of another worker begins without one"
+    assert transferred(talk, TransferState.OVER) == [True]
+    assert talk.tools.recording.running
+
+
+def test_a_transfer_begins_no_recording() -> None:
+    talk = talking("on")
+    talk.handle(callee("please stop recording me"), 106.0)
+    assert transferred(talk, TransferState.DIALING, TransferState.CONSULTING, TransferState.OVER) == []
+
+
+def test_another_process_does_not_record_in_a_transfer_either() -> None:
+    recording = Recording("c1", "on", Opening("c1"), aside=True)
+    assert switched(recording.follow()) == [False]
+    assert switched(recording.moved(TransferMoved(TransferState.RETURNING))) == []
+    assert switched(recording.moved(TransferMoved(TransferState.OVER))) == [True]
 
 
 def test_it_is_offered_only_where_a_call_is_or_may_be_recorded() -> None:

@@ -13,6 +13,7 @@ from app.calls.talk_model import (
     FAREWELL_LIMIT_S,
     HEARD_OUT_S,
     SAY_GOODBYE,
+    SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
     Errand,
     Note,
@@ -163,6 +164,41 @@ def test_a_wish_for_another_time_can_be_taken_back() -> None:
     effects = talk.handle(turn("Actually, I have a minute now.", "u9", 9_000), 112.6)
     assert talk.state is TalkState.TALKING
     assert "another time" in told(effects)[0]
+
+
+# --- a silence -------------------------------------------------------------------------------------------------
+def given_up() -> Conversation:
+    """Nobody answers "are you still there?", so the agent says goodbye."""
+    talk = talking(no_input_s=5.0, no_input_prompts=0)
+    talk.handle(SPEAKS, 101.0)
+    talk.handle(DRAINED, 105.0)
+    assert said(talk.tick(110.0)) == [SAY_GOODBYE_SILENT]
+    return talk
+
+
+@pytest.mark.parametrize("words", ["Yes.", "Yes, hello?", "Hello?", "Sorry, I was on mute", "ok, ja"])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_callee_who_comes_back_while_they_are_given_up_is_there(words: str, begun: bool) -> None:
+    talk = given_up()
+    if begun:
+        talk.handle(SPEAKS, 111.0)
+    breaks_in(talk, 111.2, cut=begun)
+    assert ends(talk.tick(111.2 + HEARD_OUT_S)) == []
+    effects = talk.handle(turn(words, "u9", 9_000), 113.0)
+    assert (talk.state, kinds(effects)) == (TalkState.TALKING, [TAKEN_BACK])
+    assert "is there" in told(effects)[0]
+    assert len(said(effects)) == (0 if begun else 1)
+    assert ends(talk.tick(113.1)) == []
+
+
+@pytest.mark.parametrize("words", ["Bye.", "Yes, goodbye", "hm", "ok thanks, bye bye"])
+def test_a_goodbye_to_a_silence_ends_it(words: str) -> None:
+    talk = given_up()
+    talk.handle(SPEAKS, 111.0)
+    talk.handle(DRAINED, 112.0)
+    breaks_in(talk, 112.1, cut=False)
+    talk.handle(turn(words, "u9", 9_000), 113.5)
+    assert talk.tick(113.5) == [WantHangUp(EndedBy.SYSTEM_TIMEOUT, "the callee stayed silent")]
 
 
 # --- no wish -----------------------------------------------------------------------------------------------------
