@@ -72,12 +72,17 @@ class CalleeTurns:
             self.untold.remove(item)
             self._report(item.item_id, item.text)
 
-    def recovered(self, event: ev.InputCommitted) -> None:
-        """The next session has the first of those turns under an id of its own."""
-        if self.untold:
-            item = self.untold.pop(0)
-            item.text = ""
-            self._ledger.callee[event.item_id] = self._ledger.callee.pop(item.item_id, item)
+    def recovered(self, event: ev.InputEvent, now: float) -> None:
+        """The next session has the first of those turns under an id of its own, and writes its words down."""
+        match event:
+            case ev.InputCommitted() if self.untold:
+                item = self.untold.pop(0)
+                item.text = ""
+                self._ledger.callee[event.item_id] = self._ledger.callee.pop(item.item_id, item)
+            case ev.TranscriptionDelta() | ev.TranscriptionCompleted() | ev.TranscriptionFailed():
+                self.event(event, now)
+            case _:
+                pass
 
     def abandon(self, now: float) -> None:
         """The call is over: transcripts on their way never arrive, only the words there are count."""

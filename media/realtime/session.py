@@ -184,8 +184,8 @@ class RealtimeSession:
                 self._session_created(event.session, now)
             case ev.SessionUpdated():
                 self._session_updated(event.session, now)
-            case ev.InputCommitted() if self._state is sm.SessionState.CONFIGURING:
-                self._talk.callee.recovered(event)
+            case _ if self._state is sm.SessionState.CONFIGURING and isinstance(event, ev.InputEvent):
+                self._talk.callee.recovered(event, now)
             case ev.ErrorEvent() if self._error_ends_session(event.error, now):
                 pass
             case _:

@@ -15,7 +15,7 @@ from media.realtime.conversation import Conversation
 from media.realtime.input_audio import InputAudio
 from media.realtime.listening import Listening
 from media.realtime.outbox import Outbox
-from media.realtime.priming import TURNS_PRIMED, message, resume_items, system_item
+from media.realtime.priming import PAIRS_PRIMED, TURNS_PRIMED, message, resume_items, system_item
 from media.realtime.settings import RealtimeSettings
 
 
@@ -39,6 +39,8 @@ class Takeover:
         self._listening = listening
         self._deaf = False
         self._said_again_bytes = 0
+        self._answered: frozenset[str] = frozenset()  # calls, and notes, that the first step told of
+        self._injected: tuple[str, ...] = ()
 
     def begin(self) -> None:
         """The server is there: configure it."""
@@ -58,14 +60,22 @@ class Takeover:
             self._prime()
             self.update_id = self._listening.configure()
             return False
-        if not self._said_again_bytes:
+        if self._said_again_bytes:
+            self._catch_up()
+        else:
             self._prime()
         for audio in self._audio.open(self._said_again_bytes):
             self._append(audio)
         return True
 
+    def _catch_up(self) -> None:
+        """What the model was told between the two steps."""
+        self._create([*self._talk.tools.answered_pairs(PAIRS_PRIMED, but=self._answered)])
+        self._create([system_item(text) for text in _added(self._injected, self._talk.injected)])
+
     def _prime(self) -> None:
         """Everything said so far in its order, the turns to be heard again in their places."""
+        self._answered, self._injected = self._talk.tools.answered, self._talk.injected
         untold = self._talk.callee.untold
         first_ms = untold[0].start_ms if untold else 10**9
         again = {item.item_id for item in untold}
@@ -93,3 +103,9 @@ class Takeover:
 
     def _append(self, audio: bytes) -> None:
         self._outbox.send(InputAudioBufferAppend(event_id=self._outbox.event_id(), audio=audio))
+
+
+def _added(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
+    """The end of `now`, a list of the newest, that `before` did not have."""
+    kept = next(n for n in range(len(before), -1, -1) if before[len(before) - n :] == now[:n])
+    return now[kept:]

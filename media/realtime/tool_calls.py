@@ -87,9 +87,17 @@ class ToolCalls:
             call.followed = call.followed or answered
         return owed
 
-    def answered_pairs(self, count: int) -> list[FunctionCallItem | FunctionCallOutputItem]:
-        """The last answered calls with their results, as items of a new session."""
+    @property
+    def answered(self) -> frozenset[str]:
+        """Calls whose result has come."""
+        return frozenset(call.tool_call_id for call in self._calls.values() if call.output is not None)
+
+    def answered_pairs(
+        self, count: int, but: frozenset[str] = frozenset()
+    ) -> list[FunctionCallItem | FunctionCallOutputItem]:
+        """The last answered calls with their results, as items of a new session; without the calls in `but`."""
         answered = [call for call in self._calls.values() if call.output is not None]
+        answered = [call for call in answered if call.tool_call_id not in but]
         return [item for call in answered[-count:] for item in (call_item(call), output_item(call))]
 
 

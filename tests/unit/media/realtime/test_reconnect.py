@@ -404,3 +404,46 @@ def test_an_ear_of_the_server_that_is_quicker_than_the_gate_has_noticed(*, notic
     unheard.gate(Confirmed(), 10.2, live=True, heard_at=9.98)
     unheard.lost(9.98, noticed=noticed)
     assert bool(audio.open()) is not noticed
+
+
+def half_configured() -> Talk:
+    """A turn is said again to a new session, which has not confirmed the second step; a function is awaited."""
+    talk = long_talk().said(300, "Hm.").created("resp_2").called("call_1", response="resp_2").done("resp_2")
+    talk.speech_started("item_u1", 3_000).speech_stopped("item_u1", 4_000)
+    drop(talk).put(sm.Connected(at_unix_s=1_000_000.0))
+    talk.serve("session.created", session={"id": "sess_2", "expires_at": 1_003_600})
+    confirm(talk)
+    assert talk.sent_types.count("input_audio_buffer.commit") == 1
+    return talk.serve("input_audio_buffer.committed", item_id="item_again")
+
+
+def confirm(talk: Talk) -> Talk:
+    side = {"format": {"type": talk.settings.audio_format}}
+    return talk.serve("session.updated", session={"id": "sess_2", "audio": {"input": side, "output": side}})
+
+
+def test_what_comes_between_the_two_steps_reaches_the_new_session() -> None:
+    talk = half_configured()
+    talk.put(sm.InjectText(text="They moved the table.", respond=False))
+    talk.put(sm.ToolResult(tool_call_id="call_1", output='{"ok":1}'))
+    assert talk.sent == []
+    items = [event["item"] for event in confirm(talk).sent if event["type"] == "conversation.item.create"]
+    assert [item["type"] for item in items] == ["function_call", "function_call_output", "message"]
+    assert items[2]["content"][0]["text"] == "They moved the table."
+
+
+def test_words_written_down_between_the_two_steps_are_not_lost() -> None:
+    talk = half_configured()
+    talk.serve(
+        "conversation.item.input_audio_transcription.completed", item_id="item_again", transcript="Half past six."
+    )
+    assert [turn.text for turn in talk.of(nt.Turn)] == ["Half past six."]
+    assert talk.of(nt.Turn)[0].start_audio_ms == 3_000
+
+
+def test_only_the_newest_notes_are_kept_and_each_is_told_once() -> None:
+    talk = half_configured()
+    for n in range(8):
+        talk.put(sm.InjectText(text=f"note {n}", respond=False))
+    told = [event["item"]["content"][0]["text"] for event in confirm(talk).sent if "item" in event]
+    assert told == [f"note {n}" for n in range(2, 8)]
