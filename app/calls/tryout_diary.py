@@ -6,13 +6,19 @@ Owned by `app.calls.tryout`.
 import asyncio
 
 import msgspec
+import structlog
 
 from app.calls.storing import until_stored
 from app.calls.tryout_plan import Bench
 from app.domain.messages import ListChanged, TryoutNews, audio_topic
 from app.domain.tryout import StepKind, Story, Tryout, TryoutStep
+from app.errors import StoreError
 from app.store import holds, tryouts
 from media import protocol as media
+
+log = structlog.get_logger()
+UNKNOWN = "store_unknown"
+"""Whether it was stored is open."""
 
 
 class TryoutDiary:
@@ -86,11 +92,17 @@ class TryoutDiary:
         await self._bench.bus.publish(audio_topic(self._one.id), news)
 
     async def _spend(self, micro_usd: int | None) -> None:
+        """It has no key: rather not counted than twice."""
         bench, one = self._bench, self._one
 
         async def count() -> None:
-            async with bench.db.tx() as tx:
-                await tryouts.spend(tx, one.tenant_id, one.id, micro_usd, bench.clock.unix_ms())
+            try:
+                async with bench.db.tx() as tx:
+                    await tryouts.spend(tx, one.tenant_id, one.id, micro_usd, bench.clock.unix_ms())
+            except StoreError as error:
+                if error.code != UNKNOWN:
+                    raise
+                log.warning("whether a cost was counted is open", call_id=one.id, error=error.message)
 
         await until_stored(count, one.id)
         self._cost += micro_usd or 0

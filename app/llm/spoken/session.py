@@ -135,7 +135,7 @@ class SpokenSession:
 
     async def _last_words(self) -> None:
         """What the user has just said is still being written down by the model: the next session answers it."""
-        while self._leg.live and not self._stopping and self._talk.awaits_words(_now()):  # noqa: ASYNC110 - the connection and the time end it, too
+        while self._leg.live and not self._stopping and self._talk.awaits_words(_now()):  # noqa: ASYNC110 - time ends it, too
             await asyncio.sleep(STEP_S)
 
     async def _write_down(self) -> None:
