@@ -127,11 +127,13 @@ class Eraser:
             return await self._save(tx, one, counts, step="tasks" if len(tasks) == TASKS else "number")
 
     async def _number(self, one: Erasure) -> Erasure:
-        """Calls that go on and late holds are waited for, before number and names are needed no more."""
+        """Calls that go on, texts that are being written and late holds are waited for, before the number and
+        the names are needed no more.
+        """
         async with self._db.tx() as tx:
             now_ms = self._clock.unix_ms()
             held = await legal_holds.is_held(tx, one.tenant_id, one.number)
-            busy = await erasures.busy(tx, one) + held
+            busy = await erasures.busy(tx, one, now_ms) + held
             if busy:
                 return await self._wait(tx, one, step="tasks", waits_for=busy)
             if await erasures.settled(tx, one, 1):  # over since the last look

@@ -124,6 +124,12 @@ _UPLOADS = """
     SELECT count(*) FROM contact_imports i WHERE i.tenant_id = :tenant_id
         AND i.state IN ('receiving', 'reading', 'checking', 'importing')
 """
+_WRITING = """
+    SELECT (SELECT count(*) FROM conversations WHERE tenant_id = :tenant_id AND answering_until_ms > :now_ms)
+        + (SELECT count(*) FROM campaign_reports WHERE tenant_id = :tenant_id AND state = 'waiting'
+            AND lease_until > :now_ms)
+"""
+"""Replies and reports that a model writes now: of what it read before, and stored after the walk."""
 _SCOPE = {
     "tasks": "SELECT count(*) FROM tasks WHERE tenant_id = :tenant_id AND number = :number",
     "calls": "SELECT count(*) FROM calls c JOIN tasks t ON t.id = c.task_id"
@@ -220,11 +226,17 @@ async def settled(tx: Tx, erasure: Erasure, limit: int) -> list[str]:
     return [row[0] for row in await tx.fetch(_SETTLED, of)]
 
 
-async def busy(sql: Reader, erasure: Erasure) -> int:
-    """Tasks of the number that are in a call or being judged, and uploads whose file is being read."""
-    of = {"tenant_id": erasure.tenant_id, "number": erasure.number}
-    tasks, uploads = await sql.one(_BUSY, of), await sql.one(_UPLOADS, {"tenant_id": erasure.tenant_id})
-    return (tasks[0] if tasks else 0) + (uploads[0] if uploads else 0)
+async def busy(sql: Reader, erasure: Erasure, now_ms: int) -> int:
+    """Tasks of the number that are in a call or being judged, uploads whose file is being read, and replies and
+    reports that are being written.
+    """
+    whose = {"tenant_id": erasure.tenant_id}
+    looks = (
+        await sql.one(_BUSY, whose | {"number": erasure.number}),
+        await sql.one(_UPLOADS, whose),
+        await sql.one(_WRITING, {"tenant_id": erasure.tenant_id, "now_ms": now_ms}),
+    )
+    return sum(row[0] for row in looks if row)
 
 
 async def get(sql: Reader, tenant_id: str, erasure_id: str) -> Erasure:

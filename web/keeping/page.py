@@ -136,7 +136,8 @@ def _erasure(one: Erasure, names: dict[str, str]) -> ErasureRow:
         state="done" if over else "waits" if one.waits_for else "works",
         done_steps=len(STEPS) if over else STEPS.index(one.step) if one.step in STEPS else 0,
         steps=len(STEPS),
-        waits=f"{one.waits_for} under way: a call, its judgement, a list that is read, or a legal hold"
+        waits=f"{one.waits_for} under way: a call, its judgement, a list that is read, a text that is written,"
+        " or a legal hold"
         if one.waits_for
         else "",
         rows=sum(one.counted.values()),

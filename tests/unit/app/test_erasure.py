@@ -19,7 +19,6 @@ from app.domain.erasure import DAY_MS, PSEUDONYMS, Days, Kind, Marks, check_days
 from app.domain.number import DIALLABLE, country_of
 from app.domain.plan import AgentBrief, Fact, Origin, Plan, PlannedCall
 from app.domain.planning import Attachment, TurnContent
-from app.domain.report_words import QuoteFound, ReportWords
 from app.erasure.runner import Eraser
 from app.errors import ConflictError, LeaseLost, NotFoundError, ValidationFailed
 from app.store import (
@@ -31,7 +30,6 @@ from app.store import (
     erasures,
     legal_holds,
     recordings,
-    report_facts,
     retention,
     tasks,
 )
@@ -350,137 +348,6 @@ async def test_another_engine_s_recording_waits_for_that_engine(house: House) ->
     (house.settings.recordings_dir / f"{call_id}.1.wav").write_bytes(b"a leg that never said that it ended")
     await house.eraser.look()
     assert (house.files(), await house.db.fetch("SELECT node FROM file_removals")) == (0, [])
-
-
-# --- what was said, told again -----------------------------------------------------------------------------------
-REPORT = (
-    "INSERT INTO campaign_reports (id, tenant_id, campaign_id, kind, state, requested_by, tries, next_try_ms,"
-    " last_error, lease_token, lease_until, lease_owner, written_by, numbers, words, model, prompt_version, asked,"
-    " input_tokens, cached_tokens, output_tokens, cost_micro_usd, price_table, created_ms, done_ms)"
-    " VALUES ('r', 'default', 'c', 'final', :state, 'u', 0, 0, '', 1, :until_ms, :owner, :by, '[]', :words, '',"
-    " '', 0, 0, 0, 0, 0, '', 0, :done_ms)"
-)
-
-
-async def reported(house: House, *quoted: str) -> None:
-    """A report of campaign `c`, with one quote out of each of these calls; the tasks are all of that campaign."""
-    quotes = tuple(
-        QuoteFound(call_id=one, item_id="i", turn=1, seq=1, speaker="callee", audio_ms=0, quote=f"{SAID} {n}")
-        for n, one in enumerate(quoted)
-    )
-    words = msgspec.json.encode(ReportWords(headline="Good", summary="It went well.", quotes=quotes)).decode()
-    campaign = "INSERT INTO campaigns (id, tenant_id, name, state, created_ms, updated_ms) VALUES "
-    await house.db.execute(f"{campaign}('c', 'default', 'C', 'active', 0, 0)")
-    await house.db.execute("UPDATE tasks SET campaign_id = 'c'")
-    await house.db.execute("UPDATE calls SET campaign_id = 'c'")
-    done = {"state": "done", "until_ms": None, "owner": None, "by": "model", "words": words, "done_ms": NOW}
-    await house.db.execute(REPORT, done)
-
-
-async def report_words(house: House) -> ReportWords:
-    ((words,),) = await house.db.fetch("SELECT words FROM campaign_reports")
-    return msgspec.json.decode(words, type=ReportWords)
-
-
-async def test_a_quote_that_names_nobody_goes_and_others_stay(house: House) -> None:
-    theirs, other = await house.talked(), await house.talked("+12025550199")
-    await reported(house, theirs, other)
-    one = await house.ask()
-    assert (await house.eraser.finish(TENANT, one.id)).state == "done"
-    left = await report_words(house)
-    assert [quote.call_id for quote in left.quotes] == [other]
-    assert left.summary == "It went well."
-    assert await report_facts.talks(house.db, TENANT, "c") == []
-
-
-async def test_of_a_campaign_for_one_person_no_words_stay(house: House) -> None:
-    await reported(house, await house.talked())
-    event = {"t": TENANT, "n": NOW, "d": '{"headline":"Good"}'}
-    await house.db.execute(
-        "INSERT INTO webhook_events (id, tenant_id, kind, subject, seq, data, created_ms)"
-        " VALUES ('e', :t, 'report.ready', 'c', 1, :d, :n)",
-        event,
-    )
-    one = await house.ask()
-    assert (await house.eraser.finish(TENANT, one.id)).state == "done"
-    assert await report_words(house) == ReportWords(headline="[erased]", summary="")
-    assert await house.db.fetch("SELECT kind FROM webhook_events") == []
-
-
-async def test_a_quote_goes_with_the_days_of_its_talk(house: House) -> None:
-    await reported(house, await house.talked())
-    house.clock.advance(400 * 86_400)
-    await house.db.execute("UPDATE campaign_reports SET created_ms = :n", {"n": house.clock.unix_ms()})
-    await house.sweep()
-    assert (await report_words(house)).quotes == ()
-
-
-async def found(house: House, call_id: str, field: str) -> None:
-    """A value a call found out."""
-    call = await calls.get(house.db, TENANT, call_id)
-    await house.db.execute(
-        "INSERT INTO result_values (tenant_id, agent_id, number, field, value, call_id, item_id, quote, audio_ms,"
-        " at_ms) VALUES (:t, :agent_id, :number, :field, '1', :call_id, 'i', 'q', 0, 0)",
-        {
-            "t": TENANT,
-            "agent_id": call.agent_id,
-            "number": call.number_requested,
-            "field": field,
-            "call_id": call_id,
-        },
-    )
-
-
-async def result_of(house: House, call_id: str) -> None:
-    call = await calls.get(house.db, TENANT, call_id)
-    await house.db.execute(
-        "INSERT INTO results (tenant_id, agent_id, number, task_id, call_id, outcome, updated_ms)"
-        " VALUES (:t, :agent_id, :number, :task_id, :call_id, 'x', 0)",
-        {
-            "t": TENANT,
-            "agent_id": call.agent_id,
-            "number": call.number_requested,
-            "task_id": call.task_id,
-            "call_id": call_id,
-        },
-    )
-
-
-async def test_values_of_a_task_that_is_judged_last_go_too(house: House) -> None:
-    older, newer = await house.talked(), await house.talked()
-    await found(house, older, "day")
-    await result_of(house, newer)
-    judged = {"id": (await calls.get(house.db, TENANT, older)).task_id}
-    await house.db.execute("UPDATE tasks SET state = 'analyzing' WHERE id = :id", judged)
-    one = await house.ask()
-    assert (await house.eraser.finish(TENANT, one.id)).waits_for == 1
-    assert await house.db.fetch("SELECT 1 FROM results") == []
-    await house.db.execute("UPDATE tasks SET state = 'completed' WHERE id = :id", judged)
-    house.clock.advance(6)
-    assert (await house.eraser.finish(TENANT, one.id)).state == "done"
-    assert await house.db.fetch("SELECT 1 FROM result_values") == []
-
-
-async def test_values_whose_recipient_has_no_result_go_with_their_days(house: House) -> None:
-    await found(house, await house.talked(), "day")
-    house.clock.advance(400 * 86_400)
-    await house.sweep()
-    assert await house.db.fetch("SELECT 1 FROM result_values") == []
-
-
-async def test_a_task_that_settles_between_two_steps_is_taken_too(house: House) -> None:
-    call_id = await house.talked()
-    await house.db.execute("UPDATE tasks SET state = 'analyzing'")
-    one = await house.ask()
-    first = await erasures.hold(house.db, "one", NOW)
-    assert first is not None
-    begun = await house.eraser.step(first)
-    await house.db.execute("UPDATE tasks SET state = 'completed'")
-    assert begun.step == "number"
-    assert (await house.eraser.step(begun)).step == "tasks"
-    house.clock.advance(31)
-    assert (await house.eraser.finish(TENANT, one.id)).state == "done"
-    assert (await calls.get(house.db, TENANT, call_id)).number_dialed == one.pseudonym
 
 
 def test_the_command_asks_for_the_number_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
