@@ -4,13 +4,14 @@ An engine that sends to an endpoint holds it by a lease, so messages to it go ou
 engine.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from app.domain.webhook import ROTATION_MS, Answer, Endpoint, Event, after, again_ms
 from app.errors import NotFoundError
-from app.store.db import Reader, Tx, Writer
+from app.store.db import Reader, SqlValue, Tx, Writer
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 HOLD_MS = 60_000
@@ -54,6 +55,7 @@ _WAITS = """
     WHERE e.state = 'active' AND e.next_try_ms <= :now_ms AND e.sender_until_ms < :now_ms
         AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'waiting'
             AND d.next_try_ms <= :now_ms)
+        AND e.tenant_id NOT IN (SELECT value FROM json_each(:full))
     LIMIT 1
 """
 _HOLD = with_columns(
@@ -63,6 +65,7 @@ _HOLD = with_columns(
         WHERE e.state = 'active' AND e.next_try_ms <= :now_ms AND e.sender_until_ms < :now_ms
             AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'waiting'
                 AND d.next_try_ms <= :now_ms)
+            AND e.tenant_id NOT IN (SELECT value FROM json_each(:full))
         ORDER BY e.sender_until_ms LIMIT :limit FOR UPDATE OF e SKIP LOCKED)
     RETURNING $columns
     """,
@@ -147,11 +150,14 @@ def rotated(endpoint: Endpoint, secret: str, now_ms: int) -> Endpoint:
     )
 
 
-async def hold(sql: Writer, now_ms: int, limit: int) -> list[Endpoint]:
-    """Take endpoints that have something due and that no engine sends to; without any, nothing is written."""
-    if await sql.one(_WAITS, {"now_ms": now_ms}) is None:
+async def hold(sql: Writer, now_ms: int, limit: int, *, full: Sequence[str] = ()) -> list[Endpoint]:
+    """Take endpoints that have something due and that no engine sends to, none of the tenants in `full`; without
+    any, nothing is written.
+    """
+    of: dict[str, SqlValue] = {"now_ms": now_ms, "full": msgspec.json.encode(full).decode()}
+    if await sql.one(_WAITS, of) is None:
         return []
-    params = {"now_ms": now_ms, "until_ms": now_ms + HOLD_MS, "limit": limit}
+    params = of | {"until_ms": now_ms + HOLD_MS, "limit": limit}
     return [to_struct(Endpoint, row) for row in await sql.change(_HOLD, params)]
 
 

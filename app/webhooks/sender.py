@@ -4,6 +4,7 @@ the same id. One endpoint that is slow or down holds up only itself.
 
 import asyncio
 import random
+from collections import Counter
 
 import structlog
 
@@ -22,6 +23,10 @@ AT_ONCE = 8
 """Endpoints that are sent to at the same time."""
 BATCH = 50
 """Messages to one endpoint before another one has its turn."""
+TURN_S = 5.0
+"""After so long it is another's turn as well: messages that are answered slowly are as good as many."""
+TENANT_AT_ONCE = AT_ONCE // 2
+"""Endpoints of one tenant among them: slow ones of a tenant leave places to everybody else."""
 TIMEOUT_S = 15.0
 
 
@@ -35,7 +40,7 @@ class Sender:
         self._clock = clock
         self._rules = HostRules(trusted=trusted)
         self._client = client or GuardedClient(timeout_s=TIMEOUT_S, follow_redirects=False)
-        self._busy = 0
+        self._busy = Counter[str]()
         self._freed = asyncio.Event()
 
     async def run(self) -> None:
@@ -58,11 +63,16 @@ class Sender:
             return
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
-        if self._busy >= AT_ONCE:
-            return
-        for endpoint in await webhooks.hold(self._db, self._clock.unix_ms(), AT_ONCE - self._busy):
-            self._busy += 1
-            group.create_task(self._serve(endpoint), name=f"webhook {endpoint.id}")
+        while (free := AT_ONCE - self._busy.total()) > 0:
+            full = [tenant_id for tenant_id, busy in self._busy.items() if busy >= TENANT_AT_ONCE]
+            room = min([TENANT_AT_ONCE - busy for busy in self._busy.values() if busy < TENANT_AT_ONCE] or [free])
+            limit = min(free, room, TENANT_AT_ONCE)
+            held = await webhooks.hold(self._db, self._clock.unix_ms(), limit, full=full)
+            for endpoint in held:
+                self._busy[endpoint.tenant_id] += 1
+                group.create_task(self._serve(endpoint), name=f"webhook {endpoint.id}")
+            if len(held) < limit:
+                return
 
     async def _serve(self, endpoint: Endpoint) -> None:
         """What is due of one endpoint, one after the other."""
@@ -75,13 +85,13 @@ class Sender:
         except Exception:  # one endpoint must not end the engine; its lease runs out by itself
             log.exception("webhook failed", endpoint_id=endpoint.id)
         finally:
-            self._busy -= 1
+            self._busy[endpoint.tenant_id] -= 1
             self._freed.set()
 
     async def send_due(self, endpoint: Endpoint) -> int:
         """Send what is due until nothing is, the endpoint wants a pause, or it is another's turn."""
-        sent = 0
-        for _ in range(BATCH):
+        sent, end = 0, self._clock.monotonic() + TURN_S
+        while sent < BATCH and (sent == 0 or self._clock.monotonic() < end):
             now_ms = self._clock.unix_ms()
             found = await webhooks.due(self._db, endpoint.id, now_ms)
             if found is None or not await webhooks.go_on(self._db, endpoint, now_ms + HOLD_MS):

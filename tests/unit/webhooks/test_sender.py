@@ -22,7 +22,7 @@ from app.store import analyses, attempts, calls, dnd, leases, outbox, recordings
 from app.store.db import Database
 from app.store.sqlite import SqliteDatabase
 from app.webhooks.desk import TELLABLE, WebhookDesk
-from app.webhooks.sender import Sender
+from app.webhooks.sender import AT_ONCE, TENANT_AT_ONCE, Sender
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.conftest import Opener
 from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent, begun_call, claimed_task, ended
@@ -55,10 +55,10 @@ class Hooks:
             await webhooks.go_on(self.db, endpoint, 0)
         return sent
 
-    async def fact(self, subject: str = "s", **data: object) -> str | None:
+    async def fact(self, subject: str = "s", tenant: str = TENANT, **data: object) -> str | None:
         async with self.db.tx() as tx:
             now_ms = self.clock.unix_ms()
-            return await outbox.note(tx, TENANT, "report.ready", subject, data, now_ms=now_ms)
+            return await outbox.note(tx, tenant, "report.ready", subject, data, now_ms=now_ms)
 
 
 @pytest.fixture
@@ -422,3 +422,46 @@ async def test_the_endpoint_that_was_served_last_waits_for_the_others(
         served.append(endpoint.id)
     assert sorted(served[:3]) == sorted(ids)
     assert served[3:6] == served[6:] == served[:3]
+
+
+async def test_an_endpoint_that_answers_slowly_has_no_longer_turn_than_others(hooks: Hooks, other: Receiver) -> None:
+    async def slow(_: web.Request) -> web.StreamResponse | None:
+        hooks.clock.advance(3)
+        return None
+
+    other.before = slow
+    endpoint = await hooks.add(other.url)
+    for n in range(5):
+        await hooks.fact(f"s{n}")
+    sender = hooks.sender(other)
+    assert [await sender.send_due(endpoint) for _ in range(3)] == [2, 2, 1]
+
+
+async def test_slow_endpoints_of_one_tenant_leave_places_to_others(hooks: Hooks, other: Receiver) -> None:
+    await users.add_tenant(hooks.db, "other", "Other", 0)
+    async with receiver() as slow:
+        stop, all_came = asyncio.Event(), asyncio.Event()
+
+        async def wait(_: web.Request) -> web.StreamResponse | None:
+            if len(slow.got) == TENANT_AT_ONCE:
+                all_came.set()
+            await stop.wait()
+            return None
+
+        slow.before = wait
+        for _ in range(AT_ONCE + 2):
+            await hooks.add(slow.url)
+        await hooks.add(other.url, tenant="other")
+        await hooks.fact()
+        trusted = trusted_origins(f"{slow.url.split('/')[2]},{other.url.split('/')[2]}")
+        sender = Sender(hooks.db, hooks.clock, trusted, GuardedClient(timeout_s=120, follow_redirects=False))
+        running = asyncio.get_running_loop().create_task(sender.run())
+        try:
+            async with asyncio.timeout(60):
+                await all_came.wait()
+                await hooks.fact("theirs", tenant="other")
+                await other.came.wait()
+            assert len(slow.got) == TENANT_AT_ONCE
+        finally:
+            running.cancel()
+            stop.set()
