@@ -82,7 +82,7 @@ class ImportDesk:
         same = await contact_imports.unfinished(tx, one)
         state: contact_imports.State = "reading" if same is None else "cancelled"
         if not await contact_imports.received(tx, one, one.digest, state):
-            raise ConflictError("The list took too long to come; send it again.")
+            raise ConflictError(contact_imports.ENDED)
         if same is not None:
             await contact_imports.drop_pieces(tx, one.id)
         return same or await contact_imports.get(tx, one.tenant_id, one.id)

@@ -31,6 +31,8 @@ CHUNK = 200
 """Rows that are checked in a transaction."""
 CHUNK_IN = 100
 """Contacts that are brought in by a transaction; it holds the writer, for whom calls wait, some 20 ms."""
+TURN_S = 5.0
+"""After so long another import has its turn: a short list does not wait for the end of a long one."""
 THROW_AWAY_S = 600.0
 """How often it is looked for files that stopped coming."""
 RENEW_S = contact_imports.HOLD_MS / 4_000
@@ -208,7 +210,7 @@ class Importer:
     # --- checking -----------------------------------------------------------------------------------------------
     async def _check(self, one: ContactImport) -> None:
         """A verdict for every row behind the cursor; then a person looks."""
-        columns = checked(one.mapping)
+        columns, end = checked(one.mapping), self._clock.monotonic() + TURN_S
         terms = await terms_of(self._db, one, self._site)
         async with checker(terms, columns) as program:
             while rows := await contact_rows.after(self._db, one.id, one.checked_seq, CHUNK):
@@ -223,12 +225,16 @@ class Importer:
                     )
                     one = await contact_imports.step(tx, one, now_ms)
                     await contact_rows.save(tx, found)
+                if self._clock.monotonic() >= end:
+                    await contact_imports.make_way(self._db, one, self._clock.unix_ms())
+                    return
         one = msgspec.structs.replace(one, state="review", problem="")
         await contact_imports.step(self._db, one, self._clock.unix_ms(), let_go=True)
 
     # --- bringing in --------------------------------------------------------------------------------------------
     async def _bring(self, one: ContactImport) -> None:
         """Rows behind the cursor become contacts, or entries of the list."""
+        end = self._clock.monotonic() + TURN_S
         while True:
             async with self._db.tx() as tx:
                 await tx.exclusive(DIALING)
@@ -244,6 +250,9 @@ class Importer:
                 after = await bring_in(tx, one, rows, now_ms)
                 counts = msgspec.json.encode(tallied(tally, after)).decode()
                 one = await contact_imports.step(tx, msgspec.structs.replace(one, counts=counts), now_ms)
+            if self._clock.monotonic() >= end:
+                await contact_imports.make_way(self._db, one, self._clock.unix_ms())
+                return
 
 
 def _staged(one: ContactImport, seq: int, line: int, cells: tuple[str, ...]) -> ImportRow:

@@ -22,6 +22,7 @@ HOLD_MS = 15_000
 RECEIVING_MS = 3_600_000
 """How long a file may take to come."""
 PIECE_BYTES = 256 * 1024
+ENDED = "The import was ended meanwhile; send the list again if it is still wanted."
 
 
 class ContactImport(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,8 +133,13 @@ _RECEIVED = """
     WHERE id = :id AND tenant_id = :tenant_id AND state = 'receiving'
 """
 _PIECE = """
-    INSERT INTO contact_import_pieces (import_id, seq, tenant_id, body) VALUES (:import_id, :seq, :tenant_id,
-    :body)
+    INSERT INTO contact_import_pieces (import_id, seq, tenant_id, body)
+    SELECT :import_id, :seq, :tenant_id, :body WHERE EXISTS (SELECT 1 FROM contact_imports
+        WHERE id = :import_id AND tenant_id = :tenant_id AND state = 'receiving')
+"""
+_DROP_ENDED = """
+    DELETE FROM contact_import_pieces WHERE import_id = :id AND EXISTS (SELECT 1 FROM contact_imports
+        WHERE id = :id AND tenant_id = :tenant_id AND state IN ('failed', 'cancelled'))
 """
 
 
@@ -151,9 +157,11 @@ async def received(sql: Writer, one: ContactImport, digest: str, state: State, p
 
 
 async def refuse(tx: Tx, one: ContactImport, problem: str) -> None:
-    """The file is not taken after all. One that was accepted meanwhile keeps its pieces."""
-    if await received(tx, one, "", "failed", problem):
-        await drop_pieces(tx, one.id)
+    """The file is not taken after all. One that was accepted meanwhile keeps its pieces; of one that was ended
+    meanwhile the pieces that came since go too.
+    """
+    await received(tx, one, "", "failed", problem)
+    await tx.execute(_DROP_ENDED, {"id": one.id, "tenant_id": one.tenant_id})
 
 
 async def under_way(sql: Reader, tenant_id: str) -> int:
@@ -163,8 +171,10 @@ async def under_way(sql: Reader, tenant_id: str) -> int:
 
 
 async def add_piece(sql: Writer, one: ContactImport, seq: int, body: bytes) -> None:
-    """The next piece of the file."""
-    await sql.execute(_PIECE, {"import_id": one.id, "seq": seq, "tenant_id": one.tenant_id, "body": body})
+    """The next piece of the file. Raises ConflictError when the import does not wait for it any more."""
+    params: dict[str, SqlValue] = {"import_id": one.id, "seq": seq, "tenant_id": one.tenant_id, "body": body}
+    if await sql.execute(_PIECE, params) != 1:
+        raise ConflictError(ENDED)
 
 
 async def piece(sql: Reader, import_id: str, seq: int) -> bytes | None:
@@ -225,6 +235,12 @@ async def renew(sql: Writer, one: ContactImport, now_ms: int) -> bool:
     """Go on holding an import while a long step stores nothing. False: somebody else holds it, or it is done."""
     who: dict[str, SqlValue] = {"id": one.id, "tenant_id": one.tenant_id, "runner": one.runner}
     return await sql.execute(_RENEW, who | {"until_ms": now_ms + HOLD_MS}) == 1
+
+
+async def make_way(sql: Writer, one: ContactImport, now_ms: int) -> None:
+    """Let an import go that has more to do: those that wait for longer are held first."""
+    who: dict[str, SqlValue] = {"id": one.id, "tenant_id": one.tenant_id, "runner": one.runner}
+    await sql.execute(_RENEW, who | {"until_ms": now_ms - 1})
 
 
 async def left_behind(sql: Reader, now_ms: int, limit: int = 20) -> list[ContactImport]:

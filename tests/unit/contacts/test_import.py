@@ -441,3 +441,44 @@ async def test_a_legal_hold_keeps_a_contact(world: ImportWorld) -> None:
         with pytest.raises(ConflictError, match="legal hold"):
             await contacts.forget(tx, TENANT, ann.id)
     assert await contacts.by_numbers(world.db, TENANT, [ann.number])
+
+
+async def test_a_list_that_is_ended_while_it_comes_leaves_no_file(world: ImportWorld) -> None:
+    async def coming() -> AsyncIterator[bytes]:
+        yield b"Name;Phone\n" + b"x" * contact_imports.PIECE_BYTES
+        (one,) = await contact_imports.newest(world.db, TENANT)
+        async with world.db.tx() as tx:
+            await world.desk.cancel(tx, TENANT, one.id)
+        yield b"y" * contact_imports.PIECE_BYTES
+
+    with pytest.raises(ConflictError, match="ended meanwhile"):
+        await world.desk.receive(TENANT, "a.csv", coming(), target="contacts", options=Options(), by="user:test")
+    (one,) = await contact_imports.newest(world.db, TENANT)
+    assert (one.state, one.problem) == ("cancelled", "")
+    assert await world.db.fetch("SELECT seq FROM contact_import_pieces") == []
+
+
+async def test_a_long_list_makes_way_for_a_short_one(world: ImportWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("CHUNK", 2), ("CHUNK_IN", 2), ("TURN_S", 0.0)):
+        monkeypatch.setattr(f"app.contacts.runner.{name}", value)
+    long = await world.send("Phone\n" + "".join(f"+1202555{n:04d}\n" for n in range(100, 106)))
+    short = await world.send("Phone\n+12025550199\n", target="do_not_call")
+
+    async def served() -> list[str]:
+        turns: list[str] = []
+        while (one := await contact_imports.hold(world.db, world.clock.unix_ms())) is not None:
+            turns.append(one.id)
+            await world.importer._held(one)
+            world.clock.advance(0.01)
+        return turns
+
+    for state in ("review", "done"):
+        turns = await served()
+        assert turns.count(long.id) >= 3
+        assert short.id in turns[:2], "one turn is waited for at most"
+        after = [await world.again(one) for one in (long, short)]
+        assert [one.state for one in after] == [state, state]
+        if state == "review":
+            for one in (long, short):
+                await world.ordered(one)
+    assert [one.tally["imported"] for one in after] == [6, 1]
