@@ -89,7 +89,8 @@ class ReportDesk:
         ):
             await self._write_down(tx, request, campaign_id, "report_asked", "")
         found = await campaign_reports.of_campaign(tx, person.tenant_id, campaign_id)
-        return view_of(person, next(one for one in found if one.state == "waiting"), campaign)
+        # The one that waited may have been finished in this moment: then the newest is what was asked for.
+        return view_of(person, next((one for one in found if one.state == "waiting"), found[0]), campaign)
 
     async def tell(self, tenant_id: str) -> None:
         """Wake who writes."""

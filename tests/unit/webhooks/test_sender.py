@@ -424,7 +424,9 @@ async def test_the_endpoint_that_was_served_last_waits_for_the_others(
     assert served[3:6] == served[6:] == served[:3]
 
 
-async def test_an_endpoint_that_answers_slowly_has_no_longer_turn_than_others(hooks: Hooks, other: Receiver) -> None:
+async def test_an_endpoint_that_answers_slowly_has_no_longer_turn_than_others(
+    hooks: Hooks, other: Receiver
+) -> None:
     async def slow(_: web.Request) -> web.StreamResponse | None:
         hooks.clock.advance(3)
         return None
