@@ -39,6 +39,7 @@ const WHY = {
   4403: "Your role does not allow this.",
   4404: "There is no such call.",
   4409: "The call is over.",
+  4410: "It is spoken on another page.",
 };
 
 export async function sound() {

@@ -46,7 +46,8 @@ NOBODY_CAME = (
     "try again in a minute."
 )
 UNTAKEN = "no engine had taken it yet"
-OVER = 1000
+OVER, ELSEWHERE = 1000, 4410
+REFUSALS = {NO_CALL: "no such test call", NOT_ALIVE: "it is over", ELSEWHERE: "another microphone has it"}
 
 
 class Outlet:
@@ -91,9 +92,7 @@ class TryoutLine:
         person, mic = signed_in(socket), secrets.token_urlsafe(16)
         with self._bus.subscribe(audio_topic(tryout_id)) as messages:
             if (refusal := await self._admit(person, tryout_id, mic)) is not None:
-                await socket.close(
-                    code=refusal, reason="no such test call" if refusal == NO_CALL else "it is over"
-                )
+                await socket.close(code=refusal, reason=REFUSALS[refusal])
                 return
             outlet, taken = Outlet(), asyncio.Event()
             try:
@@ -119,12 +118,14 @@ class TryoutLine:
         try:
             if not is_id(tryout_id):
                 return NO_CALL
-            await tryouts.get(self._db, person.tenant_id, tryout_id)
+            async with self._db.tx() as tx:
+                now_ms = self._clock.unix_ms()
+                if await tryouts.want(tx, person.tenant_id, tryout_id, mic, now_ms):
+                    return None
+                there = await tryouts.get(tx, person.tenant_id, tryout_id)
         except NotFoundError:
             return NO_CALL
-        async with self._db.tx() as tx:
-            wanted = await tryouts.want(tx, person.tenant_id, tryout_id, mic, self._clock.unix_ms())
-        return None if wanted else NOT_ALIVE
+        return NOT_ALIVE if tryouts.over(there, now_ms) else ELSEWHERE
 
     async def _call_for_an_engine(self, person: Person, outlet: Outlet, taken: asyncio.Event) -> None:
         until_s = self._clock.monotonic() + BEGINS_WITHIN_MS / 1000

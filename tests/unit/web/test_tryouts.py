@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from web.app import create_app
 from web.guard import SPOKEN_AT
 from web.steer.microphone import TOO_LONG
 from web.steer.sockets import NO_CALL, NOT_ALIVE, SIGNED_OUT
-from web.tryouts.line import UNTAKEN
+from web.tryouts.line import ELSEWHERE, UNTAKEN
 from web.tryouts.view import delay_words, shown, value_words
 
 HOST = "http://127.0.0.1:8000"
@@ -211,7 +212,9 @@ def test_the_line_passes_a_signed_voice_on_and_brings_sound_and_news(console: Co
         )
         with console.line(tryout_id) as second, pytest.raises(WebSocketDisconnect) as closed:
             second.receive_text(timeout=5)
-    assert closed.value.code == NOT_ALIVE, "one microphone at a time"
+    assert closed.value.code == ELSEWHERE, "one microphone at a time"
+    voice = (files("web") / "static" / "voice.js").read_text()
+    assert f'{ELSEWHERE}: "It is spoken on another page."' in voice
     console.end(tryout_id)
     with console.line(tryout_id) as late, pytest.raises(WebSocketDisconnect) as closed:
         late.receive_text(timeout=5)
