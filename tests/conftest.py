@@ -3,6 +3,7 @@
 import gc
 import os
 import zoneinfo
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,22 @@ settings.register_profile(
 )
 settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+LONG = frozenset(
+    line
+    for line in (Path(__file__).parent / "long.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+"""Test functions that are marked `long`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before marks are asked for."""
+    for item in items:
+        if item.nodeid.partition("[")[0] in LONG:
+            item.add_marker("long")
 
 
 def pytest_collection_finish() -> None:

@@ -95,13 +95,7 @@ _BODIES = "SELECT version, body FROM agent_versions WHERE tenant_id = :tenant_id
 _BODY = (
     "UPDATE agent_versions SET body = :body WHERE tenant_id = :tenant_id AND agent_id = :id AND version = :version"
 )
-_OF_AGENT: Mapping[str, object] = {
-    "prompt": "",
-    "greeting": "",
-    "few_shot": [],
-    "data_to_fill": [],
-    "voicemail_message": "",
-}
+_OF_AGENT: Mapping[str, object] = {"prompt": "", "greeting": "", "few_shot": [], "data_to_fill": []}
 _LISTS = Walk(
     table="contact_import_rows", key=("import_id", "seq"), columns=("number", "cells", "made", "sentence")
 )

@@ -247,15 +247,6 @@ async def test_a_chat_with_another_open_plan_is_not_emptied(house: House) -> Non
     assert await emptied(house)
 
 
-async def test_an_agent_made_for_one_person_leaves_no_message_in_its_versions(house: House) -> None:
-    await chat(house, "completed")
-    body = msgspec.json.encode({"prompt": "p", "voicemail_message": "Tell her."}).decode()
-    await house.db.execute("UPDATE agent_versions SET body = :body", {"body": body})
-    assert await emptied(house)
-    for (version,) in await house.db.fetch("SELECT body FROM agent_versions"):
-        assert msgspec.json.decode(version) == {"prompt": "", "voicemail_message": ""}
-
-
 # --- small ones -----------------------------------------------------------------------------------------------
 def test_messages_are_tried_to_the_end_whatever_the_days() -> None:
     assert sum(RETRY_S) * 1_200 < TRIES_MS
