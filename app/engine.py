@@ -94,9 +94,9 @@ class Engine:
 
             ari.settle = Settler(self.board, adopt)
             self.reception = Reception(self.board, self.scheduler.adopt, self.board.held)
-            legs = await link.start()
+            welcome = await link.start()
             # Adopted calls open their mailboxes before the first reconcile, which removes what nobody owns.
-            for order, task in await adoptable(self.board, legs):
+            for order, task in await adoptable(self.board, welcome):
                 adopt(order, task)
             await asyncio.sleep(0)
             links = [

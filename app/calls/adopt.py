@@ -4,8 +4,6 @@ A call goes on when its row says it was dialed and its media leg still lives; it
 dialed again. What has no leg is the business of `app.calls.settle`, as soon as Asterisk can be asked.
 """
 
-from collections.abc import Collection
-
 import msgspec
 import structlog
 
@@ -39,17 +37,17 @@ from media import protocol as media
 log = structlog.get_logger()
 
 
-async def adoptable(board: Switchboard, legs: Collection[media.LegSnapshot]) -> list[tuple[CallOrder, CallTask]]:
-    """Take over the tasks of living calls of this node; closes legs that belong to no such call.
+async def adoptable(board: Switchboard, welcome: media.Welcome) -> list[tuple[CallOrder, CallTask]]:
+    """Take over the tasks of living calls of this node; closes legs of the worker that belong to no such call.
 
     Asterisk has not been asked yet: what it shows of the channels is the business of the calls themselves.
     """
     alive = {call.id: call for call in await calls.alive_on_node(board.db, board.settings.node_name)}
     taken: list[tuple[CallOrder, CallTask]] = []
-    for leg in legs:
+    for leg in welcome.legs:
         call = alive.get(leg.call_id)
         goes_on = call is not None and action(row_says(call), Shown.UNCLEAR, leg_lives=True) is Action.ADOPT
-        found = await _adopt(board, call, leg) if call is not None and goes_on else None
+        found = await _adopt(board, call, leg, welcome.last_seq) if call is not None and goes_on else None
         if found is None:
             await board.media.send(media.CloseLeg(call_id=leg.call_id))
         else:
@@ -57,9 +55,11 @@ async def adoptable(board: Switchboard, legs: Collection[media.LegSnapshot]) -> 
     return taken
 
 
-async def _adopt(board: Switchboard, call: Call, leg: media.LegSnapshot) -> tuple[CallOrder, CallTask] | None:
+async def _adopt(
+    board: Switchboard, call: Call, leg: media.LegSnapshot, last_seq: int
+) -> tuple[CallOrder, CallTask] | None:
     try:
-        return await adopted_order(board, call, leg)
+        return await adopted_order(board, call, leg, last_seq)
     except StoreError:
         raise  # the talk goes on in its leg until the store can be asked
     except AppError as error:
@@ -70,9 +70,11 @@ async def _adopt(board: Switchboard, call: Call, leg: media.LegSnapshot) -> tupl
 
 
 async def adopted_order(
-    board: Switchboard, call: Call, leg: media.LegSnapshot | None
+    board: Switchboard, call: Call, leg: media.LegSnapshot | None, last_seq: int = 0
 ) -> tuple[CallOrder, CallTask]:
-    """Take over the task of a call that lives on. Without its `leg` the talk gets another one. Raises AppError."""
+    """Take over the task of a call that lives on. Without its `leg` the talk gets another one; with it, reports
+    up to `last_seq` were made for the former process. Raises AppError.
+    """
     lease_until = board.clock.unix_ms() + board.settings.lease_s * 1000
     async with board.db.tx() as tx:
         task = await leases.adopt(tx, call.tenant_id, call.task_id, board.settings.node_name, lease_until)
@@ -103,7 +105,7 @@ async def adopted_order(
         earlier=await _earlier(board, task, call),
         adopted=True,
         conversing=call.state is CallState.BRIDGED,
-        left=await _left(board, call, leg),
+        left=await _left(board, call, leg, last_seq),
         media_gone=leg is None,
         dialed_ms=call.dialing_ms,
         outside=await offered_before(board.db, call.tenant_id, call.id),
@@ -117,7 +119,7 @@ async def adopted_order(
     return order, task
 
 
-async def _left(board: Switchboard, call: Call, leg: media.LegSnapshot | None) -> Inherited:
+async def _left(board: Switchboard, call: Call, leg: media.LegSnapshot | None, last_seq: int) -> Inherited:
     """What the former process knew of the talk, as far as its events and the leg tell."""
     closing = await events.newest(board.db, call.tenant_id, call.id, CLOSING)
     noted = None if closing is None else msgspec.json.decode(str(closing.data["detail"]), type=Closed)
@@ -127,6 +129,7 @@ async def _left(board: Switchboard, call: Call, leg: media.LegSnapshot | None) -
     return Inherited(
         agent_speaking=leg is not None and leg.agent_speaking,
         awaited=leg.tools_awaited if leg is not None else (),
+        last_seq=last_seq,
         asleep=treated is not None and not awake and treated.data.get("action") in {"wait", "listen_only"},
         closed=closed,
         taken_back=taken_back,

@@ -33,12 +33,14 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
 
 class Inherited(msgspec.Struct, frozen=True, kw_only=True):
     """What a former process left of a talk. `awaited`: function calls that its session awaits the answers of;
-    `asleep`: nobody is to be asked whether they are there (music, a recording); `closed`: it was ending the talk;
-    `taken_back`: so often an end was; `line`: whether an operator had muted it or put it on hold.
+    `last_seq`: number of the worker's newest report when the next process came, 0 without a leg; `asleep`: nobody
+    is to be asked whether they are there (music, a recording); `closed`: it was ending the talk; `taken_back`: so
+    often an end was; `line`: whether an operator had muted it or put it on hold.
     """
 
     agent_speaking: bool = False
     awaited: tuple[str, ...] = ()
+    last_seq: int = 0
     asleep: bool = False
     closed: Closed | None = None
     taken_back: int = 0

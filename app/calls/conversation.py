@@ -106,7 +106,7 @@ class Conversation:
 
     def resumed(self, now: float, left: Inherited) -> list[TalkEffect]:
         """Go on with a talk that a former process began; how long it has lasted is not known here."""
-        self.tools.resumed(left.awaited, now)
+        self.tools.resumed(left, now)
         self._enter(TalkState.TALKING)
         self.talk_until = now + self.limits.max_talk_s
         self._floor.resumed(now, agent_speaking=left.agent_speaking)

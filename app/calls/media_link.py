@@ -89,13 +89,13 @@ class MediaLink:
         """Wait until there is a worker."""
         await self._found.wait()
 
-    async def start(self) -> tuple[media.LegSnapshot, ...]:
-        """Find or start the worker; the answer is the legs that are alive in it. Raises MediaError."""
+    async def start(self) -> media.Welcome:
+        """Find or start the worker; the answer says which legs are alive in it. Raises MediaError."""
         self._client = await self._connect()
         self._client.on_audio = self._heard
         self._found.set()
         await self._bus.publish("system", ConnectionChanged(name="media", state="connected", node=self._node))
-        return self._client.welcome.legs
+        return self._client.welcome
 
     async def run(self) -> None:
         """Follow the worker, and its successor when it dies, until `close`."""
@@ -122,8 +122,8 @@ class MediaLink:
         while self._client is None:
             # The store says where the reports went on, the system makes the process: both may fail for a while.
             with suppress(WorkerLost, WorkerUnavailable, StoreError, OSError):
-                legs = await self.start()
-                for leg in legs:
+                welcome = await self.start()
+                for leg in welcome.legs:
                     if leg.call_id not in self._mailboxes:
                         await self.send(media.CloseLeg(call_id=leg.call_id))
                 return

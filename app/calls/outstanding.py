@@ -11,10 +11,13 @@ import msgspec
 
 from app.calls.frames import quoted
 from app.calls.talk_model import ErrandDone, TalkEffect, ToMedia
+from app.calls.tools import NEVER_TWICE, ToolRequest
 from media import protocol as media
 
 REPLAY_S = 2.0
-"""Reports that a former process had not taken come again at once; a call that is among them is carried out."""
+"""Reports that a former process had not taken come again at once; a call among them is carried out, unless that
+process has answered it.
+"""
 WAITED_S = 70.0
 """A callee waits so long for one of them at most: a function may take 30 s, and be tried twice. Whoever is at it
 answers before; a result that never comes must not hold a silent callee for ever.
@@ -37,6 +40,7 @@ class Outstanding:
         self._of_lost_session: set[str] = set()
         self._held: list[TalkEffect] | None = None  # no worker hears what is told: kept until there is one
         self._inherited: dict[str, float] = {}
+        self._inherited_seq = 0
 
     @property
     def due(self) -> float | None:
@@ -52,18 +56,25 @@ class Outstanding:
         self._names[tool_call_id] = name
         self._waited_until[tool_call_id] = waited_until
 
-    def called(self, tool_call_id: str) -> None:
-        """The report of this call has come, perhaps for the second time: it is dealt with here."""
-        self._inherited.pop(tool_call_id, None)
+    def was_answered(self, report: media.ToolCalled, request: ToolRequest) -> bool:
+        """The report of a call has come, perhaps for the second time. False: it is dealt with here. True: a former
+        process has answered it, and it must not be done again.
+        """
+        awaited = self._inherited.pop(report.tool_call_id, None) is not None
+        return not awaited and report.seq <= self._inherited_seq and isinstance(request, NEVER_TWICE)
 
-    def inherit(self, tool_call_ids: Iterable[str], now: float) -> None:
-        """The living session awaits these; the process that was at them is gone."""
+    def inherit(self, tool_call_ids: Iterable[str], last_seq: int, now: float) -> None:
+        """The living session awaits these; the process that was at them is gone. Up to `last_seq` are the reports
+        of that time.
+        """
         self._inherited = dict.fromkeys(tool_call_ids, now + REPLAY_S)
+        self._inherited_seq = last_seq
 
     def session_lost(self) -> None:
         """The media worker died: whatever is outstanding was asked for by nobody who lives."""
         self._held = [] if self._held is None else self._held
         self._inherited.clear()
+        self._inherited_seq = 0  # the next worker numbers its own reports
         self._of_lost_session |= self._names.keys()
 
     def session_back(self) -> list[TalkEffect]:

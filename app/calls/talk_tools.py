@@ -4,12 +4,12 @@ Authority is here: what was not offered, does not fit or comes at the wrong time
 nothing happens. Part of `app.calls.conversation`, which owns the state of the talk.
 """
 
-from collections.abc import Sequence
 from typing import Protocol, assert_never
 
 import msgspec
 
 from app.calls import asking
+from app.calls.closing import Inherited
 from app.calls.field_desk import FieldDesk, Outcome
 from app.calls.hand_over import HandOver
 from app.calls.keys import KeysToPress
@@ -124,8 +124,9 @@ class TalkTools:
         return self.question.is_open or self.transfer.waited_for(now) or self._outstanding.waited_for(now)
 
     def _called(self, report: media.ToolCalled, now: float) -> list[TalkEffect]:
-        self._outstanding.called(report.tool_call_id)
         request = self._book.read(report.name, report.arguments)
+        if self._outstanding.was_answered(report, request):
+            return []
         if not self._talking and not is_no(request) and not isinstance(request, RefusedTool):
             why = NOT_NOW.get(self._talk.state, "The call is ending already.")
             request = RefusedTool(report.name, f"{why} Nothing was done.")
@@ -222,9 +223,9 @@ class TalkTools:
         dropped = [self._output(report.tool_call_id, told, respond=False) for report in self._keys.drop()]
         return [*dropped, *self.asking.follow(now)]
 
-    def resumed(self, awaited: Sequence[str], now: float) -> None:
-        """The model still awaits the answers of these calls, which a former process was at."""
-        self._outstanding.inherit(awaited, now)
+    def resumed(self, left: Inherited, now: float) -> None:
+        """The model still awaits the answers of some calls, which a former process was at."""
+        self._outstanding.inherit(left.awaited, left.last_seq, now)
 
     def session_lost(self) -> None:
         """The media worker died: with it the words that keys were waiting for, and whoever awaits answers."""
@@ -282,8 +283,7 @@ class TalkTools:
         return effects
 
     def _refuse(self, report: media.ToolCalled, sentence: str) -> list[TalkEffect]:
-        output = self._output(report.tool_call_id, {"error": sentence})
-        return [Note("tool_refused", sentence), output]
+        return [Note("tool_refused", sentence), self._output(report.tool_call_id, {"error": sentence})]
 
     @property
     def _talking(self) -> bool:

@@ -133,6 +133,10 @@ SHAPES: tuple[type[KnownTool], ...] = (
 """In the order in which they are offered."""
 WILL_OF_CALLEE = frozenset({"record_opt_out", "recording_consent"})
 """Names of the functions that may carry a no of the callee: none of them waits for words to be written down."""
+NEVER_TWICE = (SendDtmf, TransferCall, OutsideCall)
+"""Others notice each time: a menu that hears keys, somebody whose phone rings, a system of the tenant's own. What
+the rest do is stored beside their answers, so it may be lost though they were answered: doing it again is right.
+"""
 NAMES: tuple[str, ...] = tuple(str(shape.__struct_config__.tag) for shape in SHAPES)
 RESERVED: tuple[str, ...] = (*NAMES, "recording_consent")
 """All of ours. The last is no agent's choice: it is offered where a call is recorded, or asks for it."""

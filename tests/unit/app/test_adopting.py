@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.calls.adopt import adopted_order
+from app.calls.adopt import adoptable, adopted_order
 from app.calls.board import CallOrder
 from app.calls.conversation import Conversation
 from app.calls.diary import Diary
@@ -38,6 +38,25 @@ async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 async def adopted(db: SqliteDatabase, call: Call) -> CallOrder:
     order, _ = await adopted_order(switchboard(db), call, None)
     return order
+
+
+async def test_of_a_living_leg_it_is_known_which_reports_were_made_before(db: SqliteDatabase) -> None:
+    """A function call among them that the leg does not await has been answered."""
+    call = await begun_call(db, await claimed_task(db))
+    leg = media.LegSnapshot(
+        call_id=call.id,
+        codec="ulaw",
+        rtp_host="127.0.0.1",
+        rtp_port=1,
+        peer=None,
+        ready=True,
+        answered=True,
+        audio_ms=0,
+        tools_awaited=("t2",),
+    )
+    welcome = media.Welcome(protocol_version=media.PROTOCOL_VERSION, worker_id="w", pid=1, last_seq=7, legs=(leg,))
+    ((order, _),) = await adoptable(switchboard(db, node_name=call.node), welcome)
+    assert (order.left.last_seq, order.left.awaited) == (7, ("t2",))
 
 
 async def settled(db: Database, call: Call, kind: CommandKind, state: CommandState) -> None:

@@ -3,12 +3,25 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.calls.closing import Inherited
+from app.calls.conversation import Conversation
 from app.calls.outstanding import NOT_KNOWN, REPLAY_S
 from app.calls.people import PeopleDesk
-from app.calls.talk_model import AskPeople, ErrandDone, NobodyAnswered, Note, PeopleAnswered, TalkEffect, ToMedia
+from app.calls.talk_model import (
+    AskPeople,
+    Errand,
+    ErrandDone,
+    NobodyAnswered,
+    Note,
+    PeopleAnswered,
+    PressKeys,
+    TalkEffect,
+    TalkLimits,
+    ToMedia,
+)
 from app.domain.feedback import TOLD, FeedbackRequest
 from app.store import feedback
 from app.store.sqlite import SqliteDatabase
@@ -17,7 +30,7 @@ from stasis.outcome import EndedBy
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.call_world import order, switchboard
 from tests.unit.app.store_world import TENANT, add_agent, begun_call, claimed_task
-from tests.unit.app.test_talk_tools import calls, outputs, talking, told
+from tests.unit.app.test_talk_tools import OFFER, calls, outputs, talking, told
 
 QUESTION = {"question": "May we offer Tuesday?", "suggestions": []}
 SECOND = {"question": "Is Wednesday possible?", "suggestions": []}
@@ -111,6 +124,55 @@ def test_the_session_of_a_process_that_died_does_not_wait_for_ever() -> None:
     assert adopted.next_deadline == 100.0 + REPLAY_S
     assert outputs(adopted.tick(100.0 + REPLAY_S)) == {"t1": {"error": NOT_KNOWN}}
     assert outputs(adopted.tick(100.0 + 2 * REPLAY_S)) == {}
+
+
+def taken_over(left: Inherited) -> Conversation:
+    talk = Conversation("c1", TalkLimits(), msgspec.structs.replace(OFFER, targets=("desk",)))
+    talk.resumed(100.0, left)
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("send_dtmf", {"digits": "1"}), ("look_up", {"who": "ann"}), ("transfer_call", {"target": "desk"})],
+)
+@pytest.mark.parametrize(
+    ("seq", "awaited", "done"),
+    [(7, (), False), (7, ("t1",), True), (8, (), True)],
+    ids=["answered", "still awaited", "new"],
+)
+def test_what_a_former_process_has_answered_is_not_done_again(
+    name: str, arguments: dict[str, str], seq: int, awaited: tuple[str, ...], done: bool
+) -> None:
+    """No later report was stored when it died, so the worker tells of the call once more."""
+    talk = taken_over(Inherited(awaited=awaited, last_seq=7))
+    report = msgspec.structs.replace(calls(name, "t1", **arguments), seq=seq)
+    effects = talk.handle(report, 100.1)
+    acts = [one for one in effects if isinstance(one, (PressKeys, Errand))]
+    assert bool(acts) == done
+    assert bool(effects) == done, "nor is anything said of it"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind"),
+    [
+        ("end_call", {"reason": "booked"}, "closing"),
+        ("reschedule_call_trigger_analysis", {"wished_words": "on Monday"}, "callback_wished"),
+    ],
+)
+def test_what_was_answered_and_perhaps_not_stored_is_done_again(
+    name: str, arguments: dict[str, str], kind: str
+) -> None:
+    """The event that says so is written beside the answer: it may have been lost."""
+    effects = taken_over(Inherited(last_seq=7)).handle(calls(name, "t1", **arguments), 100.1)
+    assert kind in [one.kind for one in effects if isinstance(one, Note)]
+
+
+def test_the_numbers_of_a_worker_that_died_say_nothing_of_the_next_one() -> None:
+    talk = taken_over(Inherited(last_seq=7))
+    talk.media_gone()
+    talk.media_back(101.0)
+    assert PressKeys("1") in talk.handle(calls("send_dtmf", "t1", digits="1"), 102.0)
 
 
 # --- two questions ----------------------------------------------------------------------------------------------
