@@ -1,5 +1,6 @@
 """`opendeep backup` and `opendeep restore`: a checked copy of everything, and the way back."""
 
+import asyncio
 from importlib.metadata import version
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import click
 
 from app.cli.data_directory import engine_lock, private_folder
 from app.cli.migrate import place
+from app.cli.store import open_store
 from app.clock import SystemClock
 from app.config import Settings, load_settings
 from app.errors import ConflictError
 from app.figures import Result, answer
-from app.store import backup
+from app.store import backup, holds, nodes
 from app.store.backup import Installation, Manifest
 
 PATH = click.Path(file_okay=False, path_type=Path)
@@ -47,24 +49,59 @@ def backup_command(*, folder: Path, recordings: bool, only_check: bool, simulate
 
 
 @click.command(name="restore")
-@click.argument("folder", type=PATH)
+@click.argument("folder", type=PATH, required=False)
+@click.option(
+    "--hold-only", is_flag=True, help="Put nothing back, only hold every tenant's dialing: after pg_restore."
+)
 @click.option("--simulate", is_flag=True, help="Into the data of simulated runs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line of stdout.")
-def restore_command(*, folder: Path, simulate: bool, as_json: bool) -> None:
+def restore_command(*, folder: Path | None, hold_only: bool, simulate: bool, as_json: bool) -> None:
     """Put the copy FOLDER into an empty DATA_DIR. Nobody is dialed until `opendeep resume`.
 
     \b
     opendeep restore /backups/opendeep-2026-11-27
+    opendeep restore --hold-only
 
+    With PostgreSQL: pg_restore, then `opendeep restore --hold-only`, and only then start an engine.
     A copy does not know what came after it. Do-not-call entries, withdrawn consents and erasures made since
     are not in it: enter them first. Then look through the open tasks, cancel what is done, and let each tenant
     dial again with `opendeep resume --tenant ID`.
     """
+    if hold_only == (folder is not None):
+        raise click.UsageError("Name the FOLDER of a copy, or --hold-only after pg_restore.")
+    if folder is None:
+        held = asyncio.run(_hold(_settings(simulate)))
+        _say_held()
+        if as_json:
+            click.echo(
+                answer("restore", (Result(name="restore", n=held, figures={"held_tenants": held}),)).to_json()
+            )
+        return
     settings = _of_sqlite(simulate)
     with engine_lock(settings):
         private_folder(settings.recordings_dir)
         made = backup.restore(folder, installation(settings), now_ms=SystemClock().unix_ms())
     _tell("restore", folder, made, as_json=as_json)
+    _say_held()
+
+
+async def _hold(settings: Settings) -> int:
+    """Hold the dialing of everybody in the database; for how many. Raises ConflictError while an engine lives."""
+    with engine_lock(settings):
+        async with open_store(settings) as db, db.tx() as tx:
+            now_ms = SystemClock().unix_ms()
+            dead_ms = now_ms - settings.lease_s * 1000
+            every = await nodes.list_nodes(tx)
+            living = [one.name for one in every if not one.stopped and one.beat_ms > dead_ms]
+            if living:
+                raise ConflictError(
+                    f"An engine uses this database ({', '.join(living)}). Stop every engine; of one that is gone, "
+                    f"or that a fresh dump remembers, wait {settings.lease_s} s."
+                )
+            return await holds.place_on_every_tenant(tx, backup.RESTORED, backup.LATER_MISSING, now_ms=now_ms)
+
+
+def _say_held() -> None:
     click.echo(f"{backup.LATER_MISSING}\nNobody is dialed until you say so: opendeep resume", err=True)
 
 
@@ -77,12 +114,17 @@ def installation(settings: Settings) -> Installation:
     )
 
 
+def _settings(simulate: bool) -> Settings:
+    return load_settings(overrides={"simulate": True} if simulate else None)
+
+
 def _of_sqlite(simulate: bool) -> Settings:
-    settings = load_settings(overrides={"simulate": True} if simulate else None)
+    settings = _settings(simulate)
     if settings.database_url.get_secret_value():
         raise ConflictError(
             f"The data are in PostgreSQL ({place(settings)}). Use pg_dump --format=custom for them and copy "
-            f"{settings.recordings_dir} and {settings.documents_folder} after it."
+            f"{settings.recordings_dir} and {settings.documents_folder} after it. The way back: pg_restore, those "
+            "folders, then `opendeep restore --hold-only`, before an engine starts."
         )
     return settings
 

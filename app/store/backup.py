@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from app.errors import ConflictError, NotFoundError, ValidationFailed
+from app.store.holds import ON_EVERY_TENANT
 
 DATABASE = "opendeep.db"
 MANIFEST = "manifest.json"
@@ -23,7 +24,8 @@ RESTORED = "restored"
 """Code of the hold on every tenant's dialing after a restore."""
 LATER_MISSING = (
     "The data are those of a backup. Calls made since are not in it, nor are do-not-call entries, withdrawn "
-    "consents and erasures: enter those first, and cancel the tasks that are done."
+    "consents and erasures: enter those first, and cancel the tasks that are done. Sign-ins and API keys "
+    "that were withdrawn since work again."
 )
 """What a person has to do before anybody is dialed again."""
 _CHUNK = 1 << 20
@@ -129,11 +131,8 @@ def restore(folder: Path, target: Installation, *, now_ms: int) -> Manifest:
     partial = target.database.with_name(target.database.name + ".partial")
     _copy_file(folder / DATABASE, partial)
     with closing(sqlite3.connect(partial)) as database, database:
-        database.execute(
-            "INSERT INTO tenant_holds (tenant_id, code, message, call_id, since_ms) "
-            "SELECT id, ?, ?, NULL, ? FROM tenants WHERE true ON CONFLICT DO NOTHING",
-            (RESTORED, LATER_MISSING, now_ms),
-        )
+        hold = {"code": RESTORED, "message": LATER_MISSING, "now_ms": now_ms}
+        database.execute(ON_EVERY_TENANT, hold)
     partial.rename(target.database)  # last: without it nothing can be dialed
     return manifest
 

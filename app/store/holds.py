@@ -12,6 +12,10 @@ _PLACE = """
     INSERT INTO tenant_holds (tenant_id, code, message, call_id, since_ms)
     VALUES (:tenant_id, :code, :message, :call_id, :now_ms) ON CONFLICT DO NOTHING
 """
+ON_EVERY_TENANT = """
+    INSERT INTO tenant_holds (tenant_id, code, message, call_id, since_ms)
+    SELECT id, :code, :message, NULL, :now_ms FROM tenants WHERE true ON CONFLICT DO NOTHING
+"""
 _LIFT = "DELETE FROM tenant_holds WHERE tenant_id = :tenant_id"
 
 
@@ -37,6 +41,11 @@ async def place(sql: Writer, tenant_id: str, code: str, message: str, *, call_id
     """Hold this tenant's dialing. False: it is held for that already."""
     params = {"tenant_id": tenant_id, "code": code, "message": message, "call_id": call_id, "now_ms": now_ms}
     return await sql.execute(_PLACE, params) == 1
+
+
+async def place_on_every_tenant(sql: Writer, code: str, message: str, *, now_ms: int) -> int:
+    """Hold everybody's dialing; for how many tenants that was not so before."""
+    return await sql.execute(ON_EVERY_TENANT, {"code": code, "message": message, "now_ms": now_ms})
 
 
 async def active(sql: Reader, tenant_id: str) -> TenantHold | None:

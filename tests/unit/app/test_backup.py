@@ -1,6 +1,7 @@
 """A copy made while somebody writes is one committed state; what is damaged is named; a restore dials nobody."""
 
 import asyncio
+import json
 import os
 import sqlite3
 from contextlib import closing
@@ -8,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from app.clock import SystemClock
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.errors import ConflictError, NotFoundError, ValidationFailed
-from app.store import backup, holds, users
+from app.store import backup, holds, nodes, users
 from app.store.backup import MANIFEST, RESTORED, Installation
+from app.store.nodes import Node
+from app.store.postgres import PostgresDatabase
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
+from tests.unit.app.test_cli import Done, run
 
 pytestmark = pytest.mark.anyio
 
@@ -131,3 +136,38 @@ def test_a_recording_that_is_gone_is_told_and_others_are_copied(tmp_path: Path) 
     made = copy(source, tmp_path / "copy")
     assert made.missing == ("gone.wav",)
     assert [one.name for one in made.files if one.name.startswith("recordings/")] == ["recordings/there.wav"]
+
+
+@pytest.mark.postgres
+async def test_a_restored_postgres_dials_nobody_until_a_person_says_so(
+    tmp_path: Path, fresh_database: str
+) -> None:
+    alive = Node(
+        name="b", installation="i", instance="1", version="0", ari_url="", ari_app="a", longest_call_ms=1,
+        started_ms=1, beat=1, beat_ms=SystemClock().unix_ms() + 3_600_000,
+    )  # fmt: skip
+
+    def restored(*more: str) -> Done:
+        return run(tmp_path, "restore", *more, SIMULATE="True", DATABASE_URL=fresh_database)
+
+    async with PostgresDatabase(fresh_database, schema="opendeep_simulated") as db:
+        await users.add_tenant(db, "other", "Other", 0)
+        async with db.tx() as tx:
+            await nodes.register(tx, alive, 30_000)
+        refused = await asyncio.to_thread(restored, "--hold-only")
+        assert "An engine uses this database (b)" in refused.stderr
+        assert await holds.active(db, "other") is None
+        await nodes.stop(db, "b", "1", alive.beat_ms)
+        done = await asyncio.to_thread(restored, "--hold-only", "--json")
+        assert (done.returncode, json.loads(done.stdout)["results"][0]["n"]) == (0, 2)
+        for tenant in (DEFAULT_TENANT_ID, "other"):
+            hold = await holds.active(db, tenant)
+            assert hold is not None
+            assert hold.code == RESTORED
+        assert "restore --hold-only" in (await asyncio.to_thread(restored, "copy")).stderr
+
+
+def test_restore_wants_a_folder_or_the_hold_alone(tmp_path: Path) -> None:
+    for arguments in ((), ("copy", "--hold-only")):
+        done = run(tmp_path, "restore", *arguments, SIMULATE="True")
+        assert (done.returncode, "--hold-only after pg_restore" in done.stderr) == (2, True)
