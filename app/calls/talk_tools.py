@@ -49,7 +49,7 @@ from app.calls.tools import (
     ToolBook,
     ToolRequest,
     TransferCall,
-    is_no,
+    at_any_time,
 )
 from app.domain.analysis.opt_out import heard
 from app.domain.fields import FieldBook
@@ -127,7 +127,7 @@ class TalkTools:
         request = self._book.read(report.name, report.arguments)
         if self._outstanding.was_answered(report, request):
             return []
-        if not self._talking and not is_no(request) and not isinstance(request, RefusedTool):
+        if not self._talking and not at_any_time(request, answered=self._talk.state is not TalkState.WAITING):
             why = NOT_NOW.get(self._talk.state, "The call is ending already.")
             request = RefusedTool(report.name, f"{why} Nothing was done.")
         return [Note("tool_call", f"{report.name} {report.arguments[:500]}"), *self._do(report, request, now)]

@@ -183,9 +183,13 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         return (*own, *(tool.name for tool in self.outside if tool.name not in RESERVED))
 
 
-def is_no(request: ToolRequest) -> bool:
-    """The callee wants no more calls, or no recording: taken whoever has the call, and while it ends."""
-    return isinstance(request, RecordOptOut) or (isinstance(request, RecordingConsent) and not request.given)
+def at_any_time(request: ToolRequest, *, answered: bool) -> bool:
+    """Needs no talk that goes on: what is refused anyway, and a callee who wants no recording, or no more calls:
+    taken whoever has the call, and while it ends. Until the call is `answered` nobody can have wished the last.
+    """
+    if isinstance(request, RecordOptOut):
+        return answered
+    return isinstance(request, RefusedTool) or (isinstance(request, RecordingConsent) and not request.given)
 
 
 class ToolBook:

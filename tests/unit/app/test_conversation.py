@@ -13,6 +13,7 @@ from app.calls.talk_model import (
     SAY_GOODBYE,
     SAY_GOODBYE_SILENT,
     SAY_GOODBYE_TIME,
+    Errand,
     Note,
     PressKeys,
     TalkEffect,
@@ -309,13 +310,17 @@ def test_any_order_ends_once_and_never_waits_for_ever(steps: list[tuple[media.Nu
     assert ends == 1
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("end_call", "{}"), ("send_dtmf", '{"digits":"1"}')])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("end_call", "{}"), ("send_dtmf", '{"digits":"1"}'), ("record_opt_out", '{"words":"no more"}')],
+)
 def test_a_function_called_before_the_answer_does_nothing(name: str, arguments: str) -> None:
     """An agent that greets first is asked for its greeting while the phone still rings."""
     talk = Conversation("c1", TalkLimits())
     effects = talk.handle(calls(name, arguments), 100.0)
     assert "has not answered yet" in outputs(effects)[0].output
-    assert not [effect for effect in effects if isinstance(effect, WantHangUp | PressKeys)]
+    assert not [effect for effect in effects if isinstance(effect, WantHangUp | PressKeys | Errand)]
+    assert not talk.tools.opted_out
     assert talk.state is TalkState.WAITING
 
 
