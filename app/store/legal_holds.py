@@ -20,6 +20,36 @@ TASK_IS_FREE = """
 """A condition of SQL: nothing holds the task `t`."""
 
 
+def campaign_is_free(tenant_id: str, campaign_id: str) -> str:
+    """A condition of SQL: nothing holds a campaign, its calls or whom they went to. Both are columns."""
+    return f"""
+        NOT EXISTS (SELECT 1 FROM legal_holds h WHERE h.tenant_id = {tenant_id} AND h.lifted_ms IS NULL AND (
+            (h.kind = 'campaign' AND h.subject = {campaign_id})
+            OR (h.kind = 'call' AND EXISTS (SELECT 1 FROM calls k JOIN tasks t ON t.id = k.task_id
+                WHERE k.id = h.subject AND t.campaign_id = {campaign_id}))
+            OR (h.kind = 'recipient' AND EXISTS (SELECT 1 FROM tasks t WHERE t.number = h.subject
+                AND t.tenant_id = h.tenant_id AND t.campaign_id = {campaign_id}))))
+    """  # noqa: S608 - names of our own columns
+
+
+EVENT_IS_FREE = f"""
+    NOT EXISTS (SELECT 1 FROM tasks t WHERE t.id = e.subject AND NOT ({TASK_IS_FREE}))
+    AND NOT EXISTS (SELECT 1 FROM calls s JOIN tasks t ON t.id = s.task_id
+        WHERE s.id = e.subject AND NOT ({TASK_IS_FREE}))
+    AND NOT EXISTS (SELECT 1 FROM feedback_requests s JOIN tasks t ON t.id = s.task_id
+        WHERE s.id = e.subject AND NOT ({TASK_IS_FREE}))
+    AND NOT EXISTS (SELECT 1 FROM dnd_list s JOIN legal_holds h ON h.kind = 'recipient' AND h.subject = s.number
+        WHERE s.id = e.subject AND h.tenant_id = e.tenant_id AND h.lifted_ms IS NULL)
+    AND {campaign_is_free("e.tenant_id", "e.subject")}
+"""  # noqa: S608 - a constant
+"""A condition of SQL: nothing holds what the webhook event `e` tells of."""
+IMPORT_IS_FREE = """
+    NOT EXISTS (SELECT 1 FROM legal_holds h JOIN contact_import_rows r ON r.number = h.subject
+        WHERE h.tenant_id = i.tenant_id AND h.kind = 'recipient' AND h.lifted_ms IS NULL AND r.import_id = i.id)
+"""
+"""A condition of SQL: no number that is held stands in the uploaded list `i`."""
+
+
 class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
     """One row. `subject`: the id of a call or a campaign, or a number (E.164)."""
 

@@ -14,7 +14,7 @@ from app.errors import LeaseLost
 from app.store import erasing, free_text
 from app.store.db import Database, Reader, SqlValue, Tx, Writer
 from app.store.erasing import Counts, added
-from app.store.legal_holds import TASK_IS_FREE
+from app.store.legal_holds import EVENT_IS_FREE, IMPORT_IS_FREE, TASK_IS_FREE, campaign_is_free
 from app.store.rows import to_struct, with_columns
 
 LEASE_MS = 60_000
@@ -23,18 +23,13 @@ TASKS, CALLS, CHATS, ROWS = 4, 50, 5, 500
 """Rows of a transaction: some 25 statements a task, while which nobody else writes to SQLite."""
 MANY = 1_001
 """Counting for a page stops here."""
-_FREE_CHAT = """
-    NOT EXISTS (SELECT 1 FROM plans p JOIN legal_holds h ON h.tenant_id = c.tenant_id AND h.lifted_ms IS NULL
-        WHERE p.conversation_id = c.id AND (
-            (h.kind = 'campaign' AND h.subject = p.campaign_id)
-            OR (h.kind = 'call' AND EXISTS (SELECT 1 FROM calls k JOIN tasks t ON t.id = k.task_id
-                WHERE k.id = h.subject AND t.campaign_id = p.campaign_id))
-            OR (h.kind = 'recipient' AND EXISTS (SELECT 1 FROM tasks t WHERE t.number = h.subject
-                AND t.tenant_id = h.tenant_id AND t.campaign_id = p.campaign_id))))
+_FREE_CHAT = f"""
+    NOT EXISTS (SELECT 1 FROM plans p WHERE p.conversation_id = c.id
+        AND NOT ({campaign_is_free("c.tenant_id", "p.campaign_id")}))
     AND NOT EXISTS (SELECT 1 FROM plans p JOIN tasks t ON t.campaign_id = p.campaign_id
         WHERE p.conversation_id = c.id
             AND t.state IN ('pending', 'waiting_user', 'claimed', 'in_call', 'analyzing'))
-"""
+"""  # noqa: S608 - a constant
 """Nothing holds the calls the chat planned, or whom they went to, and none is to be made any more."""
 _OLD_RECORDINGS = f"""
     SELECT r.call_id, k.node FROM recordings r JOIN calls k ON k.id = r.call_id JOIN tasks t ON t.id = k.task_id
@@ -56,20 +51,20 @@ _OLD_CHATS = f"""
         AND c.updated_ms < :before_ms AND {_FREE_CHAT}
     ORDER BY c.updated_ms, c.id LIMIT :limit
 """  # noqa: S608 - a constant
-_OLD_IMPORTS = """
+_OLD_IMPORTS = f"""
     SELECT i.id FROM contact_imports i WHERE i.tenant_id = :tenant_id AND i.updated_ms < :before_ms
-        AND i.state IN ('receiving', 'review', 'done', 'failed', 'cancelled') ORDER BY i.id LIMIT :limit
-"""
-_OLD_EVENTS = """
+        AND i.state IN ('receiving', 'review', 'done', 'failed', 'cancelled') AND {IMPORT_IS_FREE}
+    ORDER BY i.id LIMIT :limit
+"""  # noqa: S608 - a constant
+_OLD_EVENTS = f"""
     SELECT e.id FROM webhook_events e WHERE e.tenant_id = :tenant_id AND e.created_ms < :before_ms
-    ORDER BY e.created_ms LIMIT :limit
-"""
+        AND {EVENT_IS_FREE} ORDER BY e.created_ms LIMIT :limit
+"""  # noqa: S608 - a constant
 _OLD_REPORTS = f"""
     UPDATE campaign_reports SET words = '{NO_WORDS}', last_error = ''
     WHERE tenant_id = :tenant_id AND words <> '{NO_WORDS}'
-        AND state = 'done' AND created_ms < :before_ms AND NOT EXISTS (SELECT 1 FROM legal_holds h
-            WHERE h.tenant_id = campaign_reports.tenant_id AND h.lifted_ms IS NULL AND h.kind = 'campaign'
-                AND h.subject = campaign_reports.campaign_id)
+        AND state = 'done' AND created_ms < :before_ms
+        AND {campaign_is_free("campaign_reports.tenant_id", "campaign_reports.campaign_id")}
 """  # noqa: S608 - a constant
 _OLD_ROUNDS = """
     UPDATE lifecycle_rounds SET refusals = '[]', summary = '' WHERE tenant_id = :tenant_id

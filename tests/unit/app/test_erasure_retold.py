@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.domain.erasure import Days
 from app.domain.report_words import QuoteFound, ReportWords
-from app.store import calls, erasures, report_facts
+from app.store import calls, erasures, legal_holds, report_facts, retention
+from app.store.legal_holds import LegalHold
 from tests.unit.app.conftest import AnyDatabase, Opener
-from tests.unit.app.store_world import NOW, TENANT, add_agent
+from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent
 from tests.unit.app.test_erasure import SAID, House
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +92,51 @@ async def test_a_quote_goes_with_the_days_of_its_talk(house: House) -> None:
     await house.db.execute("UPDATE campaign_reports SET created_ms = :n", {"n": house.clock.unix_ms()})
     await house.sweep()
     assert (await report_words(house)).quotes == ()
+
+
+EVENT = (
+    "INSERT INTO webhook_events (id, tenant_id, kind, subject, seq, data, created_ms)"
+    " VALUES (:id, 'default', :kind, :subject, 1, :data, :n)"
+)
+
+
+@pytest.mark.parametrize("kind", ["call", "campaign", "recipient"])
+async def test_what_was_told_elsewhere_of_somebody_held_is_not_swept(house: House, kind: legal_holds.Held) -> None:
+    call_id = await house.talked()
+    await reported(house, call_id)
+    task_id = (await calls.get(house.db, TENANT, call_id)).task_id
+    for n, (name, subject) in enumerate(
+        (("report.ready", "c"), ("call.completed", call_id), ("call.outcome", task_id))
+    ):
+        told = {"id": f"e{n}", "kind": name, "subject": subject, "data": "{}", "n": NOW}
+        await house.db.execute(EVENT, told)
+    if kind == "recipient":
+        await house.db.execute(
+            "INSERT INTO contact_imports (id, tenant_id, target, name, digest, kind, state, options, columns,"
+            " notes, counts, problem, rows_total, checked_seq, imported_seq, runner, runner_until_ms, created_by,"
+            " created_ms, updated_ms) VALUES ('i', 'default', 'contacts', 'l', 'd', 'csv', 'done', '{}', '[]',"
+            " '[]', '{}', '', 1, 1, 1, 0, 0, 'u', 0, 0)"
+        )
+        await house.db.execute(
+            "INSERT INTO contact_import_rows (import_id, seq, tenant_id, line, cells, state, issue, sentence,"
+            " number, made, edited) VALUES ('i', 1, 'default', 1, '[]', 'imported', '', '', :number, '{}', 0)",
+            {"number": NUMBER},
+        )
+    new = LegalHold(
+        id="", tenant_id=TENANT, kind=kind, subject={"call": call_id, "campaign": "c", "recipient": NUMBER}[kind],
+        reason="case 7", placed_by="u", since_ms=0,
+    )  # fmt: skip
+    async with house.db.tx() as tx:
+        hold = await legal_holds.place(tx, new, NOW)
+    await retention.set_days(house.db, TENANT, Days(webhooks=30), NOW)
+    house.clock.advance(400 * 86_400)
+    assert await house.sweep() == {}
+    async with house.db.tx() as tx:
+        await legal_holds.lift(tx, TENANT, hold.id, "u", house.clock.unix_ms())
+    house.clock.advance(3_601)
+    swept = await house.sweep()
+    assert (swept["campaign_reports"] >= 1, "contact_imports" in swept) == (True, kind == "recipient")
+    assert await house.db.fetch("SELECT id FROM webhook_events") == []
 
 
 async def test_replies_and_reports_that_are_being_written_are_waited_for(house: House) -> None:
