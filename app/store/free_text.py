@@ -28,6 +28,10 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     named: tuple[str, ...] = ()
     number_only: bool = False
     """Looked through for the number and not for names: these are words that agents say to everybody."""
+    only: str = "1 = 1"
+    """SQL: which rows."""
+    goes: Sequence[str] = ()
+    """Statements that take a row away which names the person, with what hangs on it; empty: it loses the words."""
 
 
 WALKS: Final = (
@@ -65,6 +69,16 @@ WALKS: Final = (
     Walk(table="agent_versions", number_only=True, key=("agent_id", "version"), columns=("body",)),
     Walk(table="tryouts", key=("id",), columns=("body", "objective", "steps")),
     Walk(table="rehearsals", key=("id",), columns=("result", "problem")),
+    Walk(
+        table="webhook_events",
+        key=("id",),
+        columns=("data",),
+        only="kind IN ('report.ready', 'number.opted_out')",  # others are found by their task, call or question
+        goes=(
+            "DELETE FROM webhook_deliveries WHERE tenant_id = :tenant_id AND event_id = :k0",
+            "DELETE FROM webhook_events WHERE tenant_id = :tenant_id AND id = :k0",
+        ),
+    ),
 )
 """A plan that is open and names the person can be confirmed no more."""
 _SUPERSEDE = "UPDATE plans SET state = 'superseded' WHERE tenant_id = :tenant_id AND id = :id AND state = 'open'"
@@ -127,6 +141,10 @@ async def walk(
             continue
         hit += 1
         key = {f"k{n}": row[n] for n in range(len(step.key))}
+        for statement in step.goes:
+            await tx.execute(statement, {"tenant_id": tenant_id, **key})
+        if step.goes:
+            continue
         sets = ", ".join(f"{name} = :{name}" for name in changes)
         found = " AND ".join(f"{name} = :k{n}" for n, name in enumerate(step.key))
         statement = f"UPDATE {step.table} SET {sets} WHERE tenant_id = :tenant_id AND {found}"  # noqa: S608
@@ -199,7 +217,8 @@ def _page(step: Walk, *, begun: bool) -> str:
         behind = f"AND {step.key[0]} > :k0"
     elif begun:
         behind = f"AND ({step.key[0]} > :k0 OR ({step.key[0]} = :k0 AND {step.key[1]} > :k1))"
-    return f"SELECT {names} FROM {step.table} WHERE tenant_id = :tenant_id {behind} ORDER BY {order} LIMIT :limit"  # noqa: S608
+    where = f"tenant_id = :tenant_id AND {step.only} {behind}"
+    return f"SELECT {names} FROM {step.table} WHERE {where} ORDER BY {order} LIMIT :limit"  # noqa: S608
 
 
 def _place(step: Walk, tenant_id: str, after: Sequence[str | int]) -> dict[str, SqlValue]:

@@ -78,7 +78,7 @@ def test_no_statement_reads_more_than_what_it_takes(tmp_path: Path) -> None:
 
 
 def test_every_free_text_is_walked_through(schema: dict[str, set[str]]) -> None:
-    walked = {walk.table: {*walk.columns, *walk.named} for walk in WALKS}
+    walked = {walk.table: {*walk.columns, *walk.named} for walk in WALKS if not walk.goes}
     free = {table.name: table for table in EVERY if table.road is Road.FREE_TEXT}
     assert walked.keys() == free.keys()
     for name, table in free.items():

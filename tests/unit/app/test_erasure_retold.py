@@ -96,8 +96,36 @@ async def test_a_quote_goes_with_the_days_of_its_talk(house: House) -> None:
 
 EVENT = (
     "INSERT INTO webhook_events (id, tenant_id, kind, subject, seq, data, created_ms)"
-    " VALUES (:id, 'default', :kind, :subject, 1, :data, :n)"
+    " VALUES (:id, 'default', :kind, :subject, :seq, :data, :n)"
 )
+
+
+async def test_webhooks_that_tell_of_the_person_go_whatever_they_are_about(house: House) -> None:
+    theirs, other = await house.talked(), await house.talked("+12025550199")
+    await reported(house, theirs, other)
+    for n, (name, subject, data) in enumerate(
+        (
+            ("report.ready", "c", '{"summary":"Zyra Lee wants Tuesday."}'),
+            ("report.ready", "c", '{"summary":"It went well."}'),
+            ("number.opted_out", "removed since", f'{{"number":"{NUMBER}","reason":""}}'),
+            ("number.opted_out", "another", '{"number":"+12025550199","reason":""}'),
+        )
+    ):
+        told = {"id": f"e{n}", "kind": name, "subject": subject, "seq": n + 1, "data": data, "n": NOW}
+        await house.db.execute(EVENT, told)
+    await house.db.execute(
+        "INSERT INTO webhook_endpoints (id, tenant_id, url, kinds, secret, old_secret, old_until_ms, show_numbers,"
+        " state, reason, failures, failing_since_ms, next_try_ms, sender, sender_until_ms, created_ms)"
+        " VALUES ('w', 'default', 'https://example.com', '[]', 's', '', 0, 1, 'active', '', 0, NULL, 0, 0, 0, 0)"
+    )
+    await house.db.execute(
+        "INSERT INTO webhook_deliveries (endpoint_id, event_id, tenant_id, state, tries, next_try_ms, status,"
+        " error, delivered_ms) SELECT 'w', id, tenant_id, 'delivered', 1, 0, 200, '', 1 FROM webhook_events"
+    )
+    one = await house.ask()
+    done = await house.eraser.finish(TENANT, one.id)
+    assert (done.state, done.counted["webhook_events"]) == ("done", 2)
+    assert await house.db.fetch("SELECT event_id FROM webhook_deliveries ORDER BY event_id") == [("e1",), ("e3",)]
 
 
 @pytest.mark.parametrize("kind", ["call", "campaign", "recipient"])
@@ -108,7 +136,7 @@ async def test_what_was_told_elsewhere_of_somebody_held_is_not_swept(house: Hous
     for n, (name, subject) in enumerate(
         (("report.ready", "c"), ("call.completed", call_id), ("call.outcome", task_id))
     ):
-        told = {"id": f"e{n}", "kind": name, "subject": subject, "data": "{}", "n": NOW}
+        told = {"id": f"e{n}", "kind": name, "subject": subject, "seq": 1, "data": "{}", "n": NOW}
         await house.db.execute(EVENT, told)
     if kind == "recipient":
         await house.db.execute(
