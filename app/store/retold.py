@@ -1,5 +1,5 @@
-"""What somebody said on a call, told again elsewhere: quotes in reports of campaigns, and what webhooks tell of a
-campaign that called nobody else.
+"""What somebody said on a call, told again elsewhere: quotes in reports of campaigns, why
+something was held, and what webhooks tell of a campaign that called nobody else.
 
 A report's words are walked through for number and names too (`app.store.free_text`); a quote that names nobody is
 found by its call.
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from app.domain.personal_data import NO_WORDS
+from app.domain.personal_data import ERASED, NO_WORDS
 from app.domain.report_words import ReportWords
 from app.store.db import SqlValue, Tx
 
@@ -39,6 +39,15 @@ _DELIVERIES = """
 """
 _EVENTS = "DELETE FROM webhook_events WHERE coalesce(tenant_id, '') = :tenant_id AND subject = :campaign_id"
 
+_HOLDS_OF_CALLS = f"""
+    UPDATE legal_holds SET reason = '{ERASED}' WHERE tenant_id = :tenant_id AND lifted_ms IS NOT NULL
+        AND kind = 'call' AND subject IN (SELECT value FROM json_each(:calls)) AND reason <> '{ERASED}'
+"""  # noqa: S608 - a constant
+_HOLDS = f"""
+    UPDATE legal_holds SET reason = '{ERASED}' WHERE tenant_id = :tenant_id AND lifted_ms IS NOT NULL
+        AND kind = 'campaign' AND subject = :campaign_id AND reason <> '{ERASED}'
+"""  # noqa: S608 - a constant
+
 
 async def forget_number(tx: Tx, tenant_id: str, number: str, stands: str) -> Counts:
     """As `forget`, for every task of a number that has its pseudonym already."""
@@ -52,10 +61,10 @@ async def forget(tx: Tx, tenant_id: str, task_ids: Sequence[str], number: str, s
     """
     of: dict[str, SqlValue] = {"tenant_id": tenant_id, "tasks": msgspec.json.encode(task_ids).decode()}
     campaigns = [row[0] for row in await tx.fetch(_CAMPAIGNS, of)]
-    if not campaigns:
-        return {}
     calls = frozenset(row[0] for row in await tx.fetch(_CALLS, of))
-    done = {"campaign_reports": 0, "webhook_deliveries": 0, "webhook_events": 0}
+    listed = msgspec.json.encode(sorted(calls)).decode()
+    held = await tx.execute(_HOLDS_OF_CALLS, {"tenant_id": tenant_id, "calls": listed})
+    done = {"legal_holds": held, "campaign_reports": 0, "webhook_deliveries": 0, "webhook_events": 0}
     for campaign_id in campaigns:
         this: dict[str, SqlValue] = {"tenant_id": tenant_id, "campaign_id": campaign_id}
         whose: dict[str, SqlValue] = {"campaign_id": campaign_id, "number": number, "pseudonym": stands}
@@ -66,6 +75,7 @@ async def forget(tx: Tx, tenant_id: str, task_ids: Sequence[str], number: str, s
                 changed: dict[str, SqlValue] = {"tenant_id": tenant_id, "id": report_id, "words": left}
                 done["campaign_reports"] += await tx.execute(_WORDS, changed)
         if alone:
+            done["legal_holds"] += await tx.execute(_HOLDS, this)
             done["webhook_deliveries"] += await tx.execute(_DELIVERIES, this)
             done["webhook_events"] += await tx.execute(_EVENTS, this)
     return {name: rows for name, rows in done.items() if rows}

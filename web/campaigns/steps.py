@@ -78,7 +78,7 @@ class CampaignSteps:
             actor=person.actor,
             action=f"campaign_{wanted.step}",
             object=f"campaign:{campaign_id}",
-            detail={"live_calls": wanted.live, "told_goodbye": len(orders), "reason": campaign.pause_reason},
+            detail={"live_calls": wanted.live, "told_goodbye": len(orders)},
             address=address,
         )
         await audit.add(tx, person.tenant_id, deed, now_ms)

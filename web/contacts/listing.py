@@ -45,7 +45,7 @@ class DoNotCallDesk:
         stopped = await dnd.add(tx, entry, now_ms)
         stored = await dnd.own_entry(tx, person.tenant_id, entry.number)
         if stored.id == entry.id:
-            await self._write(tx, request, "dnc_added", entry, entry.reason)
+            await self._write(tx, request, "dnc_added", entry)  # why: the entry says it
         return stored, stopped
 
     async def remove(self, tx: Tx, request: Asked, entry_id: str, reason: str) -> DoNotCall:
@@ -58,7 +58,8 @@ class DoNotCallDesk:
         entry = await dnd.get(tx, person.tenant_id, entry_id)
         told = _reason(reason)
         await dnd.remove(tx, person.tenant_id, entry_id)
-        await self._write(tx, request, "dnc_removed", entry, told, was=entry.reason, source=entry.source)
+        more = {"reason": told, "was": entry.reason, "source": entry.source}  # nothing else knows it now
+        await self._write(tx, request, "dnc_removed", entry, **more)
         return entry
 
     async def tell(self, tenant_id: str, tasks: list[str]) -> None:
@@ -75,15 +76,13 @@ class DoNotCallDesk:
                 raise
             return parse_number(number, region=self._region, fictional=True)
 
-    async def _write(
-        self, tx: Tx, request: Asked, action: str, entry: DoNotCall, reason: str, **more: str
-    ) -> None:
+    async def _write(self, tx: Tx, request: Asked, action: str, entry: DoNotCall, **more: str) -> None:
         person = signed_in(request)
         deed = Deed(
             actor=person.actor,
             action=action,
             object=f"dnc:{entry.id}",
-            detail={"number": entry.number, "reason": reason, **more},
+            detail={"number": entry.number, **more},
             address=caller_of(request).address,
         )
         await audit.add(tx, person.tenant_id, deed, self._clock.unix_ms())

@@ -79,7 +79,7 @@ class KeepingDesk:
             since_ms=0,
         )
         hold = await legal_holds.place(tx, new, self.clock.unix_ms())
-        deed = self._deed(request, "legal_hold_placed", f"hold:{hold.id}", kind=kind, reason=hold.reason)
+        deed = self._deed(request, "legal_hold_placed", f"hold:{hold.id}", kind=kind)  # why: its row says it
         await audit.add(tx, person.tenant_id, deed, self.clock.unix_ms())
         return hold
 

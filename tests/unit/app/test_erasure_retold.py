@@ -167,6 +167,21 @@ async def test_what_was_told_elsewhere_of_somebody_held_is_not_swept(house: Hous
     assert await house.db.fetch("SELECT id FROM webhook_events") == []
 
 
+async def test_why_something_was_held_goes_with_what_was_held(house: House) -> None:
+    call_id = await house.talked()
+    await reported(house, call_id)
+    for kind, subject in (("call", call_id), ("campaign", "c")):
+        new = LegalHold(
+            id="", tenant_id=TENANT, kind=kind, subject=subject, reason="Zyra sues", placed_by="u", since_ms=0
+        )
+        async with house.db.tx() as tx:
+            hold = await legal_holds.place(tx, new, NOW)
+            await legal_holds.lift(tx, TENANT, hold.id, "u", NOW)
+    one = await house.ask()
+    assert (await house.eraser.finish(TENANT, one.id)).state == "done"
+    assert await house.db.fetch("SELECT DISTINCT reason FROM legal_holds") == [("[erased]",)]
+
+
 async def test_replies_and_reports_that_are_being_written_are_waited_for(house: House) -> None:
     await reported(house, await house.talked())
     await house.db.execute(

@@ -201,6 +201,7 @@ def test_a_number_is_listed_at_once_and_comes_off_with_a_reason_only(console: Co
     assert added.status_code == 200
     assert "taken off the queue: 1" in added.text
     assert HOSTILE not in added.text
+    assert not any("script" in row.detail for row in console.do(audit.newest, console.db, TENANT))
     assert console.do(tasks.get, console.db, TENANT, waiting.id).state == "suppressed"
     (entry,) = [one for one in console.do(dnd.page, console.db, TENANT) if one.number == "+12025550188"]
     path = f"/do-not-call/{entry.id}/remove"

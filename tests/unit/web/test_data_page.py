@@ -131,6 +131,7 @@ def test_a_hold_is_placed_shown_as_text_and_lifted(console: Console) -> None:
     assert console.ask("POST", f"/data/holds/{hold.id}/lift").status_code == 404
     assert console.do(legal_holds.alive, console.db, TENANT) == []
     assert console.actions() == ["legal_hold_lifted", "legal_hold_placed"]
+    assert HOSTILE not in "".join(row.detail for row in console.do(audit.newest, console.db, TENANT))
 
 
 def test_a_program_forgets_once_per_key_and_sees_how_far_it_is(console: Console) -> None:
