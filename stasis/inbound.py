@@ -87,6 +87,8 @@ class InboundMachine(CallMachine):
     def handle(self, given: CallInput, now: float) -> list[Effect]:
         """As `CallMachine.handle`."""
         if self.state is CallState.RINGING:
+            if isinstance(given, m.MediaLost) and (given.listed or given.bridge) and not self._prepared.ready:
+                return []  # a dialplan answered the channel: what is not listed is not made yet
             if isinstance(given, m.StreamLost):
                 # The media channel's StasisStart may be among what is lost, and the caller can simply call again.
                 self._finish(EndedBy.SYSTEM_FAILURE, "the ARI event stream broke before the answer", now)

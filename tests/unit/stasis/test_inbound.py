@@ -1,5 +1,6 @@
 """The machine of a call to us: answered once and only when it would be heard, torn down from any state."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +107,17 @@ def test_a_failed_preparation_refuses_with_congestion_and_hangs_up_normally_once
     assert m.HangUpChannel(channel_id=CALLER, reason="congestion") in story.done
     answered = Story().start().prepared().take(m.MediaReady(), UP, m.HangUp(by=EndedBy.AGENT, reason="done"))
     assert m.HangUpChannel(channel_id=CALLER) in answered.done
+
+
+@pytest.mark.parametrize("listed", [{"listed": True}, {"bridge": True}])
+def test_a_caller_whom_a_dialplan_answered_is_not_hung_up_for_what_is_not_made_yet(
+    listed: dict[str, bool],
+) -> None:
+    lost = m.MediaLost(reason="not in the listing", **listed)
+    story = Story().start().take(lost).prepared().take(lost, m.MediaReady())
+    assert story.sent(m.AnswerCaller) == 1
+    ended = story.take(UP, m.MediaLost(reason="the bridge is gone", bridge=True))
+    assert ended.machine.state is CallState.ENDING, "once it is made, its loss is one"
 
 
 def test_who_left_before_our_mailbox_was_open_is_found_out() -> None:
