@@ -23,10 +23,11 @@ from app.ids import new_id
 from app.store import contact_imports, contact_rows
 from app.store.contact_imports import PIECE_BYTES, ContactImport
 from app.store.contact_rows import ImportRow
-from app.store.db import Database, Tx
+from app.store.db import Database, Reader, Tx
 
 _BEHIND_ALL = 1 << 60
 BROKEN_OFF = "The list did not come whole; send it again."
+CHANGED = "The row was changed meanwhile; look at it again."
 
 
 class ImportDesk:
@@ -169,41 +170,42 @@ class ImportDesk:
         return await contact_rows.get(self._db, tenant_id, import_id, seq)
 
     async def skip(self, tenant_id: str, import_id: str, seq: int, *, undo: bool = False) -> ImportRow:
-        """Leave a row out, or take it in again."""
-        async with self._db.tx() as tx:
-            one = await contact_imports.change(tx, tenant_id, import_id, ("review",))
-            row = await contact_rows.get(tx, tenant_id, import_id, seq)
-            wanted = ("skipped", "ready") if undo else ("ready", "skipped")
-            if row.state != wanted[0]:
-                return row
-            after = msgspec.structs.replace(row, state=msgspec.convert(wanted[1], contact_rows.State))
-            await self._store(tx, one, [row], [after])
-            return after
+        """Leave a row out, so that a row that was its duplicate is judged again, or take it in again.
+        Raises ConflictError, NotFoundError.
+        """
+        one = await contact_imports.get(self._db, tenant_id, import_id)
+        row = await contact_rows.get(self._db, tenant_id, import_id, seq)
+        if one.state == "review" and row.state != ("skipped" if undo else "ready"):
+            return row
+        fresh = msgspec.structs.replace(row, state="unchecked" if undo else "skipped")
+        await self._judge_again(one, row, fresh)
+        return await contact_rows.get(self._db, tenant_id, import_id, seq)
 
     async def _judge_again(self, one: ContactImport, row: ImportRow, fresh: ImportRow) -> None:
         columns, terms = checked(one.mapping), await terms_of(self._db, one, self._site)
-        waiting = [other for other in await contact_rows.others(self._db, row) if other.issue == "duplicate"][:1]
-        again = [fresh, *waiting]
-        verdicts = [await asyncio.to_thread(check_row, each.values, columns, terms) for each in again]
+        waiting = await _waiting(self._db, row)
+        verdicts = [await asyncio.to_thread(check_row, each.values, columns, terms) for each in (fresh, *waiting)]
         async with self._db.tx() as tx:
-            one = await contact_imports.change(tx, one.tenant_id, one.id, ("review",))
+            now = await contact_imports.change(tx, one.tenant_id, one.id, ("review",))
             current = await contact_rows.get(tx, one.tenant_id, one.id, row.seq)
-            tally_before = [current]
-            (found,) = await judged(tx, one, [fresh], verdicts[:1], self._clock.unix_ms())
-            found = await self._not_twice(tx, found)
-            await contact_rows.save(tx, [found])
-            after = [found]
-            if waiting and row.number != found.number:
-                (freed,) = await judged(tx, one, waiting, verdicts[1:], self._clock.unix_ms())
-                tally_before.append(waiting[0])
+            # The verdicts are about these rows as they were read, under these columns and options.
+            if (now.columns, now.options) != (one.columns, one.options) or current != row:
+                raise ConflictError(CHANGED)
+            if await _waiting(tx, row) != waiting:
+                raise ConflictError(CHANGED)
+            (found,) = await judged(tx, now, [fresh], verdicts[:1], self._clock.unix_ms())
+            after = [await self._not_twice(tx, found)]
+            await contact_rows.save(tx, after)
+            if waiting:
+                (freed,) = await judged(tx, now, waiting, verdicts[1:], self._clock.unix_ms())
                 after.append(await self._not_twice(tx, freed))
-            await self._store(tx, one, tally_before, after)
+            await self._store(tx, now, [row, *waiting], after)
 
     async def _not_twice(self, tx: Tx, row: ImportRow) -> ImportRow:
-        """A number that a row below has already makes this one the duplicate."""
+        """A number that a row below has already makes this one the duplicate, unless it is left out."""
         first = await contact_rows.first_of(tx, row.import_id, [row.number], _BEHIND_ALL) if row.number else {}
         at = next((line for seq, line in first.values() if seq != row.seq), None)
-        if row.state == "rejected" or at is None:
+        if row.state in {"rejected", "skipped"} or at is None:
             return row
         told = f"The same number stands in row {at} of the list."
         return msgspec.structs.replace(row, state="rejected", issue="duplicate", sentence=told)
@@ -215,6 +217,11 @@ class ImportDesk:
         await contact_rows.save(tx, after)
         one = msgspec.structs.replace(one, counts=msgspec.json.encode(counts).decode())
         await contact_imports.step(tx, one, self._clock.unix_ms(), let_go=True)
+
+
+async def _waiting(sql: Reader, row: ImportRow) -> list[ImportRow]:
+    """The first row that was left out as a duplicate of this one's number, if there is one."""
+    return [other for other in await contact_rows.others(sql, row) if other.issue == "duplicate"][:1]
 
 
 def _check_size(size: int) -> None:

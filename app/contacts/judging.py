@@ -49,7 +49,7 @@ async def known(sql: Reader, one: ContactImport, numbers: Sequence[str], now_ms:
 async def judged(
     sql: Reader, one: ContactImport, rows: Sequence[ImportRow], verdicts: Sequence[Verdict], now_ms: int
 ) -> list[ImportRow]:
-    """The rows with what was found about them; rows that somebody skipped stay skipped."""
+    """The rows with what was found about them; rows that somebody skipped stay skipped, and are nobody's first."""
     numbers = sorted({verdict.number for verdict in verdicts if verdict.number})
     facts = await known(sql, one, numbers, now_ms)
     before = await contact_rows.first_of(sql, one.id, numbers, rows[0].seq) if rows else {}
@@ -57,7 +57,7 @@ async def judged(
     found: list[ImportRow] = []
     for row, alone in zip(rows, verdicts, strict=True):
         verdict = with_facts(alone, one, facts)
-        if verdict.number and not verdict.rejected:
+        if verdict.number and not verdict.rejected and row.state != "skipped":
             if verdict.number in first:
                 told = f"The same number stands in row {first[verdict.number]} of the list."
                 found.append(with_verdict(row, verdict.worse("duplicate", told)))

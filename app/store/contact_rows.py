@@ -79,7 +79,7 @@ _JUDGED = """
 _FIRST = """
     SELECT number, min(seq), min(line) FROM contact_import_rows
     WHERE import_id = :import_id AND number IN (SELECT value FROM json_each(:numbers)) AND seq < :before
-        AND state IN ('ready', 'skipped', 'imported')
+        AND state IN ('ready', 'imported')
     GROUP BY number
 """
 _OTHERS = with_columns(

@@ -137,29 +137,6 @@ async def test_the_same_file_that_waits_already_is_gone_on_with(world: ImportWor
     assert (await world.send(LIST, region="GB")).id != one.id, "numbers in it may be other people's"
 
 
-async def test_rows_are_mended_one_by_one(world: ImportWorld) -> None:
-    one = await world.checked(LIST)
-    mended = await world.desk.edit(TENANT, one.id, 4, {1: "+1 202 555 0199"})
-    assert (mended.state, mended.issue, mended.edited) == ("ready", "", True)
-    twice = await world.desk.edit(TENANT, one.id, 4, {1: "+12025550124"})
-    assert (twice.issue, "row 3" in twice.sentence) == ("duplicate", True), (
-        "rows are named as the file counts them"
-    )
-    first = await world.desk.edit(TENANT, one.id, 1, {1: "+12025550140"})
-    assert first.state == "ready"
-    freed = await contact_rows.get(world.db, TENANT, one.id, 3)
-    assert (freed.state, freed.issue) == ("ready", ""), "its duplicate is one no more"
-    skipped = await world.desk.skip(TENANT, one.id, 2)
-    assert skipped.state == "skipped"
-    counted = (await world.again(one)).tally
-    states = [state for state, _ in await issues(world, one)]
-    assert {key: count for key, count in counted.items() if ":" not in key} == {
-        state: states.count(state) for state in set(states)
-    }
-    await world.desk.skip(TENANT, one.id, 2, undo=True)
-    assert (await issues(world, one))[1] == ("ready", "")
-
-
 async def test_other_columns_are_checked_anew(world: ImportWorld) -> None:
     one = await world.checked("a,b\n+12025550123,+12025550124\n+12025550123,+12025550125\n")
     assert one.tally == {"ready": 1, "rejected": 1, "issue:duplicate": 1}
