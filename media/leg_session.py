@@ -240,8 +240,8 @@ class LegSession:
 
     def _notify(self, notification: nt.Notification) -> None:
         fields = msgspec.structs.asdict(notification)
-        if self._continued is not None:
-            fields = on_call_time(fields, self._continued)
+        fields |= {"queued_ms": self._playout.queued_ms} if isinstance(notification, nt.Failed) else {}
+        fields = fields if self._continued is None else on_call_time(fields, self._continued)
         self._report(unnumbered(REPORTS[type(notification)], self._call_id, fields))
 
     def _set_timer(self, deadline: float | None) -> None:

@@ -45,11 +45,15 @@ class LegReady(Report, frozen=True, kw_only=True, tag="leg_ready"):
 
 
 class LegFailed(Report, frozen=True, kw_only=True, tag="leg_failed"):
-    """The model session cannot be had or is lost for good. `fatal` = the account itself is refused."""
+    """The model session cannot be had or is lost for good. `fatal` = the account itself is refused.
+
+    `queued_ms` of sound, the apology included, are still to be sent then; no `PlayoutDrained` follows.
+    """
 
     code: str
     message: str
     fatal: bool
+    queued_ms: int = 0
 
 
 class SpeechStarted(Report, frozen=True, kw_only=True, tag="speech_started"):

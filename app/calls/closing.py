@@ -6,7 +6,7 @@ Part of `app.calls.conversation`.
 import msgspec
 
 from app.calls.second_thought import SecondThought, Talk
-from app.calls.talk_model import FAREWELL_LIMIT_S, HEARD_OUT_S, Note, WantHangUp
+from app.calls.talk_model import APOLOGY_S, FAREWELL_LIMIT_S, HEARD_OUT_S, Note, WantHangUp
 from app.calls.voicemail import LIMIT_S, Message
 from app.domain.line import LineState
 from stasis.outcome import EndedBy
@@ -54,6 +54,11 @@ def left_of(closed: Closed | None, *, undone: bool) -> tuple[Closed | None, int]
     return (None, closed.taken_back + 1) if undone else (closed, closed.taken_back)
 
 
+def apology_limit_s(queued_ms: int) -> float:
+    """How long the line stays open for what a lost model leaves to be heard: words under way, the apology."""
+    return min(max(APOLOGY_S, queued_ms / 1_000 + HEARD_OUT_S), FAREWELL_LIMIT_S)
+
+
 class Closing:
     """Of one talk."""
 
@@ -96,6 +101,12 @@ class Closing:
         )
         self.second_thought.begin(now)
         return Note(CLOSING, msgspec.json.encode(told).decode())
+
+    def model_gone(self, end: WantHangUp, now: float, limit_s: float) -> Note:
+        """The talk ends as it was meant if its last words are out; what was only asked for is never said."""
+        if self.words_to_come or self._message.wanted:
+            return self.begin(end, now, limit_s)
+        return self.begin(self.end, now, max(0.0, min(limit_s, self._until - now)))
 
     def resume(self, closed: Closed, now: float, *, agent_speaking: bool) -> None:
         """A former process was ending the talk."""

@@ -5,7 +5,7 @@ media worker, errands for the shell and the wish to hang up. Its functions are `
 side of the call is `stasis.call`; `app.calls.run` connects them.
 """
 
-from app.calls.closing import Closing, Inherited
+from app.calls.closing import Closing, Inherited, apology_limit_s
 from app.calls.field_desk import FieldDesk
 from app.calls.floor import Floor
 from app.calls.keys import KeysTyped
@@ -17,7 +17,6 @@ from app.calls.recording import Recording
 from app.calls.silence import Silence
 from app.calls.spending import Spending
 from app.calls.talk_model import (
-    APOLOGY_S,
     FAREWELL_LIMIT_S,
     HEARD_OUT_S,
     SAY_GOODBYE,
@@ -170,9 +169,7 @@ class Conversation:
             case media.AnswerTreatment():
                 return self._who_answered.treated(report, now)
             case media.LegFailed():
-                return self._model_gone(
-                    WantHangUp(EndedBy.SYSTEM_FAILURE, f"{report.code}: {report.message}"), now
-                )
+                return self._model_gone(report, now)
             case media.ResponseUsed() | media.TranscriptionUsed():
                 return self._spending.add(report.cost_micro_usd or 0, now)
             case _:
@@ -274,14 +271,16 @@ class Conversation:
             return self.tick(now)
         return self.tools.press(now)
 
-    def _model_gone(self, end: WantHangUp, now: float) -> list[TalkEffect]:
+    def _model_gone(self, failed: media.LegFailed, now: float) -> list[TalkEffect]:
+        end = WantHangUp(EndedBy.SYSTEM_FAILURE, f"{failed.code}: {failed.message}")
+        limit_s = apology_limit_s(failed.queued_ms)
         if self.state in {TalkState.WAITING, TalkState.ASIDE, TalkState.DONE}:
             return self.finish(end)
         if self.state is TalkState.TAKEN:
             return self.operator.model_gone(end)
         if self.state is TalkState.TALKING:
-            return self._begin_end(end, now, APOLOGY_S)
-        return [self._closing.begin(end, now, APOLOGY_S)]
+            return self._begin_end(end, now, limit_s)
+        return [self._closing.model_gone(end, now, limit_s)]
 
     def _begin_end(
         self, end: WantHangUp, now: float, limit_s: float, *, words_to_come: bool = False, revocable: bool = False

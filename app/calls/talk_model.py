@@ -21,7 +21,7 @@ HEARD_OUT_S = 0.3
 last words then, and a BYE empties that buffer.
 """
 APOLOGY_S = 2.5
-"""A model that is gone for good leaves a last sound, which is heard before the line goes dead."""
+"""A model that is gone for good leaves a last sound, heard before the line goes dead: at least so long."""
 
 ASK_IF_PRESENT = "The callee has been silent. Ask in one short sentence whether they are still there."
 SAY_GOODBYE = "Say a short, friendly goodbye in one sentence. Do not ask anything."

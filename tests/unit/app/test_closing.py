@@ -5,7 +5,7 @@ import pytest
 
 from app.calls.closing import CLOSING, DOUBT_S, Closed, Inherited
 from app.calls.conversation import Conversation
-from app.calls.talk_model import ASK_IF_PRESENT, Note, TalkEffect, TalkLimits, ToMedia, WantHangUp
+from app.calls.talk_model import APOLOGY_S, ASK_IF_PRESENT, Note, TalkEffect, TalkLimits, ToMedia, WantHangUp
 from app.calls.voicemail import LEFT
 from media import protocol as media
 from stasis.outcome import EndedBy
@@ -70,3 +70,23 @@ def test_nobody_is_asked_over_music_that_a_former_process_waited_in() -> None:
     assert talk.tick(150.0) == []
     talk.handle(treated("wake"), 151.0)
     assert said(talk.tick(157.0)) == [ASK_IF_PRESENT]
+
+
+LOST = media.LegFailed(**WHO, code="gone", message="x", fatal=False, queued_ms=1_000)
+
+
+def test_a_talk_whose_goodbye_is_out_ends_as_it_was_meant_when_the_model_is_lost() -> None:
+    talk = talking()
+    talk.handle(speaks(), 101.0)
+    talk.handle(calls("end_call", '{"reason":"done"}'), 102.0)
+    told = closed(talk.handle(LOST, 103.0))
+    assert (told.ended_by, told.reason, told.revocable) == (EndedBy.AGENT, "done", False)
+    assert talk.next_deadline == 103.0 + APOLOGY_S
+    assert talk.tick(103.0 + APOLOGY_S) == [WantHangUp(EndedBy.AGENT, "done")]
+
+
+def test_a_goodbye_that_the_model_never_said_is_a_failure() -> None:
+    talk = talking()
+    talk.close(EndedBy.OPERATOR, "enough", 101.0)
+    talk.handle(LOST, 102.0)
+    assert talk.tick(102.0 + APOLOGY_S) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: x")]

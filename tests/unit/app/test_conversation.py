@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from app.calls.closing import Inherited
 from app.calls.conversation import FAREWELL_LIMIT_S, Conversation
 from app.calls.talk_model import (
+    APOLOGY_S,
     ASK_IF_PRESENT,
     HEARD_OUT_S,
     SAY_GOODBYE,
@@ -245,6 +246,13 @@ def test_model_lost_ends_the_call() -> None:
     assert [type(one) for one in talk.handle(failed, 101.0)] == [Note]  # the worker plays an apology of its own
     assert talk.tick(talk.next_deadline) == [WantHangUp(EndedBy.SYSTEM_FAILURE, "gone: socket refused")]
     assert talk.next_deadline is None
+
+
+@pytest.mark.parametrize(("queued_ms", "until"), [(0, 101 + APOLOGY_S), (6_000, 107.3), (60_000, 113.0)])
+def test_what_a_lost_model_leaves_is_heard_out(queued_ms: int, until: float) -> None:
+    talk = talking()
+    talk.handle(media.LegFailed(**WHO, code="gone", message="x", fatal=False, queued_ms=queued_ms), 101.0)
+    assert talk.next_deadline == pytest.approx(until)
 
 
 def test_a_model_lost_before_the_answer_ends_at_once() -> None:

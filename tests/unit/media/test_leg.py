@@ -278,6 +278,19 @@ async def test_a_model_that_says_401_fails_the_leg_for_good() -> None:
         await peer.received(3)
 
 
+async def test_a_model_lost_in_a_talk_leaves_so_much_to_be_heard() -> None:
+    asked: list[object] = []
+
+    def refuse(connection: object, request: object) -> object:
+        asked.append(request)
+        return None if len(asked) == 1 else connection.respond(401, '{"error":{"code":"invalid_api_key"}}')
+
+    async with FakeModel(refuse) as model, fake_peer() as peer, bench() as made:
+        session = await talking(made, model, peer, settings={"apology": b"\x01" * 16_000})
+        await session.connection.close(1011, "boom")
+        assert (await made.told(LegFailed)).queued_ms == 2_000
+
+
 async def test_a_model_that_dies_is_connected_again_while_frames_go_on() -> None:
     async with FakeModel() as model, fake_peer() as peer, bench() as made:
         session = await talking(made, model, peer)
