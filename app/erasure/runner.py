@@ -170,6 +170,9 @@ class Eraser:
         """Number and names are out of the row by now: what is left are files and the database's own log."""
         await remove_due(self._db, self._folder, self._node)
         now_ms = self._clock.unix_ms()
+        async with self._db.tx() as tx:
+            one = msgspec.structs.replace(one, lease_until=now_ms + erasures.SCOUR_LEASE_MS)
+            await erasures.save(tx, one)
         if not await self._scoured():
             log.warning("the write-ahead log still holds erased rows", erasure_id=one.id)
             async with self._db.tx() as tx:

@@ -19,6 +19,8 @@ from app.store.erasing import Counts
 from app.store.rows import to_params, to_struct, with_columns, with_values
 
 LEASE_MS = 30_000
+SCOUR_LEASE_MS = 15 * 60_000
+"""While the database is scoured: PostgreSQL reads every table once, and nothing can be saved between."""
 WAIT_MS = 5_000
 """How long an erasure waits before it looks again whether a call is over."""
 STEPS = ("tasks", "number", "chats", "lists", "texts", "files")

@@ -2,7 +2,7 @@
 both databases.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,8 @@ from app.domain.erasure import Days
 from app.domain.report_words import QuoteFound, ReportWords
 from app.store import calls, erasures, legal_holds, report_facts, retention
 from app.store.legal_holds import LegalHold
+from app.store.sqlite import SqliteDatabase
+from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.conftest import AnyDatabase, Opener
 from tests.unit.app.store_world import NOW, NUMBER, TENANT, add_agent
 from tests.unit.app.test_erasure import SAID, House
@@ -167,10 +169,29 @@ async def test_what_was_told_elsewhere_of_somebody_held_is_not_swept(house: Hous
     assert await house.db.fetch("SELECT id FROM webhook_events") == []
 
 
+async def test_nobody_else_takes_an_erasure_whose_last_step_takes_minutes(tmp_path: Path) -> None:
+    taken: list[object] = []
+
+    class Slow(SqliteDatabase):
+        async def scour(self, tables: Sequence[str]) -> bool:
+            house.clock.advance(300)
+            taken.append(await erasures.hold(self, "two", house.clock.unix_ms()))
+            return await super().scour(tables)
+
+    async with Slow(fresh_sqlite(tmp_path / "test.db")) as db:
+        await add_agent(db)
+        house = House(db, tmp_path / "data")
+        await house.talked()
+        one = await house.ask()
+        done = await house.eraser.finish(TENANT, one.id)
+    assert (done.state, taken) == ("done", [None])
+
+
 async def test_why_something_was_held_goes_with_what_was_held(house: House) -> None:
     call_id = await house.talked()
     await reported(house, call_id)
-    for kind, subject in (("call", call_id), ("campaign", "c")):
+    lifted: tuple[tuple[legal_holds.Held, str], ...] = (("call", call_id), ("campaign", "c"))
+    for kind, subject in lifted:
         new = LegalHold(
             id="", tenant_id=TENANT, kind=kind, subject=subject, reason="Zyra sues", placed_by="u", since_ms=0
         )
