@@ -108,9 +108,9 @@ _LET_GO = """
     UPDATE campaign_reports SET lease_owner = NULL, lease_until = NULL
     WHERE state = 'waiting' AND lease_owner = :owner
 """
-_RECENT = """
-    SELECT count(*) FROM campaign_reports WHERE tenant_id = :tenant_id AND campaign_id = :campaign_id
-        AND kind = 'interim' AND state = 'done' AND created_ms > :since_ms
+_LAST_OF_DAY = """
+    SELECT created_ms FROM campaign_reports WHERE tenant_id = :tenant_id AND campaign_id = :campaign_id
+        AND kind = 'interim' AND state = 'done' ORDER BY created_ms DESC, id DESC LIMIT 1 OFFSET :skip
 """
 _NEXT_TRY = "SELECT min(next_try_ms) FROM campaign_reports WHERE state = 'waiting'"
 _DEFER = """
@@ -132,14 +132,11 @@ async def ask(sql: Writer, tenant_id: str, campaign_id: str, kind: Kind, *, by: 
     """Let a report wait to be written. False: one waits already, or (final) there is one. Raises ConflictError for
     more than `INTERIM_A_DAY` of a campaign within a day: each costs answers of the model.
     """
-    if kind == "interim":
-        recent = {"tenant_id": tenant_id, "campaign_id": campaign_id, "since_ms": now_ms - DAY_MS}
-        row = await sql.one(_RECENT, recent)
-        if row is not None and row[0] >= INTERIM_A_DAY:
-            raise ConflictError(
-                f"This campaign got {INTERIM_A_DAY} reports within a day; the newest of them is shown.",
-                code="too_many_reports",
-            )
+    if kind == "interim" and now_ms < await interim_from_ms(sql, tenant_id, campaign_id):
+        raise ConflictError(
+            f"This campaign got {INTERIM_A_DAY} reports within a day; the newest of them is shown.",
+            code="too_many_reports",
+        )
     fresh = CampaignReport(
         id=new_id(now_ms),
         tenant_id=tenant_id,
@@ -168,6 +165,13 @@ async def ask(sql: Writer, tenant_id: str, campaign_id: str, kind: Kind, *, by: 
         done_ms=None,
     )
     return await sql.execute(_INSERT, to_params(fresh)) == 1
+
+
+async def interim_from_ms(sql: Reader, tenant_id: str, campaign_id: str) -> int:
+    """From when on (unix ms) another report of the campaign so far may be asked for; 0 if it got few so far."""
+    params = {"tenant_id": tenant_id, "campaign_id": campaign_id, "skip": INTERIM_A_DAY - 1}
+    row = await sql.one(_LAST_OF_DAY, params)
+    return 0 if row is None else row[0] + DAY_MS
 
 
 async def queue_finals(db: Database, now_ms: int) -> int:

@@ -80,6 +80,11 @@ class ReportDesk:
             raise NotFoundError("There is no report yet; ask for one.")
         return found
 
+    async def full_until_ms(self, person: Person, campaign: Campaign) -> int | None:
+        """Until when the campaign gets no report of what happened so far; None: one may be asked for."""
+        from_ms = await campaign_reports.interim_from_ms(self._db, person.tenant_id, campaign.id)
+        return from_ms if self._clock.unix_ms() < from_ms else None
+
     async def ask(self, tx: Tx, request: Asked, campaign_id: str) -> ReportView:
         """Ask for a report of the campaign so far; one that waits already is enough. `tell` follows the commit."""
         person, now_ms = signed_in(request), self._clock.unix_ms()
@@ -142,11 +147,13 @@ def report_routes(desk: ReportDesk, templates: Templates) -> list[HTTPRouteHandl
             report=done,
             waiting=waiting,
             may_plan=person.may(Permission.PLAN),
+            full_until_ms=await desk.full_until_ms(person, campaign),
+            a_day=campaign_reports.INTERIM_A_DAY,
         )
 
     @post(f"{HERE}/{{campaign_id:str}}/report", opt=needs(Permission.PLAN))
     async def report_ask(request: Asked, campaign_id: FromPath[str]) -> Redirect:
-        with suppress(ConflictError):  # so many within a day: the newest one is shown
+        with suppress(ConflictError):  # so many within a day: the page says from when on another is
             await desk.order(request, campaign_id)
         return Redirect(f"{HERE}/{campaign_id}/report", status_code=303)
 

@@ -5,18 +5,21 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.domain.command import CommandKind
 from app.domain.people import Role
+from app.domain.report_words import ReportWords
 from app.domain.task import TaskState
 from app.ids import new_id
-from app.store import audit, campaigns, commands, tasks
+from app.store import audit, campaign_reports, campaigns, commands, tasks
 from app.store.campaigns import NewCampaign
 from tests.unit.app.store_world import NOW, NUMBER, TENANT, begun_call, claimed_task, new_task
 from tests.unit.web.campaign_pages import Console, console
 from web.campaigns.view import CHART_HEIGHT, columns, dollars
 from web.campaigns.view import Hour as ViewHour
+from web.view import moment
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
 
@@ -194,3 +197,22 @@ def test_a_report_that_is_finished_while_it_is_asked_for_is_answered(shown: Cons
     """
     shown.do(shown.db.execute, finished)
     assert shown.post(f"/campaigns/{campaign_id}/report").status_code == 303
+
+
+def test_a_campaign_with_many_reports_says_from_when_on_it_gets_another(shown: Console) -> None:
+    address = f"/campaigns/{add_campaign(shown)}/report"
+    done = "UPDATE campaign_reports SET state = 'done', done_ms = 1, written_by = 'code'"
+    words = {"words": msgspec.json.encode(ReportWords(headline="h", summary="s")).decode()}
+    first_ms = shown.clock.unix_ms()
+    for _ in range(campaign_reports.INTERIM_A_DAY):
+        assert "Write one about" in shown.page(address)
+        assert shown.post(address).status_code == 303
+        shown.do(shown.db.execute, f"{done}, words = :words", words)
+        shown.clock.advance(60)
+    assert shown.post(address).status_code == 303
+    page = shown.page(address)
+    assert "Write one about" not in page
+    assert "24 reports within a day" in page
+    assert f"{moment(first_ms + campaign_reports.DAY_MS)} UTC" in page
+    shown.become(Role.VIEWER)
+    assert "within a day" not in shown.page(address)
