@@ -117,14 +117,19 @@ class Eraser:
             await erasures.stop(tx, one.tenant_id, one.number, now_ms)  # an analysis may have put one back
             if await legal_holds.is_held(tx, one.tenant_id, one.number):
                 return await self._wait(tx, one, step="tasks", waits_for=1)
-            tasks = await erasures.settled(tx, one, TASKS)
-            counts: Counts = {}
-            if tasks:
-                since_ms = now_ms - await self._horizon.rules_ms(tx)
-                counts = await erasing.erase_tasks(
-                    tx, one.tenant_id, tasks, one.pseudonym, since_ms=since_ms, now_ms=now_ms
-                )
-            return await self._save(tx, one, counts, step="tasks" if len(tasks) == TASKS else "number")
+            counts, more = await self._settled(tx, one, now_ms)
+            return await self._save(tx, one, counts, step="tasks" if more else "number")
+
+    async def _settled(self, tx: Tx, one: Erasure, now_ms: int) -> tuple[Counts, bool]:
+        """Some tasks that are over; True when there may be more of them."""
+        tasks = await erasures.settled(tx, one, TASKS)
+        if not tasks:
+            return {}, False
+        since_ms = now_ms - await self._horizon.rules_ms(tx)
+        counts = await erasing.erase_tasks(
+            tx, one.tenant_id, tasks, one.pseudonym, since_ms=since_ms, now_ms=now_ms
+        )
+        return counts, len(tasks) == TASKS
 
     async def _number(self, one: Erasure) -> Erasure:
         """Calls that go on, texts that are being written and late holds are waited for, before the number and
@@ -136,10 +141,11 @@ class Eraser:
             busy = await erasures.busy(tx, one, now_ms) + held
             if busy:
                 return await self._wait(tx, one, step="tasks", waits_for=busy)
-            if await erasures.settled(tx, one, 1):  # over since the last look
-                return await self._save(tx, one, {}, step="tasks")
+            over, more = await self._settled(tx, one, now_ms)  # since the last look
+            if more:
+                return await self._save(tx, one, over, step="tasks")
             counts = await erasing.erase_number(tx, one.tenant_id, one.number, one.pseudonym, now_ms=now_ms)
-            return await self._save(tx, one, counts, step="chats", waits_for=0)
+            return await self._save(tx, one, added(over, counts), step="chats", waits_for=0)
 
     async def _chats(self, one: Erasure) -> Erasure:
         async with self._db.tx() as tx:
