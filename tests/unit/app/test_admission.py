@@ -25,6 +25,7 @@ from app.domain.admission_facts import (
     RedirectMode,
     Registry,
 )
+from app.domain.policy import holiday_calendar
 from app.domain.policy.pack import Pack, Rules
 from app.domain.policy.selection import Callee, Policy, policy_for
 from app.domain.policy.zones import Zones, ZonesUnknown
@@ -338,6 +339,8 @@ def run_lines(asked: Facts, rules: Policy, fault: tuple[Line, type[Exception]] |
                 raise fault[1]("injected")
         return watch
 
+    for kept in (holiday_calendar._calendars, holiday_calendar._of_year):
+        kept.cache_clear()  # what is computed once would be reached once only
     before = sys.gettrace()
     sys.settrace(watch)
     try:
