@@ -77,7 +77,7 @@ async def _filled(store: Path, tasks: int) -> str:
     async with SqliteDatabase(store) as db:
         await add_agent(db)
         for n in range(CALLS):
-            call = await begun_call(db, await claimed_task(db, callee_name=f"Callee {n}"))
+            call = await begun_call(db, await claimed_task(db, f"+1202555{n:04}", callee_name=f"Callee {n}"))
             await calls.set_state(db, DEFAULT_TENANT_ID, call.id, CallState.BRIDGED, NOW)
         now_ms = SystemClock().unix_ms()
         if tasks:
