@@ -2,7 +2,7 @@
 in `Quirks`, chosen by the setting TEXT_QUIRKS.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
 
 import httpx2
@@ -56,7 +56,7 @@ class ChatModel:
         answer = await self._connection.run(send, ask.timeout_s)
         return self._connection.read(answer, read_completion, ask.model)
 
-    async def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Reply]:
         create = cast("Any", self._connection.client.chat.completions.create)
         body = request_body(ask, self._quirks)
         if not self._quirks.no_stream_usage:

@@ -3,7 +3,7 @@
 Nothing is kept at the vendor (`store=False`), so every question carries the whole conversation.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -138,8 +138,9 @@ class TextModel(Protocol):
         """One answer; retryable failures have been retried when this raises."""
         ...
 
-    def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
-        """Pieces of text, then the whole answer last. Not retried once a piece came."""
+    def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Reply]:
+        """Pieces of text, then the whole answer last. Not retried once a piece came. To be closed by who leaves it
+        early: the connection is let go then."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from importlib import resources
 
 import msgspec
@@ -75,11 +76,12 @@ class AnswerStep:
         for number in range(1, self._tries + 1):
             told, reply = TextField(), None
             try:
-                async for part in self._model.stream(self._ask(items)):
-                    if isinstance(part, Reply):
-                        reply = part
-                    elif text := told.feed(part.text):
-                        yield TextPiece(text)
+                async with aclosing(self._model.stream(self._ask(items))) as parts:
+                    async for part in parts:
+                        if isinstance(part, Reply):
+                            reply = part
+                        elif text := told.feed(part.text):
+                            yield TextPiece(text)
             except TextModelUnavailable:
                 if number == self._tries:
                     raise

@@ -1,6 +1,8 @@
 """Adapter for `POST /v1/responses` (OpenAI, also vLLM, Ollama, LM Studio), stateless: `store=False`."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 import httpx2
@@ -21,6 +23,9 @@ from app.llm.errors import TextModelUnavailable
 from app.llm.model import Ask, Item, Message, Reply, Stop, TextDelta, TextUsage, ToolCall, ToolResult
 from app.llm.prices import PRICE_TABLE, text_cost
 
+END_S = 1.0
+"""How long a server may take to end a stream after its last event."""
+
 
 class ResponsesModel:
     """A `TextModel`."""
@@ -38,7 +43,7 @@ class ResponsesModel:
         answer = await self._connection.run(send, ask.timeout_s)
         return self._connection.read(answer, read_response, ask.model)
 
-    async def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Reply]:
         create = cast("Any", self._connection.client.responses.create)
         body = request_body(ask)
 
@@ -46,6 +51,7 @@ class ResponsesModel:
             return await create(**body, stream=True, timeout=ask.timeout_s)
 
         events = await self._connection.run(send, ask.timeout_s)
+        reply, fault = None, "ended its answer too early"
         try:
             async with events:
                 async for event in events:
@@ -53,15 +59,27 @@ class ResponsesModel:
                         case ResponseTextDeltaEvent():
                             yield TextDelta(event.delta)
                         case ResponseCompletedEvent() | ResponseIncompleteEvent():
-                            yield self._connection.read(event.response, read_response, ask.model)
-                            return
+                            reply = self._connection.read(event.response, read_response, ask.model)
+                            await _read_to_end(events)
                         case ResponseFailedEvent() | ResponseErrorEvent():
-                            raise TextModelUnavailable(f"{self._connection.host} broke its answer off.")
+                            fault = "broke its answer off"
+                            await _read_to_end(events)
                         case _:
                             pass
         except (openai.OpenAIError, httpx2.HTTPError, OSError) as error:
             raise self._connection.named(error) from error
-        raise TextModelUnavailable(f"{self._connection.host} ended its answer too early.")
+        if reply is None:
+            raise TextModelUnavailable(f"{self._connection.host} {fault}.")
+        yield reply
+
+
+async def _read_to_end(events: AsyncIterator[object]) -> None:
+    """What follows the last event is nothing but the end. Read, it lets the connection be used again, and the
+    SDK's generators end here; left unread, the garbage collector closes them, in whichever thread it runs."""
+    with suppress(TimeoutError, openai.OpenAIError, httpx2.HTTPError, OSError, ValueError):
+        async with asyncio.timeout(END_S):
+            while await anext(events, None) is not None:
+                pass
 
 
 def request_body(ask: Ask) -> dict[str, Any]:

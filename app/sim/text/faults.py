@@ -15,6 +15,7 @@ class TextFaultKind(StrEnum):
     DROP = "drop"  # the connection is closed without an answer
     NOT_JSON = "not_json"  # 200 with text that is no JSON
     CUT_STREAM = "cut_stream"  # a stream ends after `after_deltas` without its last event
+    ENDLESS = "endless"  # a stream stays open for `seconds` after its last event
     REFUSAL = "refusal"  # the model declines
     FILTERED = "filtered"  # a content filter stops the answer
     TRUNCATED = "truncated"  # cut at the token limit in the middle of the JSON

@@ -10,6 +10,7 @@ world; also a program, see `__main__`.
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,9 +33,11 @@ _CONTENT = {
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of the journal, in order. `fault` is empty when it was answered as its mind wanted."""
+    """One request of the journal, in order. `fault` is empty when it was answered as its mind wanted; those that
+    came over one connection share the client's `port`."""
 
     path: str
+    port: int
     status: int
     body: Body
     fault: str = ""
@@ -100,7 +103,7 @@ class SimText:
             question = read_chat(body) if chat else read_responses(body)
             self._know(question.model)
         except Refused as refused:
-            self._note(path, refused.status, body, fault="refused")
+            self._note(request, refused.status, body, fault="refused")
             return web.json_response(refused.body, status=refused.status)
         fault = self.faults.take()
         if fault is not None and (broken := await self._broken(request, body, fault)) is not None:
@@ -122,23 +125,19 @@ class SimText:
         self_note = {"fault": str(fault.kind)}
         match fault.kind:
             case TextFaultKind.STATUS:
-                self._note(request.path, fault.status, body, **self_note)
+                self._note(request, fault.status, body, **self_note)
                 return _status(fault)
             case TextFaultKind.HANG:
-                self._note(request.path, 0, body, **self_note)
-                try:
-                    async with asyncio.timeout(fault.seconds):
-                        await self._closing.wait()
-                except TimeoutError:
-                    pass
+                self._note(request, 0, body, **self_note)
+                await self._held(fault.seconds)
                 return _status(TextFault(kind=TextFaultKind.STATUS, status=504))
             case TextFaultKind.DROP:
-                self._note(request.path, 0, body, **self_note)
+                self._note(request, 0, body, **self_note)
                 if request.transport is not None:
                     request.transport.abort()
                 return web.Response(status=500)
             case TextFaultKind.NOT_JSON:
-                self._note(request.path, 200, body, **self_note)
+                self._note(request, 200, body, **self_note)
                 return web.Response(text="<html>upstream</html>", content_type="text/html")
             case _:
                 return None
@@ -159,17 +158,22 @@ class SimText:
             finish=finish or ("tool_calls" if answer.calls else "stop"),
             tokens=(len(question.instructions) + sum(len(text) for _, text in question.history)) // 4,
         )
-        self._note(request.path, 200, body, fault=str(fault.kind) if fault else "", answer=answer)
+        self._note(request, 200, body, fault=str(fault.kind) if fault else "", answer=answer)
         if not body.get("stream"):
             return web.json_response(written.completion() if chat else written.response())
         usage = bool(part(body, "stream_options").get("include_usage"))
         events = written.chunks(with_usage=usage) if chat else written.events()
-        cut = fault.after_deltas if fault is not None and fault.kind is TextFaultKind.CUT_STREAM else None
-        return await self._stream(request, events, cut, chat=chat)
+        return await self._stream(request, events, fault, chat=chat)
+
+    async def _held(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     async def _stream(
-        self, request: web.Request, events: Iterator[Json], cut: int | None, *, chat: bool
+        self, request: web.Request, events: Iterator[Json], fault: TextFault | None, *, chat: bool
     ) -> web.StreamResponse:
+        cut = fault.after_deltas if fault is not None and fault.kind is TextFaultKind.CUT_STREAM else None
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await stream.prepare(request)
         deltas = 0
@@ -183,6 +187,8 @@ class SimText:
             await stream.write(f"{name}data: {encoded(event)}\n\n".encode())
         if chat:
             await stream.write(b"data: [DONE]\n\n")
+        if fault is not None and fault.kind is TextFaultKind.ENDLESS:
+            await self._held(fault.seconds)
         await stream.write_eof()
         return stream
 
@@ -190,8 +196,10 @@ class SimText:
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "sim"} for name in self._models]
         return {"object": "list", "data": models}
 
-    def _note(self, path: str, status: int, body: Body, **more: Any) -> None:
-        self.journal.append(Entry(path=path, status=status, body=body, **more))
+    def _note(self, request: web.Request, status: int, body: Body, **more: Any) -> None:
+        peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+        port = peer[1] if peer else 0
+        self.journal.append(Entry(path=request.path, port=port, status=status, body=body, **more))
 
 
 def _is_chat(request: web.Request) -> bool:

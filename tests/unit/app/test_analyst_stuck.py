@@ -1,6 +1,6 @@
 """A call whose examination fails by itself goes to a person, and none does because the model is away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -27,7 +27,7 @@ class Choosy:
             raise self.error
         return await self.model.ask(ask)
 
-    def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
+    def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Reply]:
         return self.model.stream(ask)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import msgspec
@@ -48,7 +48,7 @@ class Paying:
         self.costs.append(reply.cost_micro_usd)
         return reply
 
-    def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
+    def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Reply]:
         return self.model.stream(ask)
 
 
@@ -183,7 +183,7 @@ async def test_a_click_that_is_late_finds_the_campaign_and_not_what_stands_again
                 await dnd.add(tx, entry, world.clock.unix_ms())
             return await world.model.ask(ask)
 
-        def stream(self, ask: Ask) -> AsyncIterator[TextDelta | Reply]:
+        def stream(self, ask: Ask) -> AsyncGenerator[TextDelta | Reply]:
             return world.model.stream(ask)
 
     orders(world, calls(stored.id))

@@ -1,8 +1,10 @@
 """Both adapters against SimText: answers, tools, streams, ways of failing, retries, cost, nothing in the logs."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable
+from types import AsyncGeneratorType
 from typing import Any
 
 import msgspec
@@ -97,6 +99,24 @@ async def test_a_stream_brings_the_text_in_pieces_and_then_the_whole(bench: Benc
     text, reply = await last_of(bench.model, msgspec.structs.replace(ASK, output=None))
     assert text == reply.text == long.text
     assert reply.usage is not None
+
+
+async def test_a_stream_read_to_its_end_leaves_the_connection_to_the_next(bench: Bench) -> None:
+    gc.collect()
+    for _ in range(3):
+        await last_of(bench.model, ASK)
+    assert len({entry.port for entry in bench.sim.journal}) == 1
+    for _ in range(50):
+        await asyncio.sleep(0)  # the SDK leaves Chat's generators to the loop
+    left = [one for one in gc.get_objects() if isinstance(one, AsyncGeneratorType) and one.ag_frame is not None]
+    assert not [one.__qualname__ for one in left if "site-packages" in one.ag_code.co_filename]
+
+
+async def test_a_server_that_does_not_end_its_stream_keeps_nobody(bench: Bench) -> None:
+    bench.sim.faults.always = TextFault(kind=KIND.ENDLESS, seconds=30)
+    async with asyncio.timeout(20):
+        text, reply = await last_of(bench.model, msgspec.structs.replace(ASK, timeout_s=60.0))
+    assert text == reply.text
 
 
 async def test_tools_there_and_back(bench: Bench) -> None:
