@@ -60,12 +60,14 @@ SCRIPT = CalleeScript(
         Answer(0.05),
         PAUSE,
         *chain.from_iterable(
-            (Say(f"note {fruit}"), WaitForAgent("done", PATIENCE_S), StaySilent(0.2)) for fruit in FRUITS
+            (Say(f"note {fruit}"), WaitForAgent("done", PATIENCE_S, anew=True), StaySilent(0.2))
+            for fruit in FRUITS
         ),
         Say("goodbye"),
         WaitForAgent(FAREWELL, PATIENCE_S),
     )
 )
+"""A "done" that is said again (see `_windows`) is no answer to the next fruit."""
 
 
 LAST_WORD_AGAIN = re.compile(r"\b(?:d|do|don|done) done$")

@@ -213,7 +213,7 @@ class CalleeFlow:
     def _ready(self, step: Wait, now: float) -> bool:
         match step:
             case WaitForAgent():
-                return self._has_heard(step.text)
+                return self._has_heard(step)
             case WaitForLine():
                 return self._lasted(self._joined_since, step.for_s, now)
             case WaitForAgentAudio():
@@ -231,9 +231,12 @@ class CalleeFlow:
         self._effects.append(Note(f"{type(step).__name__} timed out after {step.timeout_s} s"))
         return True
 
-    def _has_heard(self, text: str | None) -> bool:
+    def _has_heard(self, step: WaitForAgent) -> bool:
+        if step.anew and not self._entered:
+            self._unread.clear()
+        self._entered = True
         for position, said in enumerate(self._unread):
-            if text is None or text in said:
+            if step.text is None or step.text in said:
                 del self._unread[: position + 1]
                 return True
         return False

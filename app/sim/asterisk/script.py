@@ -70,10 +70,13 @@ class Say(msgspec.Struct, frozen=True):
 
 
 class WaitForAgent(msgspec.Struct, frozen=True):
-    """Until the agent finished an utterance that contains `text`, or any when None. Each utterance counts once."""
+    """Until the agent finished an utterance that contains `text`, or any when None. Each utterance counts once;
+    with `anew` those do not that were finished before the wait began.
+    """
 
     text: str | None = None
     timeout_s: float = 10.0
+    anew: bool = False
 
 
 class WaitForLine(msgspec.Struct, frozen=True):

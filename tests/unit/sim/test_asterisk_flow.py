@@ -83,6 +83,16 @@ def test_utterance_heard_before_the_wait_counts_once() -> None:
     assert flow.handle(Tick(), 9.2) == [Note("WaitForAgent timed out after 5.0 s"), Speak("b")]
 
 
+def test_a_wait_for_something_new_does_not_take_what_was_said_before() -> None:
+    steps = Say("first"), WaitForAgent("done"), Say("second"), WaitForAgent("done", anew=True), HangUp(0.0)
+    flow = answered(*steps)
+    assert flow.handle(Spoken(), 4.0) == []
+    assert flow.handle(AgentSaid("done"), 5.0) == [Speak("second")]
+    assert flow.handle(AgentSaid("done"), 5.1) == []
+    assert flow.handle(Spoken(), 6.0) == []
+    assert flow.handle(AgentSaid("all done"), 7.0) == [SendBye(16)]
+
+
 def test_the_first_word_waits_for_somebody_at_the_other_end() -> None:
     flow = answered(WaitForLine(0.5, 5.0), Say("hello"))
     flow.handle(Joined(there=True), 4.0)
