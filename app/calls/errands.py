@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 OPTED_OUT_NEXT = "Apologize, say in one sentence that they will not be called again, say goodbye and end the call."
 STORED_S = 1.5
-"""How long the transcript of the turn that proves it may take to be stored."""
+"""How long a report may take to be stored: the turn that proves an errand, the call that asked for it."""
 
 
 class Errands:
@@ -71,6 +71,7 @@ class Errands:
                 refused = await self._transfers.begin(errand.tool_call_id, errand.request)
                 return None if refused is None else {"error": refused}
             case OutsideCall():
+                await self._reported()  # a process that comes after this one does not call it again
                 return await self.outside.call(errand.request)
 
     async def _opt_out(self, words: str) -> dict[str, object]:
@@ -78,14 +79,18 @@ class Errands:
 
         The note is what the conclusion reads: a list that cannot be written now is written then.
         """
-        order, board = self._order, self._board
+        order = self._order
         self._note("opt_out", words)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STORED_S):
-                await board.media.stored()  # the turn that proves it
+        await self._reported()  # the turn that proves it
         proof = await until_stored(lambda: self._list(words), order.call_id)
         self._note("opt_out_listed", proof.quote)
         return {"listed": True, "next": OPTED_OUT_NEXT}
+
+    async def _reported(self) -> None:
+        """Wait until what the worker told so far is stored, but not for ever: the callee waits as well."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STORED_S):
+                await self._board.media.stored()
 
     async def _list(self, words: str) -> Proof:
         order, board, now_ms = self._order, self._board, self._board.clock.unix_ms()

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 import structlog
 
 from app.bus import Bus
+from app.calls.tools import RESERVED
 from app.domain.messages import CallAudio, CallLevels, CallWords, ConnectionChanged, audio_topic
 from app.errors import StoreError
 from app.store import reports as report_store
@@ -29,7 +30,6 @@ OF_THE_MOMENT = (
     media.SpeechStarted,
     media.SpeechStopped,
     media.PlayoutDrained,
-    media.ToolCalled,
 )
 RECONNECT_S = 1.0
 STORE_AGAIN_S = 0.2
@@ -143,7 +143,7 @@ class MediaLink:
         if isinstance(report, media.WorkerLoad):
             self.load = report
         self.observe(report)
-        if not isinstance(report, OF_THE_MOMENT):
+        if not _of_the_moment(report):
             self._unstored.put_nowait((client, report))
         if not isinstance(report, media.LegClosed):  # the last one; who waits for it waits for the rows before it
             self._hand_on(report)
@@ -203,3 +203,12 @@ class MediaLink:
             case _:
                 return
         await self._bus.publish("calls", message)
+
+
+def _of_the_moment(report: media.NumberedReport) -> bool:
+    """Not stored; a process that takes the calls over may hear of it again. What that would do twice in our own
+    books does no harm, in other people's systems it does: those calls are taken from the worker for good.
+    """
+    if isinstance(report, media.ToolCalled):
+        return report.name in RESERVED
+    return isinstance(report, OF_THE_MOMENT)

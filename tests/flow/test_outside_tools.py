@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from app.bus import MemoryBus
+from app.calls import errands
 from app.calls.outside import OFFERED, OutsideRecord, outside_records
+from app.calls.outstanding import NOT_KNOWN
 from app.cli.stop import StopSignals
 from app.domain.agent import Agent
 from app.domain.call import Call
@@ -28,9 +30,10 @@ from app.sim.realtime.brain import BrainEvent, Cause, SessionView, Step, ToolCal
 from app.sim.tools import SimTools, ToolFault, ToolFaultKind
 from app.sim.tools.faults import ORDERS
 from app.store import agents
+from tests.flow.processes import kill, worker_gone, worker_pid
 from tests.flow.rig import BYE, TENANT, Rig, beside, gate_open, rig, until, world
 from tests.flow.test_callbacks import inbound, over
-from tests.flow.test_processes import PROCESS, worker_gone, worker_pid
+from tests.flow.test_processes import PROCESS, control
 from tests.flow.test_stopping import stopped
 
 pytestmark = pytest.mark.anyio
@@ -286,8 +289,59 @@ async def a_call_that_is_taken_over_keeps_them(folder: Path) -> None:
         await worker_gone(pid)
 
 
+async def what_was_under_way_when_the_process_died_is_not_asked_for_again(folder: Path) -> None:
+    """Somebody may have a table twice. The model is told that nobody knows, and can look."""
+    async with (
+        SimTools(key=KEY) as sim,
+        world(folder, callees={NUMBER: WAITS}, outside_tool_hosts=sim.place, **PROCESS) as house,
+    ):
+        house.minds["own"] = mind = Reads(FIND)
+        sim.faults.always = ToolFault(kind=ToolFaultKind.SLOW, seconds=30)
+        async with control(house) as first:
+            agent = await agent_with(house, **functions(sim, method="POST", timeout_s=30))
+            task = await house.add(NUMBER, "own functions", agent=agent)
+
+            async def asked() -> bool:
+                return bool(sim.asked("/people/a%2Fb"))
+
+            await until(asked)
+            await kill(first)
+        pid = worker_pid(house)
+        async with control(house):
+            done = await house.settled(task, 30.0)
+            assert done.state is TaskState.COMPLETED
+            assert len(sim.asked("/people/a%2Fb")) == 1
+            assert mind.answers == [{"error": NOT_KNOWN}]
+        await worker_gone(pid)
+
+
+async def nobody_is_asked_before_the_next_process_would_know_of_it(folder: Path) -> None:
+    """Until its report is stored, the worker would tell the next process of the call again."""
+    async with restaurant(folder) as (house, sim):
+        held = "BEGIN SELECT raise(ABORT, 'held'); END"
+        house.minds["own"] = Reads(FIND)
+        task = await house.add(NUMBER, "own functions", agent=await agent_with(house, **functions(sim)))
+        await house.talking(task, "for how many?")
+        for what in ("INSERT", "UPDATE"):
+            await house.db.execute(f"CREATE TRIGGER hold_{what} BEFORE {what} ON worker_cursor {held}")
+        looks = 0
+
+        async def noted_and_not_asked() -> bool:
+            nonlocal looks
+            looks += bool(await house.events(await house.call(task), "tool_call"))
+            assert not sim.asked("/people/a%2Fb")
+            return looks > 20
+
+        await until(noted_and_not_asked)
+        for what in ("INSERT", "UPDATE"):
+            await house.db.execute(f"DROP TRIGGER hold_{what}")
+        await house.settled(task)
+        assert len(sim.asked("/people/a%2Fb")) == 1
+
+
 async def test_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENDEEP_TOOL_K", KEY)
+    monkeypatch.setattr(errands, "STORED_S", 60.0)
     await beside(
         tmp_path,
         both_kinds_are_called_and_spoken_on,
@@ -299,5 +353,7 @@ async def test_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         nobody_waits_for_a_system_when_the_talk_is_over,
         who_calls_back_is_offered_them_too,
         a_call_that_is_taken_over_keeps_them,
+        what_was_under_way_when_the_process_died_is_not_asked_for_again,
+        nobody_is_asked_before_the_next_process_would_know_of_it,
         at_once=4,
     )
