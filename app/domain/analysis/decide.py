@@ -3,7 +3,8 @@
 | judgement | decision |
 |---|---|
 | plain opt-out heard by rule, or claimed with words of the callee | suppressed, number listed |
-| any quote that does not occur, success or opt-out without words of the callee | sent back once, then a person |
+| any quote that does not occur, a value not in the callee's words | sent back once, then a person |
+| success or opt-out without words of the callee | sent back once, then a person |
 | low confidence | a person |
 | success | completed |
 | retry at a time the callee named | then, if legal in the window; otherwise a person |
@@ -65,8 +66,8 @@ def problems(judgement: Judgement, facts: Facts) -> list[str]:
         if prove(item.quote, item.turn, turns) is None:
             found.append(_invented(f"evidence[{n}]", item.quote))
     for n, value in enumerate(judgement.collected):
-        if prove(value.quote, value.turn, turns) is None:
-            found.append(_invented(f"collected[{n}] ({value.field})", value.quote))
+        if prove(value.quote, value.turn, turns, "callee") is None:
+            found.append(_invented(f"collected[{n}] ({value.field})", value.quote, "by the callee"))
     if not judgement.evidence:
         found.append("evidence is empty: quote the words that show it, or say low confidence.")
     elif judgement.action in {Action.SUCCESS, Action.OPT_OUT} and not _callee_proofs(judgement, facts):
@@ -205,11 +206,11 @@ def _callee_proofs(judgement: Judgement, facts: Facts) -> tuple[Proof, ...]:
 
 
 def _values(judgement: Judgement, facts: Facts) -> tuple[ProvenValue, ...]:
-    """Values whose words occur; the others are left out, whatever becomes of the judgement."""
+    """Values that words of the callee prove; the others are left out, whatever becomes of the judgement."""
     return tuple(
         ProvenValue(field=one.field, value=one.value, proof=proof)
         for one in judgement.collected
-        if (proof := prove(one.quote, one.turn, facts.turns)) is not None
+        if (proof := prove(one.quote, one.turn, facts.turns, "callee")) is not None
     )
 
 
