@@ -72,7 +72,8 @@ class PlanWorld(msgspec.Struct, frozen=True, kw_only=True):
 def numbers_of(draft: PlanDraft, sources: Sources) -> list[str]:
     """E.164 numbers of a draft, those that can be read at all; what the store is asked about before the check."""
     typed = [call.number for call in draft.calls]
-    typed += [row.number for one in draft.lists for row in rows_of(one, sources)[0]]
+    rows = [row for one in draft.lists for row in rows_of(one, sources)[0]]
+    typed += [row.number for row in rows if not isinstance(row, str)]
     found: dict[str, None] = {}
     for text in typed:
         try:
@@ -96,7 +97,10 @@ def check_plan(draft: PlanDraft, sources: Sources, world: PlanWorld) -> tuple[Pl
     left_out: list[LeftOut] = []
     for listed in draft.lists:
         rows, wrong = rows_of(listed, sources)
-        refusals = [desk.take(row, f"{listed.table} row {n}") for n, row in enumerate(rows, 1)]
+        refusals = [
+            row if isinstance(row, str) else desk.take(row, f"{listed.table} row {n}")
+            for n, row in enumerate(rows, 1)
+        ]
         if rows and all(refusals):
             wrong.append(f"No row of {listed.table} can be called. The first: {refusals[0]}")
         problems += wrong

@@ -312,6 +312,19 @@ def test_a_table_becomes_calls_and_every_row_is_accounted_for() -> None:
     assert "are allowed" in wrong(listed(), said, max_calls=1)
 
 
+def test_a_row_whose_matter_would_have_a_hole_is_left_out() -> None:
+    rows = read_table("table 1", f"name;phone;day\nAnn;{NY};\n;{NY2};Sunday\n")
+    said = sources("he said yes to a call by mail of 3 May", tables=[rows])
+    plan = made(listed(), said)
+    assert [(one.callee_name, one.objective) for one in plan.calls] == [("", "Confirm Sunday.")]
+    assert [(one.row, one.reason) for one in plan.left_out] == [(1, "the cell day is empty.")]
+    assert numbers_of(listed(), said) == [NY2]
+    nobody = sources(
+        "he said yes to a call by mail of 3 May", tables=[read_table("table 1", f"phone;day\n{NY};\n")]
+    )
+    assert "the cell day is empty" in wrong(listed(name_column=""), nobody)
+
+
 @pytest.mark.parametrize("text", ["", "a,a\n1,2", "a,,b\n1,2,3", "\0", "a\n" + "1\n" * 5_001])
 def test_bad_tables_are_refused(text: str) -> None:
     with pytest.raises(ValidationFailed):
