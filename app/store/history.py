@@ -100,12 +100,12 @@ def _result(outcome: str | None, answered_ms: int | None, silent: int) -> Result
 
 
 async def note_answered(tx: Tx, campaign_id: str, at_ms: int, *, silent: bool) -> None:
-    """Count an answered call of a campaign that ended."""
+    """Count a call of a campaign that ended and that a person may have answered."""
     await tx.execute(_NOTE, {"campaign_id": campaign_id, "day": at_ms // DAY_MS, "silent": int(silent)})
 
 
 async def abandoned_percent(sql: Reader, campaign_id: str, now_ms: int) -> float:
-    """Of the calls answered in 30 days (taken as MIN_ANSWERED at least), how many heard no agent."""
+    """Of the calls that people answered in 30 days (taken as MIN_ANSWERED at least), how many heard no agent."""
     params = {"campaign_id": campaign_id, "since_day": now_ms // DAY_MS - ABANDONMENT_DAYS}
     row = await sql.one(_SUM, params)
     answered, silent = row if row is not None else (0, 0)

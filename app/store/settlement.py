@@ -7,6 +7,7 @@ import msgspec
 from app.domain.admission import Decision, Defer, Suppress
 from app.domain.admission_site import Site
 from app.domain.pacing import taken
+from app.domain.retry import NO_PERSON, VOICEMAIL
 from app.domain.task import CallTask, TaskEvent, TaskState, after
 from app.store import answer_hours, breakers, budgets, campaign_figures, decisions, history, lanes, tasks, trunks
 from app.store.admission import Judged
@@ -24,7 +25,9 @@ LANE_HOLD_MAX_MS = 60_000
 OF_THE_LANE = frozenset({"hold", "campaign", "budget"})
 """Rules that object to every task of the lane alike."""
 SILENT_AFTER_MS = 2_000
-"""An answered call in which no agent was heard for this long was silent: packs say "answered within 2 s"."""
+"""A call that a person may have answered and in which no agent was heard for this long was silent: packs say
+"answered within 2 s". Voicemail, a fax or an announcement of the network is nobody who could be abandoned.
+"""
 
 _ENDED = """
     SELECT coalesce(t.campaign_id, t.tenant_id), t.campaign_id, c.outcome, c.answered_ms, c.ended_ms,
@@ -73,11 +76,13 @@ async def ended(tx: Tx, tenant_id: str, call_id: str, now_ms: int) -> None:
     if row is None:
         return
     lane, campaign_id, outcome, answered_ms, ended_ms, spoke, rung_ms, number, zone, answered_by = row
-    silent = answered_ms is not None and not spoke and ended_ms - answered_ms >= SILENT_AFTER_MS
+    # Nobody is left waiting when a machine took the call, and no share of people counts it.
+    live_ms = None if answered_by in VOICEMAIL | NO_PERSON else answered_ms
+    silent = live_ms is not None and not spoke and ended_ms - live_ms >= SILENT_AFTER_MS
     if silent:
         await tx.execute(_SILENT, {"tenant_id": tenant_id, "call_id": call_id})
-    if campaign_id is not None and answered_ms is not None:
-        await history.note_answered(tx, campaign_id, answered_ms, silent=silent)
+    if campaign_id is not None and live_ms is not None:
+        await history.note_answered(tx, campaign_id, live_ms, silent=silent)
     if rung_ms is not None:
         answered = answered_ms is not None
         await answer_hours.note(

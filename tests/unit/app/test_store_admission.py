@@ -12,6 +12,7 @@ from app.domain.admission_site import Site
 from app.domain.breaker import LIMIT
 from app.domain.call import Call
 from app.domain.policy.pack import Rules
+from app.domain.retry import NO_PERSON, VOICEMAIL
 from app.domain.task import CallTask, TaskState
 from app.errors import NotFoundError, ValidationFailed
 from app.policy_packs import enabled_packs, load_packs
@@ -19,6 +20,7 @@ from app.store import (
     attempts,
     breakers,
     budgets,
+    calls,
     campaigns,
     consents,
     decisions,
@@ -288,6 +290,25 @@ async def test_silent_calls_hold_a_campaign_that_abandons(db: SqliteDatabase) ->
     (task,) = await leases.claim_due(db, NOON, "me", 30_000, 1)
     await refused(db, task, "campaign", STRICT, NOON)
     assert await leases.claim_due(db, NOON + 30_000, "me", 30_000, 9) == []  # the whole campaign is held
+
+
+@pytest.mark.parametrize("answered_by", sorted(VOICEMAIL | NO_PERSON))
+async def test_a_machine_that_was_hung_up_on_is_no_silent_call(db: SqliteDatabase, answered_by: str) -> None:
+    """It neither adds to the share of a campaign nor asks for the rest after a silent call."""
+    async with db.tx() as tx:
+        await campaigns.create(tx, TENANT, NewCampaign(id="c", name="C"), [new_task(next_action_time=NOON)], NOON)
+        await history.note_answered(tx, "c", NOON, silent=True)
+    (task,) = await leases.claim_due(db, NOON, "me", 30_000, 1)
+    call = await begin(db, task, now_ms=NOON)
+    assert isinstance(call, Call)
+    await calls.set_answered_by(db, TENANT, call.id, answered_by)
+    end = ended(call, "completed", answered_ms=NOON + 1_000, ended_ms=NOON + 9_000)
+    async with db.tx() as tx:
+        await attempts.finish_call(tx, TENANT, end, NOON + 9_000, token=task.lease_token)
+        assert await history.abandoned_percent(tx, "c", NOON) == 1.0
+        assert await tx.fetch("SELECT answered, silent FROM campaign_days") == [(1, 1)]
+    (row,) = await history.attempts_to(db, NUMBER, 0)
+    assert row.result == "answered"
 
 
 async def test_a_call_in_which_the_agent_spoke_is_not_silent(db: SqliteDatabase) -> None:
