@@ -4,26 +4,32 @@ Shared by `app.scheduler`, `app.calls.inbound` and whoever settles what was left
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 
 
 class Held:
-    """Ids of tasks. `idle` is set while there is none; every way in and out goes through here."""
+    """Ids of tasks, each held once for every attempt that is not over: a task that is concluded may be claimed
+    again before its former attempt has ended. `idle` is set while there is none; every way in and out goes through
+    here.
+    """
 
     def __init__(self) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
-        self._ids: set[str] = set()
+        self._ids: Counter[str] = Counter()
         self._left: set[str] = set()
 
     def add(self, task_id: str) -> None:
-        """Somebody works on it now."""
-        self._ids.add(task_id)
+        """Somebody works on it now, beside whoever does already."""
+        self._ids[task_id] += 1
         self.idle.clear()
 
     def discard(self, task_id: str) -> None:
-        """Nobody does any more."""
-        self._ids.discard(task_id)
+        """One of them does not any more."""
+        self._ids[task_id] -= 1
+        if self._ids[task_id] <= 0:
+            del self._ids[task_id]
         if not self._ids:
             self.idle.set()
 

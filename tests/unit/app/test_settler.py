@@ -78,6 +78,21 @@ def test_idle_is_one_thing_for_everybody_who_works() -> None:
     assert (len(held), list(held), "dialed" in held) == (0, [], False)
 
 
+def test_a_task_claimed_again_is_held_until_both_attempts_are_over() -> None:
+    held = Held()
+    held.add("retry")
+    held.add("retry")
+    assert len(held) == 1
+    held.discard("retry")
+    assert "retry" in held
+    assert not held.idle.is_set()
+    held.discard("retry")
+    held.discard("retry")
+    assert ("retry" in held, held.idle.is_set()) == (False, True)
+    held.add("retry")
+    assert "retry" in held
+
+
 def test_what_was_left_to_the_next_process_is_taken_and_keeps_nobody_waiting() -> None:
     held = Held()
     held.add("talk")
