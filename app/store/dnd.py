@@ -14,6 +14,8 @@ from app.store import outbox
 from app.store.db import DIALING, Reader, Row, Tx, Writer
 
 Source = Literal["operator", "callee", "import"]
+LISTED = "The number is on a do-not-call list."
+"""Why a task of a listed number is suppressed."""
 
 _ADD = """
     INSERT INTO dnd_list (id, tenant_id, number, reason, source, evidence_call_id, evidence_item_id, created_ms)
@@ -25,7 +27,7 @@ _ADD = """
 """
 _SUPPRESS = """
     UPDATE tasks SET state = 'suppressed', lease_owner = NULL, lease_until = NULL, updated_ms = :now_ms,
-        overall_conclusion = 'The number is on a do-not-call list.'
+        overall_conclusion = :reason
     WHERE number = :number AND (:tenant_id IS NULL OR tenant_id = :tenant_id)
       AND state IN ('pending', 'claimed', 'waiting_user')
     RETURNING id
@@ -46,7 +48,7 @@ _ADD_MANY = """
 """
 _SUPPRESS_MANY = """
     UPDATE tasks SET state = 'suppressed', lease_owner = NULL, lease_until = NULL, updated_ms = :now_ms,
-        overall_conclusion = 'The number is on a do-not-call list.'
+        overall_conclusion = :reason
     WHERE number IN (SELECT value FROM json_each(:numbers)) AND tenant_id = :tenant_id
       AND state IN ('pending', 'claimed', 'waiting_user')
     RETURNING id
@@ -117,7 +119,8 @@ async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     added = await tx.execute(_ADD, msgspec.structs.asdict(entry) | {"now_ms": now_ms})
     if added and entry.tenant_id is not None:
         await _tell(tx, entry.tenant_id, entry, now_ms)
-    rows = await tx.change(_SUPPRESS, {"number": entry.number, "tenant_id": entry.tenant_id, "now_ms": now_ms})
+    off = {"number": entry.number, "tenant_id": entry.tenant_id, "reason": LISTED, "now_ms": now_ms}
+    rows = await tx.change(_SUPPRESS, off)
     return sorted(row[0] for row in rows)
 
 
@@ -165,7 +168,8 @@ async def add_many(tx: Tx, tenant_id: str, entries: Sequence[DoNotCall], now_ms:
         return []
     await tx.many(_ADD_MANY, [msgspec.structs.asdict(entry) | {"now_ms": now_ms} for entry in entries])
     numbers = msgspec.json.encode([entry.number for entry in entries]).decode()
-    rows = await tx.change(_SUPPRESS_MANY, {"numbers": numbers, "tenant_id": tenant_id, "now_ms": now_ms})
+    off = {"numbers": numbers, "tenant_id": tenant_id, "reason": LISTED, "now_ms": now_ms}
+    rows = await tx.change(_SUPPRESS_MANY, off)
     return sorted(row[0] for row in rows)
 
 

@@ -100,14 +100,15 @@ async def conclude(
     check_token(task, token)
     event, reason = conclusion.event, conclusion.reason
     if event is TaskEvent.RETRY and await dnd.is_listed(tx, tenant_id, [task.number]):
-        event = TaskEvent.SUPPRESS
+        event, reason = TaskEvent.SUPPRESS, dnd.LISTED
     if event is TaskEvent.RETRY and task.until_ms is not None and (conclusion.retry_at_ms or 0) > task.until_ms:
         reason = f"{reason} It was wanted until {told(task.until_ms)}, so nobody calls again."
         event = TaskEvent.FAIL
+    at_ms = conclusion.retry_at_ms if event is TaskEvent.RETRY else None
     task = msgspec.structs.replace(
         after(task, event, now_ms),
         overall_conclusion=reason,
-        next_action_time=conclusion.retry_at_ms or task.next_action_time,
+        next_action_time=task.next_action_time if at_ms is None else at_ms,
         max_attempts=max(task.max_attempts, task.current_attempt_count + 1 if conclusion.owed else 0),
     )
     await save(tx, task)

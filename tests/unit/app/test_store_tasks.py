@@ -241,6 +241,8 @@ async def test_an_opt_out_spoken_in_the_call_covers_its_retry(db: Database) -> N
     async with db.tx() as tx:
         concluded = await tasks.conclude(tx, TENANT, task.id, task.lease_token, again, now_ms=NOW)
     assert concluded.state is TaskState.SUPPRESSED
+    assert concluded.overall_conclusion == "The number is on a do-not-call list.", "no promise to call again"
+    assert concluded.next_action_time == task.next_action_time
 
 
 async def test_no_attempt_beyond_the_last(db: Database) -> None:
