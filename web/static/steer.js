@@ -17,6 +17,7 @@ class Panel {
     this.callId = "";
     this.known = null;
     this.timer = null;
+    this.busy = new Set(); // forms whose order runs
     this.build();
   }
 
@@ -33,12 +34,12 @@ class Panel {
     this.nobody = el("span", { className: "soft" }, "This agent may transfer to nobody; its settings list whom.");
     this.transferring = el("div", { className: "group" }, el("label", {}, "Transfer to", this.target), el("button", { type: "submit", className: "quiet" }, "Transfer"));
     this.list = el("ol", { "aria-label": "What was ordered" });
-    const words = el("form", { className: "group", onsubmit: (event) => this.words(event) },
+    const words = el("form", { className: "group", onsubmit: (event) => this.alone(event, () => this.words(event.submitter)) },
       el("label", { className: "grow" }, "Words", this.text),
       el("button", { type: "submit", name: "what", value: "whisper" }, "Whisper to the agent"),
       el("button", { type: "submit", name: "what", value: "say", className: "quiet" }, "Agent says it now"),
       el("label", { className: "check" }, this.respond, "answer a whisper at once"));
-    const keys = el("form", { className: "group", onsubmit: (event) => this.keys(event) },
+    const keys = el("form", { className: "group", onsubmit: (event) => this.alone(event, () => this.keys()) },
       el("label", {}, "Keys", this.digits), el("button", { type: "submit", className: "quiet" }, "Press"));
     const again = el("form", { className: "group", onsubmit: (event) => this.again(event) },
       el("label", {}, "Call again at (your time)", this.wished), el("button", { type: "submit", className: "quiet" }, "End and call again"));
@@ -219,18 +220,30 @@ class Panel {
     }
   }
 
-  async words(event) {
+  // What stands in a form is sent once: its next order waits until this one has been answered.
+  async alone(event, send) {
     event.preventDefault();
+    const [form, focused] = [event.currentTarget, document.activeElement];
+    if (this.busy.has(form)) return;
+    this.busy.add(form);
+    const buttons = [...form.querySelectorAll("button")];
+    for (const button of buttons) button.disabled = true;
+    await send();
+    this.busy.delete(form);
+    for (const button of buttons) button.disabled = false;
+    if (buttons.includes(focused) && document.activeElement === document.body) focused.focus();
+  }
+
+  async words(submitter) {
     const text = this.text.value.trim();
     if (text === "") return this.text.focus();
-    const say = event.submitter?.value === "say";
+    const say = submitter?.value === "say";
     const done = await this.order(say ? "say" : "whisper", say ? { text } : { text, respond: this.respond.checked });
     if (done?.state === "done" && this.text.value.trim() === text) this.text.value = "";
     return undefined;
   }
 
-  async keys(event) {
-    event.preventDefault();
+  async keys() {
     const digits = this.digits.value.trim();
     if (digits !== "" && (await this.order("send_dtmf", { digits }))?.state === "done") this.digits.value = "";
   }

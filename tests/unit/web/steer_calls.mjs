@@ -1,8 +1,8 @@
 // The panel of a living call on as much of a page as it touches: another call is chosen while the browser asks for
-// the microphone, and while a question is open. stdout: which orders went to which call.
+// the microphone, and while a question is open; a form is sent twice. stdout: which orders went to which call.
 import { readFileSync } from "node:fs";
 
-const stub = { mics: [], asks: [], orders: [], made: [] };
+const stub = { mics: [], asks: [], orders: [], made: [], answered: null };
 const nothing = () => {};
 const node = () => ({ dataset: {}, classList: { add: nothing }, append: nothing, replaceChildren: nothing, setAttribute: nothing, focus: nothing, dispatchEvent: nothing });
 const slot = { ...node(), isConnected: true };
@@ -28,6 +28,7 @@ export const sure = () => new Promise((resolve) => stub.asks.push(resolve));
 export async function asked(path, options) {
   if (!options) return { alive: true, talking: true, line: "open", transfer: ["desk"], orders: [] };
   stub.orders.push([path.split("/")[2], JSON.parse(options.body).kind]);
+  await stub.answered;
   return { id: "id", settled: true, state: "done" };
 }`;
 const voice = `
@@ -63,5 +64,32 @@ press("Hang up at once");
 await choose("A");
 stub.asks[0](true);
 await settled();
-console.log(JSON.stringify({ orders: stub.orders, over: stub.mics.map((one) => one.over) }));
+
+// Every form twice: the second time while the first order runs, and again when it has been answered.
+const before = stub.orders.length;
+const locked = [];
+for (const [words, fill] of [["Whisper to the agent", "hello"], ["Press", "1"]]) {
+  const button = stub.made.find((one) => one.tag === "button" && one.children[0] === words);
+  const form = stub.made.find((one) => one.tag === "form" && one.children.includes(button));
+  const box = stub.made.find((one) => one.tag === "label" && form.children.includes(one)).children[1];
+  form.querySelectorAll = () => form.children.filter((one) => one.tag === "button");
+  const submit = () => {
+    box.value = fill;
+    form.onsubmit({ preventDefault: nothing, currentTarget: form, submitter: button });
+  };
+  let answer = nothing;
+  stub.answered = new Promise((resolve) => { answer = resolve; });
+  submit();
+  await settled();
+  submit();
+  await settled();
+  locked.push(button.disabled);
+  answer();
+  await settled();
+  locked.push(button.disabled);
+  submit();
+  await settled();
+}
+const sent = stub.orders.splice(before).map(([, kind]) => kind);
+console.log(JSON.stringify({ orders: stub.orders, over: stub.mics.map((one) => one.over), sent, locked }));
 process.exit(0);

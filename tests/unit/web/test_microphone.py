@@ -170,6 +170,13 @@ def test_an_order_goes_to_the_call_that_was_shown_when_it_was_decided(node: str)
     assert found["over"] == [True, True]
 
 
+def test_a_form_sends_one_order_at_a_time(node: str) -> None:
+    """Enter twice must not press a key twice in the callee's menu."""
+    found = played(node, "steer_calls.mjs")
+    assert found["sent"] == ["whisper", "whisper", "send_dtmf", "send_dtmf"], "and none while one ran"
+    assert found["locked"] == [True, False, True, False]
+
+
 def test_the_scripts_have_no_sink() -> None:
     folder = Path(__file__).parents[3] / "web" / "static"
     for name in ("voice.js", "voice-worklet.js"):
