@@ -83,6 +83,10 @@ BARRED = 52
 """Outgoing call barred: the last gate of the bundled dialplan (deadline passed, too many calls), or the carrier
 for our account. Nobody was called either way, and the number is not to blame. `FAILED`, tried again.
 """
+FORBIDDEN = 403
+"""SIP. Before any ringing the carrier will not take calls from us (no credit, address, caller id); a callee who
+does not want this one says 486 or 603, or lets it ring first.
+"""
 _BY_CAUSE: dict[int, Outcome] = {
     **dict.fromkeys((17,), Outcome.BUSY),
     **dict.fromkeys((18, 19, 20, 27), Outcome.UNREACHABLE),
@@ -111,6 +115,8 @@ def outcome(evidence: Evidence) -> Outcome:
             return Outcome.NO_ANSWER
         case 21 if evidence.tech_cause in {401, 407}:
             return Outcome.TRUNK_FAULT  # the challenge was for us: our credentials, not the callee's will
+        case 21 if evidence.tech_cause == FORBIDDEN and not evidence.ever_ringing:
+            return Outcome.TRUNK_FAULT
         case None | 0:
             # Local channels and some drivers give no cause; only here the last Dial is worth something.
             return _BY_DIAL_STATUS.get(evidence.last_dial, Outcome.FAILED)

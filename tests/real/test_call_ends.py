@@ -23,7 +23,7 @@ REFUSALS: dict[str, tuple[Callee, str, str, int, int | None, str]] = {
     # callee, outcome, ended by, Q.850 cause, SIP status, the task afterwards
     "busy": (Callee(number(0), status=486), "busy", "callee", 17, 486, "pending"),
     "rejected": (Callee(number(1), status=603), "rejected", "callee", 21, 603, "failed"),
-    "forbidden": (Callee(number(2), status=403, ring_ms=0), "rejected", "callee", 21, 403, "failed"),
+    "forbidden": (Callee(number(2), status=403, ring_ms=0), "trunk_fault", "network", 21, 403, "pending"),
     "unknown": (Callee(number(3), status=404, ring_ms=0), "bad_number", "network", 1, 404, "failed"),
     "carrier": (Callee(number(4), status=503, ring_ms=0), "network", "network", 34, 503, "pending"),
     "no answer": (Callee(number(5), status=None), "no_answer", "system_timeout", 19, 480, "pending"),
