@@ -73,6 +73,11 @@ VERBS = (
         "List what agents ask: callees who wait on the line first, then tasks that wait for an answer to go on.",
     ),
     Verb(
+        "registry",
+        "app.cli.registry:registry_command",
+        "Public do-not-call registries that calling rules ask: bring a list in, see how old the lists are.",
+    ),
+    Verb(
         "report",
         "app.cli.report:report_command",
         "Print the report of the campaign CAMPAIGN_ID: numbers and words.",

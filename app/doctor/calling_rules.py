@@ -8,14 +8,13 @@ from app.clock import SystemClock
 from app.config import Settings
 from app.config.site import site_packs
 from app.doctor.check import Check
+from app.domain.policy.registries import DAY_MS, asked_registries
 from app.errors import StoreError
 from app.policy_packs import review_warnings
 from app.store import registries
 from app.store.migrate import MIGRATIONS
 from app.store.registries import Imported
 from app.store.sqlite import SqliteDatabase
-
-DAY_MS = 86_400_000
 
 
 def calling_rules(settings: Settings, today: date) -> list[Check]:
@@ -48,21 +47,17 @@ def calling_rules(settings: Settings, today: date) -> list[Check]:
 
 def stale_registries(settings: Settings, imported: Sequence[Imported], now_ms: int) -> list[Check]:
     """Registries the packs ask for that are missing or older than the packs allow."""
-    wanted: dict[str, int] = {}
-    for pack in site_packs(settings):
-        for names in pack.rules.list_max_age_days.values():
-            for name, days in names.items():
-                wanted[name] = min(days, wanted.get(name, days))
     at = {one.name: one.imported_ms for one in imported}
     found: list[Check] = []
-    for name, days in sorted(wanted.items()):
+    for name, one in asked_registries(site_packs(settings)).items():
         if name not in at:
             text = f"{name} was never imported; calls it is asked for wait"
-        elif now_ms - at[name] > days * DAY_MS:
+        elif now_ms > one.stale_ms(at[name]):
             age = (now_ms - at[name]) // DAY_MS
-            text = f"{name} was imported {age} days ago; packs allow {days}: import it again"
+            text = f"{name} was imported {age} days ago; packs allow {one.max_age_days}"
         else:
             continue
+        text += f": opendeep registry import {name} FILE"
         found.append(Check(severity="warn", name="registry", message=text))
     return found
 

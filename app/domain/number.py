@@ -74,10 +74,23 @@ def possible_number(text: str) -> str:
     return e164
 
 
-def _e164_of(typed: str) -> tuple[str, phonenumbers.PhoneNumber]:
-    _check_one(typed, "")
+def listed_number(text: str, country: str) -> str:
+    """`possible_number` of a row of a public registry, in E.164 or as `country` (ISO) writes its numbers. Raises
+    NumberRefused also for a number with another country code: the list is another one than was meant.
+    """
+    typed = text.strip()
+    _check_typed(typed, country)
+    e164, number = _e164_of(typed, country)
+    _check_length(typed, number)
+    if country and number.country_code != phonenumbers.country_code_for_region(country):
+        raise _refused("country", f"{typed!r} is no number of {country}.")
+    return e164
+
+
+def _e164_of(typed: str, region: str = "") -> tuple[str, phonenumbers.PhoneNumber]:
+    _check_one(typed, region)
     try:
-        number = phonenumbers.parse(typed, None)
+        number = phonenumbers.parse(typed, region or None)
     except phonenumbers.NumberParseException:
         raise _refused("unreadable", f"{typed[:40]!r} is not a number with a country code. {_EXAMPLE}") from None
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -58,6 +58,7 @@ def test_registries_that_are_missing_or_old_are_named(tmp_path: Path) -> None:
     )
     assert [one.message.split()[0] for one in found] == ["uk-ctps", "us-national-dnc"]
     assert "80 days ago; packs allow 31" in found[1].message
+    assert found[0].message.endswith(": opendeep registry import uk-ctps FILE")
 
 
 async def test_asterisk_says_its_version(tmp_path: Path) -> None:

@@ -176,19 +176,19 @@ async def test_nobody_is_dialed_while_the_account_with_the_model_is_refused(db: 
     assert isinstance(await begin(db, task, now_ms=held.next_action_time), Call)
 
 
+async def listed_in(db: SqliteDatabase, *numbers: str) -> None:
+    filled = await registries.fill(db, "us-national-dnc", numbers, NOON)
+    async with db.tx() as tx:
+        await registries.put_in_force(tx, filled, NOON - DAY_MS)
+
+
 async def test_a_registry_must_be_fresh_and_silent(db: SqliteDatabase) -> None:
     await consent(db, purpose="marketing", level="written")
     after = await refused(db, await claim(db, NOON, purpose="marketing"), "registry", STRICT, NOON)
     assert after.next_action_time == NOON + HOUR_MS
-    async with db.tx() as tx:
-        assert (
-            await registries.replace(tx, "us-national-dnc", ["+12025550199", "+12025550199"], NOON - DAY_MS) == 1
-        )
+    await listed_in(db, "+12025550199")
     assert isinstance(await begin(db, await claim(db, NOON, purpose="marketing"), STRICT, NOON), Call)
-    async with db.tx() as tx:
-        await registries.replace(tx, "us-national-dnc", ["+12025550188"], NOON - DAY_MS)
-        with pytest.raises(ValidationFailed):
-            await registries.replace(tx, "uk-tps", ["12"], NOON)
+    await listed_in(db, "+12025550188")
     await consent(db, purpose="marketing", level="written", number="+12025550188")
     listed = await claim(db, NOON, purpose="marketing", number="+12025550188", priority=99)
     assert (await refused(db, listed, "registry", STRICT, NOON)).state is TaskState.SUPPRESSED
