@@ -7,7 +7,6 @@ hear what is said in `app.calls.instructions`. Used by `app.calls.inbound` and `
 
 from collections import deque
 
-import msgspec
 import phonenumbers
 
 from app.domain.call import Call
@@ -69,11 +68,16 @@ class CallerLimits:
 
 
 def conclude_callback(task: CallTask, call: Call, attempt: Attempt, now_ms: int) -> Conclusion:
-    """A talk is judged as any other. Without one the task goes on waiting for what it waited for."""
+    """A talk that no text model judges ends as one that was dialed. Without a talk the task goes on waiting for
+    what it waited for.
+    """
     if attempt.answered:
-        talked = conclude(msgspec.structs.replace(attempt, dialed=True), now_ms)
-        reason = f"They called back. {talked.reason}"
-        return msgspec.structs.replace(talked, reason=reason)
+        return conclude(attempt, now_ms)
+    return in_vain(task, call, now_ms)
+
+
+def in_vain(task: CallTask, call: Call, now_ms: int) -> Conclusion:
+    """What follows a call-back without a talk: nobody answered, or the callee said no word."""
     if call.task_before == TaskState.WAITING_USER:
         return Conclusion(event=TaskEvent.ASK_USER, reason=task.overall_conclusion or "They called back in vain.")
     reason = f"They called back, and nobody talked ({call.detail or call.outcome}). Called again as planned."

@@ -55,6 +55,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """Who answered, by answer supervision; empty where nobody can say."""
     received: bool = True
     """False: the media leg says that no packet of the callee's audio ever came. True where nobody counted."""
+    called_back: bool = False
+    """The callee called us: nobody was dialed, and no attempt is used up."""
 
 
 def attempt_of(task: CallTask, call: Call, *, received: bool = True) -> Attempt:
@@ -70,6 +72,7 @@ def attempt_of(task: CallTask, call: Call, *, received: bool = True) -> Attempt:
         detail=call.detail,
         answered_by=call.answered_by,
         received=received,
+        called_back=call.direction == "inbound",
     )
 
 
@@ -77,7 +80,8 @@ def needs_judgement(attempt: Attempt) -> bool:
     """Whether there was a talk whose words say more than its end: answered, heard, and not taken back."""
     heard = attempt.answered and attempt.received
     nobody = attempt.answered_by in VOICEMAIL | NO_PERSON
-    return heard and attempt.dialed and attempt.outcome is not Outcome.CANCELED and not nobody
+    reached = attempt.dialed or attempt.called_back
+    return heard and reached and attempt.outcome is not Outcome.CANCELED and not nobody
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +96,14 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def conclude(attempt: Attempt, now_ms: int) -> Conclusion:
-    """The rule of the table above."""
+    """The rule of the table above; a call-back that was answered ends as a dialed call does."""
+    if not (attempt.called_back and attempt.answered):
+        return _concluded(attempt, now_ms)
+    talked = _concluded(msgspec.structs.replace(attempt, dialed=True), now_ms)
+    return msgspec.structs.replace(talked, reason=f"They called back. {talked.reason}")
+
+
+def _concluded(attempt: Attempt, now_ms: int) -> Conclusion:
     if attempt.ended_by is EndedBy.OPERATOR and attempt.outcome is Outcome.CANCELED:
         return Conclusion(event=TaskEvent.CANCEL, reason="The operator took the call back before it was answered.")
     if not attempt.dialed and attempt.outcome is not Outcome.BAD_NUMBER:

@@ -135,6 +135,7 @@ def case_text(task: CallTask, facts: Facts) -> str:
             "outcome_of_line": str(attempt.outcome),
             "ended_by": str(attempt.ended_by),
             "attempts_left": attempt.max_attempts - attempt.attempts,
+            **({"direction": "inbound: the callee called us back"} if attempt.called_back else {}),
         },
         "transcript": shown_turns(facts.turns),
     }

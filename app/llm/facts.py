@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.config import Settings
-from app.domain import retry
+from app.domain import callback, retry
 from app.domain.analysis.decide import Facts
 from app.domain.analysis.judgement import CallbackWish
 from app.domain.analysis.reach import reach_of
@@ -37,6 +37,7 @@ def facts_of(
         turns=tuple(turns),
         reach=reach_of(task, packs, hold_s=settings.ring_timeout_s, now_ms=now_ms),
         wish=wish,
+        in_vain=callback.in_vain(task, call, now_ms) if call.direction == "inbound" else None,
     )
 
 

@@ -106,7 +106,7 @@ async def _known(
     holds = await task_changes.holds_of(sql, tenant_id, [task.id for task in tasks])
     blocks = _grouped(await fetch(_BLOCKS, params))
     outcomes = dict(await fetch(_OUTCOMES, params))
-    judged = dict(await fetch(_JUDGED, params))
+    judged = _grouped(await fetch(_JUDGED, params))
     changes = [(task_id, msgspec.json.decode(change)) for task_id, change in await fetch(_MOVED, params)]
     moved = {task_id: change for task_id, change in changes if change.get("change") == "reschedule"}
     phases = dict(await fetch(_PHASES, params))
@@ -121,7 +121,7 @@ async def _known(
             hold=holds.get(task.id),
             blocks=tuple(Block(rule=rule, times=times, last_ms=at) for rule, times, at in blocks.get(task.id, ())),
             last_outcome=outcomes.get(task.id) or "",
-            promised=_promised(task, judged.get(task.id), moved.get(task.id))
+            promised=_promised(task, judged.get(task.id, ()), moved.get(task.id))
             or _first(task, now_ms, touched=bool(blocks.get(task.id)) or _put_off(past.get(task.id, ()))),
             phase=phases.get(task.id, ""),
             campaign=named.get(task.campaign_id or "", ("", ""))[0],
@@ -132,10 +132,14 @@ async def _known(
     ]
 
 
-def _promised(task: CallTask, judged: str | None, moved: dict[str, Any] | None) -> bool:
-    """Whether the time the task waits for was named: by the callee on the last call, or by a person here."""
-    if judged is not None and judged != "{}":
-        decision = msgspec.json.decode(judged, type=Decision)
+def _promised(task: CallTask, judged: Sequence[Row], moved: dict[str, Any] | None) -> bool:
+    """Whether the time the task waits for was named: by the callee on a call, or by a person here. Not only the
+    last call counts: a call-back in which nobody said a word leaves that time as it is.
+    """
+    for (stored,) in judged:
+        if stored == "{}":
+            continue
+        decision = msgspec.json.decode(stored, type=Decision)
         wish = decision.outcome == "callback_requested" and decision.conclusion.retry_at_ms is not None
         if wish and decision.conclusion.retry_at_ms == task.next_action_time:
             return True

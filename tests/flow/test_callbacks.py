@@ -17,7 +17,7 @@ from app.sim.asterisk.callers import PhoneIn
 from app.sim.asterisk.personas import busy, by_number, calls_back
 from app.sim.realtime.brain import Step, ToolCall
 from app.sim.realtime.session import SimSession
-from app.store import callbacks, dnd, tasks, tenants
+from app.store import analyses, callbacks, dnd, tasks, tenants
 from app.store.tenants import TenantTerms
 from tests.flow.rig import BYE, TENANT, Rig, beside, rig, until, world
 
@@ -75,6 +75,21 @@ async def a_call_back_finds_its_task_and_ends_it(tmp_path: Path) -> None:
         assert "forged" in session.instructions
         assert "we called, busy." in primed(session)
         assert house.invited(NUMBER) == 1
+
+
+async def a_text_model_judges_what_was_said(tmp_path: Path) -> None:
+    agrees = CalleeScript((Answer(0.0), WaitForAgent(), Say("that is fine"), WaitForAgent()))
+    async with rig(tmp_path, callees={NUMBER: busy()}, analysis="model") as house:
+        house.think("back", Step(say="hello"), BYE)
+        task = await busy_once(house)
+        await over(house, house.asterisk.call_in(NUMBER, agrees))
+        call = await inbound(house, task)
+        done = await house.task(task)
+        assert (done.state, done.overall_conclusion) == (TaskState.COMPLETED, "The callee agreed.")
+        row = await analyses.get(house.db, TENANT, call.id)
+        assert row is not None
+        assert row.decided is not None
+        assert [proof.speaker for proof in row.decided.proofs] == ["callee"]
 
 
 async def what_was_said_before_is_known(tmp_path: Path) -> None:
@@ -359,6 +374,7 @@ async def test_call_backs_are_talks(tmp_path: Path) -> None:
     await beside(
         tmp_path,
         a_call_back_finds_its_task_and_ends_it,
+        a_text_model_judges_what_was_said,
         what_was_said_before_is_known,
         whom_we_gave_up_on_may_still_settle_it,
         open_tasks_come_before_settled_ones,

@@ -56,6 +56,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     reach: Reach
     wish: CallbackWish | None = None
     """What the agent understood of the time the callee wished."""
+    in_vain: Conclusion | None = None
+    """What follows a call-back in which the callee said nothing; None for a call that was dialed."""
 
 
 def problems(judgement: Judgement, facts: Facts) -> list[str]:
@@ -120,10 +122,14 @@ def by_rule(facts: Facts) -> Decision:
 
 
 def silent(facts: Facts) -> Decision:
-    """The decision about an answered call in which the callee said nothing: no model is needed to try again."""
+    """The decision about an answered call in which the callee said nothing: no model is needed to try again. After
+    a call-back the task goes on waiting for what it waited for.
+    """
     judgement = Judgement(
         action=Action.RETRY, outcome="no_conversation", summary="Nobody said a word.", confidence="high"
     )
+    if facts.in_vain is not None:
+        return _made(judgement, facts, _ACTION_OF.get(facts.in_vain.event, Action.RETRY), facts.in_vain)
     return _retry(judgement, facts)
 
 

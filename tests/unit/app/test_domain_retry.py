@@ -96,6 +96,18 @@ def test_whoever_else_answered_may_have_talked(answered_by: str) -> None:
     assert conclude(talked, NOW).event is TaskEvent.COMPLETE
 
 
+def test_a_call_back_is_a_talk_when_somebody_answered_it() -> None:
+    """Nobody was dialed for it, and none is said to have been."""
+    back = attempt(outcome=Outcome.COMPLETED, answered=True, dialed=False, called_back=True)
+    assert retry.needs_judgement(back)
+    conclusion = conclude(back, NOW)
+    assert (conclusion.event, conclusion.reason) == (
+        TaskEvent.COMPLETE,
+        "They called back. The call was answered and ended by callee.",
+    )
+    assert not retry.needs_judgement(msgspec.structs.replace(back, answered=False))
+
+
 def test_a_silence_in_which_no_packet_came_is_not_done() -> None:
     """Answered, and not one packet of audio came until our patience was over."""
     deaf = attempt(outcome=Outcome.COMPLETED, answered=True, ended_by=EndedBy.SYSTEM_TIMEOUT, received=False)
