@@ -64,7 +64,8 @@ def restore_command(*, folder: Path | None, hold_only: bool, simulate: bool, as_
 
     With PostgreSQL: pg_restore, then `opendeep restore --hold-only`, and only then start an engine.
     A copy does not know what came after it. Do-not-call entries, withdrawn consents and erasures made since
-    are not in it: enter them first. Then look through the open tasks, cancel what is done, and let each tenant
+    are not in it: enter them first (`opendeep import --do-not-call`, `opendeep consent withdraw`, `opendeep
+    erase`). Then look through the open tasks, cancel what is done, and let each tenant
     dial again with `opendeep resume --tenant ID`.
     """
     if hold_only == (folder is not None):

@@ -7,9 +7,10 @@ import click
 import msgspec
 
 from app.cli.store import open_store
+from app.cli.typed_number import read_number
 from app.clock import SystemClock
 from app.config import Settings, load_settings
-from app.domain.number import mask_number, parse_number, possible_number
+from app.domain.number import mask_number
 from app.domain.tenant import DEFAULT_TENANT_ID
 from app.erasure.days import pseudonym_key
 from app.erasure.runner import Eraser
@@ -58,12 +59,12 @@ def erase_command(
     call that goes on is waited for: the engine finishes the work by itself. Exit status 0: done, 1: it waits.
     """
     settings = load_settings(overrides={"simulate": True} if simulate else None)
-    found = _read(number, settings.default_region)
+    found = read_number(number, settings.default_region)
     if not dry_run and not yes:
         if as_json:
             raise ValidationFailed("--json asks nothing: give --yes as well, or --dry-run.")
         again = click.prompt("Nothing brings it back. Type the number once more", err=True)
-        if _read(again, settings.default_region) != found:
+        if read_number(again, settings.default_region) != found:
             raise ValidationFailed("That is another number; nothing was erased.")
     done = asyncio.run(_answer(settings, tenant_id, found, dry_run=dry_run, wait_s=wait_s))
     for line in _told(done):
@@ -71,12 +72,6 @@ def erase_command(
     if as_json:
         click.echo(msgspec.json.encode(done).decode())
     sys.exit(0 if done.ok else 1)
-
-
-def _read(number: str, region: str) -> str:
-    if number.strip().startswith("+") or not region:
-        return possible_number(number)
-    return parse_number(number, region=region)
 
 
 async def _answer(settings: Settings, tenant_id: str, number: str, *, dry_run: bool, wait_s: float) -> EraseAnswer:

@@ -22,6 +22,7 @@ VERBS = (
     ),
     Verb("call", "app.cli.call:call_command", "Call NUMBER now and follow the call: state, words, outcome."),
     Verb("command", "app.cli.command:command_command", "Order KIND of the living call CALL_ID."),
+    Verb("consent", "app.cli.consent:consent_command", "What callees agreed to."),
     Verb(
         "decisions",
         "app.cli.decisions:decisions_command",

@@ -17,8 +17,8 @@ def resume_command(tenant: str, simulate: bool) -> None:
     """Dial again after a hold: the speech model had refused the account, or a backup was restored.
 
     Put the account right first: the next refused call holds the dialing again. After a restore enter do-not-call
-    entries, withdrawn consents and erasures made since the backup, for they are not in it, and look through the
-    open tasks: it does not know who was called after it was made.
+    entries, withdrawn consents (`opendeep consent withdraw`) and erasures made since the backup, for they are not
+    in it, and look through the open tasks: it does not know who was called after it was made.
     """
     settings = load_settings(overrides={"simulate": True} if simulate else None)
 

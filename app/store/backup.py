@@ -24,8 +24,8 @@ RESTORED = "restored"
 """Code of the hold on every tenant's dialing after a restore."""
 LATER_MISSING = (
     "The data are those of a backup. Calls made since are not in it, nor are do-not-call entries, withdrawn "
-    "consents and erasures: enter those first, and cancel the tasks that are done. Sign-ins and API keys "
-    "that were withdrawn since work again."
+    "consents and erasures: enter those first (page Do not call, opendeep consent withdraw, opendeep erase), and "
+    "cancel the tasks that are done. Sign-ins and API keys that were withdrawn since work again."
 )
 """What a person has to do before anybody is dialed again."""
 _CHUNK = 1 << 20

@@ -9,7 +9,7 @@ from app.domain.admission_facts import Consent
 from app.domain.number import DIALLABLE
 from app.domain.policy.pack import ConsentLevel, Purpose
 from app.errors import ValidationFailed
-from app.store.db import Reader, Tx, Writer
+from app.store.db import DIALING, Reader, Tx, Writer
 
 _GIVE = """
     INSERT INTO consents (tenant_id, number, purpose, level, evidence, given_ms, expires_ms, withdrawn_ms)
@@ -79,9 +79,12 @@ async def of_numbers(
     return found
 
 
-async def withdraw(sql: Writer, tenant_id: str, number: str, now_ms: int) -> int:
-    """The callee takes back every consent; answers how many there were."""
-    return await sql.execute(_WITHDRAW, {"tenant_id": tenant_id, "number": number, "now_ms": now_ms})
+async def withdraw(tx: Tx, tenant_id: str, number: str, now_ms: int) -> int:
+    """The callee takes back every consent; answers how many there were. The first statement of its transaction:
+    once it is committed, no intent to dial is.
+    """
+    await tx.exclusive(DIALING)
+    return await tx.execute(_WITHDRAW, {"tenant_id": tenant_id, "number": number, "now_ms": now_ms})
 
 
 async def of_callee(sql: Reader, tenant_id: str, number: str, purpose: Purpose) -> Consent | None:

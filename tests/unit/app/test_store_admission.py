@@ -197,7 +197,8 @@ async def test_a_registry_must_be_fresh_and_silent(db: SqliteDatabase) -> None:
 
 async def test_withdrawn_consent_is_none_and_may_be_given_anew(db: SqliteDatabase) -> None:
     await consent(db)
-    assert await consents.withdraw(db, TENANT, NUMBER, NOON) == 1
+    async with db.tx() as tx:
+        assert await consents.withdraw(tx, TENANT, NUMBER, NOON) == 1
     assert "withdrew" in (await refused(db, await claim(db, NOON), "consent", STRICT, NOON)).overall_conclusion
     await consent(db)
     assert isinstance(await begin(db, await claim(db, NOON), STRICT, NOON), Call)

@@ -160,7 +160,8 @@ async def test_consent_is_asked_for_kept_and_never_revived(world: ImportWorld) -
         TENANT,
         NewConsent(number="+12025550124", purpose="marketing", level="written", evidence="form", given_ms=NOW - 9),
     )
-    await consents.withdraw(world.db, TENANT, "+12025550124", NOW - 5)
+    async with world.db.tx() as tx:
+        await consents.withdraw(tx, TENANT, "+12025550124", NOW - 5)
     body = "Phone,Consent\n+12025550123,form 7\n+12025550124,form 8\n+12025550125,\n"
     one = await world.checked(body, purpose="marketing", consent_level="written")
     assert await issues(world, one) == [("ready", ""), ("rejected", "withdrawn"), ("ready", "no_consent")]
