@@ -26,7 +26,7 @@ from app.domain.messages import (
     TaskChanged,
 )
 from app.errors import StoreError
-from app.store import calls, feedback, holds, tenants, wallboard
+from app.store import calls, holds, inbox, tenants, wallboard
 from app.store.db import Database, Reader
 from web.figures import Day, day
 from web.view import asked as view_asked
@@ -206,7 +206,7 @@ class Hub:
                 if stale or dirty:
                     await self._read(None if stale else sorted(dirty))
                 # A call that ends changes who waits: on the line, or parked.
-                self._wall.ask(map(view_asked, await feedback.inbox(self._db, self._tenant_id)))
+                self._wall.ask(map(view_asked, await inbox.page(self._db, self._tenant_id)))
             except StoreError as error:
                 self._stale = True
                 self._wall.connection(ConnectionChanged(name="store", state="lost", detail=error.message))

@@ -6,7 +6,7 @@ from app.clock import Clock
 from app.domain.people import Person
 from app.errors import NotFoundError
 from app.ids import is_id
-from app.store import calls, feedback, transcripts
+from app.store import calls, inbox, transcripts
 from app.store.db import Database
 from web.figures import Day
 from web.live import ENDED_SHOWN, RELOAD_S, header
@@ -43,7 +43,7 @@ class Pages:
                 status = 404
         wall = Wall()
         wall.replace_all([card(row) for row in await calls.wall(self._db, person.tenant_id, ENDED_SHOWN)])
-        wall.ask(map(asked, await feedback.inbox(self._db, person.tenant_id)))
+        wall.ask(map(asked, await inbox.page(self._db, person.tenant_id)))
         wall.today(await self._day(person.tenant_id, now_ms))
         now = wall.snapshot(now_ms)
         text = self._templates.render(

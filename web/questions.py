@@ -11,15 +11,15 @@ from litestar.response import Redirect
 
 from app.bus import Bus
 from app.clock import Clock
-from app.domain.feedback import MAX_ANSWER, FeedbackRequest
+from app.domain.feedback import MAX_ANSWER, FeedbackRequest, asks_way, way_of
 from app.domain.messages import FeedbackChanged, TaskChanged
 from app.domain.people import Permission
 from app.errors import ConflictError, NotFoundError, ValidationFailed
 from app.ids import is_id
-from app.store import audit, feedback
+from app.store import audit, feedback, inbox
 from app.store.audit import Deed
 from app.store.db import Database, Tx
-from app.store.feedback import Inbox
+from app.store.inbox import Inbox
 from web.auth import caller_of, needs, signed_in
 from web.render import Templates
 from web.view import Asked, asked
@@ -44,11 +44,11 @@ class Questions:
 
     async def waiting(self, tenant_id: str) -> list[Asked]:
         """The most urgent first."""
-        return [asked(row) for row in await feedback.inbox(self._db, tenant_id)]
+        return [asked(row) for row in await inbox.page(self._db, tenant_id)]
 
     async def inbox(self, tenant_id: str, limit: int, after: tuple[bool, int, str] | None) -> list[Inbox]:
         """Some of them, those behind the place `after`."""
-        return await feedback.inbox(self._db, tenant_id, limit, after=after)
+        return await inbox.page(self._db, tenant_id, limit, after=after)
 
     async def page(self, request: Request_, status: int = 200, **said: str) -> Response[str]:
         """The page; `said` is what came of a form: said or refusal."""
@@ -77,11 +77,12 @@ class Questions:
             raise NotFoundError("There is no such question.")
         by = person.user_id if person.via == "session" else None
         done = await feedback.answer(tx, person.tenant_id, question_id, text, by=by, now_ms=now_ms)
+        way = way_of(done.answer or "") if asks_way(done) else None
         deed = Deed(
             actor=person.actor,
             action="question_answered",
             object=f"question:{question_id}",
-            detail={"characters": len(done.answer or "")},
+            detail={"characters": len(done.answer or "")} | ({"decided": str(way)} if way else {}),
             address=caller_of(request).address,
         )
         await audit.add(tx, person.tenant_id, deed, now_ms)

@@ -12,7 +12,7 @@ from app.domain.call import CallState, Turn
 from app.domain.number import mask_number, mask_numbers
 from app.domain.people import Permission, Person
 from app.store.calls import WallCall
-from app.store.feedback import Inbox
+from app.store.inbox import Inbox
 from web.badges import Badge, badges
 
 WORDS_SHOWN = 160

@@ -64,6 +64,8 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
             conclusion = wished_time.wished(noted, attempt, reach) or _by_rule(task, last, attempt, now_ms)
             if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
                 conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
+        if conclusion.event is TaskEvent.ASK_USER and parked is None and not _in_vain(last):
+            await feedback.ask_way(tx, task, last.id, conclusion.reason, now_ms)
         return await tasks.conclude(tx, task.tenant_id, task.id, token, conclusion, now_ms=now_ms)
 
 
@@ -71,6 +73,11 @@ def _by_rule(task: CallTask, last: Call, attempt: retry.Attempt, now_ms: int) ->
     if last.direction == "inbound":
         return callback.conclude_callback(task, last, attempt, now_ms)
     return retry.conclude(attempt, now_ms)
+
+
+def _in_vain(last: Call) -> bool:
+    """They called back without a talk: a task that waited for an answer waits for the same one."""
+    return last.direction == "inbound" and last.answered_ms is None
 
 
 async def _list_opt_out(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from app.calls.briefing import TURNS_TOLD, Conversation, told_earlier
 from app.calls.frames import quoted
 from app.domain.call import Call, Turn
-from app.domain.feedback import FeedbackRequest, FeedbackState
+from app.domain.feedback import FeedbackRequest, FeedbackState, asks_way, way_of
 from app.domain.fields import Said
 from app.domain.task import NOTES_MARK, CallTask
 from app.store import feedback, recipients, transcripts
@@ -53,15 +53,21 @@ async def _with_answers(sql: Reader, tenant_id: str, task_id: str, told: Sequenc
 
 
 def told_answers(requests: Sequence[FeedbackRequest]) -> str:
-    """Questions the agent had put to its own side, each with its answer."""
+    """Questions the agent had put to its own side, each with its answer, and what people said after a call."""
     lines = [
-        f"- You asked: {quoted(one.question, QUESTION_CHARACTERS)} They answered: "
-        f"{quoted(one.answer or '', QUESTION_CHARACTERS)}"
+        _told(one)
         for one in requests
-        if one.state is FeedbackState.ANSWERED
+        if one.state is FeedbackState.ANSWERED and not (asks_way(one) and way_of(one.answer or ""))
     ]
     head = "Your own side has answered what you had asked. Use it within your rules, and begin with it:"
     return "\n".join([head, *lines]) if lines else ""
+
+
+def _told(one: FeedbackRequest) -> str:
+    answer = quoted(one.answer or "", QUESTION_CHARACTERS)
+    if asks_way(one):
+        return f"- After the last call they said: {answer}"
+    return f"- You asked: {quoted(one.question, QUESTION_CHARACTERS)} They answered: {answer}"
 
 
 def said_by_callee(turns: Sequence[Turn]) -> tuple[Said, ...]:

@@ -11,7 +11,7 @@ from app.domain.report import FIELD_NAME
 from app.domain.task import NOTES_MARK, CallTask, TaskEvent, TaskState
 from app.llm.analysis import PROMPT_VERSION
 from app.llm.model import Reply, paid
-from app.store import analyses, commands, dnd, results, tasks, usage
+from app.store import analyses, commands, dnd, feedback, results, tasks, usage
 from app.store.analyses import Examined
 from app.store.db import Tx
 from app.store.results import ResultValue
@@ -26,7 +26,8 @@ async def record(
     """Conclude the task by the decision, once. Raises LeaseLost, StoreError; then nothing was written.
 
     An opt-out is listed, and every waiting task to that number is taken off the queue, in the same transaction.
-    An operator's wish for another time outweighs the model's, never an opt-out.
+    An operator's wish for another time outweighs the model's, never an opt-out. Where only a person can say how it
+    goes on, they are asked.
     """
     current = await tasks.get(tx, task.tenant_id, task.id)
     tasks.check_token(current, task.lease_token)
@@ -45,6 +46,8 @@ async def record(
     await results.note(
         tx, task.tenant_id, task.id, call.id, found, outcome=decision.outcome, replaces=False, now_ms=now_ms
     )
+    if conclusion.event is TaskEvent.ASK_USER:
+        await feedback.ask_way(tx, current, call.id, conclusion.reason, now_ms)
     return await tasks.conclude(tx, task.tenant_id, task.id, task.lease_token, conclusion, now_ms=now_ms)
 
 

@@ -5,32 +5,37 @@ from collections.abc import Sequence
 import msgspec
 
 from app.domain.call import Call
-from app.domain.feedback import ASKED, TOLD, FeedbackRequest, FeedbackState, answered
+from app.domain.feedback import (
+    ASKED,
+    TOLD,
+    FeedbackRequest,
+    FeedbackState,
+    answered,
+    asks_way,
+    called_again,
+    decided,
+    way_question,
+)
 from app.domain.retry import Conclusion
 from app.domain.task import CallTask, TaskEvent, TaskState, after
-from app.errors import NotFoundError
-from app.store import calls, events, tasks
+from app.errors import ConflictError, NotFoundError
+from app.ids import new_id
+from app.store import calls, campaign_figures, events, tasks
 from app.store.db import Reader, Row, Tx, Writer
+from app.store.inbox import OVERTAKEN, WAYS_STORED
 from app.store.rows import to_params, with_columns, with_values
 
 _INSERT = with_values("INSERT INTO feedback_requests ($columns) VALUES ($values)", FeedbackRequest)
 _SELECT = with_columns("SELECT $columns FROM feedback_requests WHERE tenant_id = :tenant_id", FeedbackRequest)
 _OF_CALL = f"{_SELECT} AND call_id = :call_id ORDER BY created_ms, id"
 _OF_TASK = f"{_SELECT} AND task_id = :task_id ORDER BY created_ms, id"
-_PARKED = "EXISTS (SELECT 1 FROM tasks t WHERE t.id = feedback_requests.task_id AND t.state = 'waiting_user')"
-_WAITING = (
-    f"{_SELECT} AND (state = 'open' OR (state = 'timed_out' AND {_PARKED})) ORDER BY deadline_ms, id LIMIT :limit"
-)
-_INBOX = """
-    SELECT f.id, f.question, f.suggestions, CASE WHEN t.state = 'waiting_user' THEN 1 ELSE 0 END AS parked,
-        f.deadline_ms, f.created_ms, coalesce(f.call_id, ''), t.number, t.callee_name, t.objective
-    FROM feedback_requests f JOIN tasks t ON t.id = f.task_id
-    WHERE f.tenant_id = :tenant_id
-        AND ((f.state = 'open' AND t.state = 'in_call') OR (f.state <> 'answered' AND t.state = 'waiting_user'))
-        AND (CASE WHEN t.state = 'waiting_user' THEN 1 ELSE 0 END, f.deadline_ms, f.id)
-            > (:after_parked, :after_ms, :after_id)
-    ORDER BY parked, f.deadline_ms, f.id LIMIT :limit
-"""
+_WAITING = f"""
+    {_SELECT} AND id IN (
+        SELECT f.id FROM feedback_requests f JOIN tasks t ON t.id = f.task_id WHERE f.tenant_id = :tenant_id
+            AND ((f.state = 'open' AND t.state <> 'waiting_user')
+                OR (f.state <> 'answered' AND t.state = 'waiting_user' AND NOT {OVERTAKEN})))
+    ORDER BY deadline_ms, id LIMIT :limit
+"""  # noqa: S608 - a constant
 _ANSWER = """
     UPDATE feedback_requests SET state = 'answered', answer = :answer, answered_by = :answered_by,
         answered_ms = :answered_ms
@@ -61,41 +66,14 @@ async def ask_in_call(tx: Tx, request: FeedbackRequest, call_id: str) -> None:
     await ask(tx, request)
 
 
+async def ask_way(tx: Tx, task: CallTask, call_id: str, why: str, now_ms: int) -> None:
+    """Ask how a task goes on that waits for a person since this call."""
+    await ask(tx, way_question(new_id(now_ms), task, call_id, why, now_ms))
+
+
 _AGAIN = "close_and_call_back"
 _CUT = frozenset({"callee", "network", "system_failure", "system_timeout"})
 """Ends that do not mean that the question had become pointless."""
-
-
-class Inbox(msgspec.Struct, frozen=True, kw_only=True):
-    """A question as people see it, with whom the call is about. `parked`: no callee waits any more."""
-
-    id: str
-    question: str
-    suggestions: tuple[str, ...]
-    parked: bool
-    deadline_ms: int
-    created_ms: int
-    call_id: str
-    number: str
-    callee_name: str
-    objective: str
-
-
-async def inbox(
-    sql: Reader, tenant_id: str, limit: int = 100, *, after: tuple[bool, int, str] | None = None
-) -> list[Inbox]:
-    """What waits for a person, the most urgent first: callees on the line, then parked tasks. `after` is what
-    the page before ended with: parked, deadline_ms, id.
-    """
-    parked, deadline_ms, last_id = after or (-1, 0, "")
-    place = {"after_parked": int(parked), "after_ms": deadline_ms, "after_id": last_id}
-    rows = await sql.fetch(_INBOX, {"tenant_id": tenant_id, "limit": limit, **place})
-    found: list[Inbox] = []
-    for row in rows:
-        fields = dict(zip(Inbox.__struct_fields__, row, strict=True))
-        fields |= {"suggestions": msgspec.json.decode(fields["suggestions"]), "parked": bool(fields["parked"])}
-        found.append(msgspec.convert(fields, Inbox))
-    return found
 
 
 async def get(sql: Reader, tenant_id: str, request_id: str) -> FeedbackRequest:
@@ -109,7 +87,7 @@ async def get(sql: Reader, tenant_id: str, request_id: str) -> FeedbackRequest:
 async def answer(
     tx: Tx, tenant_id: str, request_id: str, text: str, *, by: str | None, now_ms: int
 ) -> FeedbackRequest:
-    """Take the answer, the first one that comes; a task that is parked for it becomes due.
+    """Take the answer, the first one that comes; a task that is parked for it becomes due, or is settled by it.
 
     Raises NotFoundError, ConflictError, ValidationFailed.
     """
@@ -126,19 +104,25 @@ async def answer(
     )
     if not changed:  # somebody else's answer came between reading and writing
         return answered(await get(tx, tenant_id, request_id), text, by, now_ms)
-    await _call_again(tx, done, now_ms)
+    await _go_on(tx, done, now_ms)
     return done
 
 
-async def _call_again(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
-    """A task that is parked for this answer is due now; whoever ordered it by answering is owed an attempt."""
+async def _go_on(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
+    """What the answer does to a task that is parked for it. Raises ConflictError when it does nothing."""
     task = await tasks.get(tx, request.tenant_id, request.task_id)
+    made = await calls.of_task(tx, request.tenant_id, request.task_id)
+    talked = any(one.answered_ms is not None and one.created_ms > request.created_ms for one in made)
+    await _check_waits(tx, task, request, talked=talked)
     if task.state is not TaskState.WAITING_USER:
         return
-    made = await calls.of_task(tx, request.tenant_id, request.task_id)
+    if asks_way(request):
+        await tasks.save(tx, decided(task, request.answer or "", now_ms))
+        await campaign_figures.concluded(tx, task.tenant_id, task.id)
+        return
     if request.call_id is None:  # a check-in question between calls: the task goes on at its own time
-        if any(one.answered_ms is not None and one.created_ms > request.created_ms for one in made):
-            return  # they talked since, so it waits for what came of that
+        if talked:
+            return  # it waits for what came of that
         said = f"{request.answer!r:.300} was answered to the question about the task; it goes on."
         await tasks.save(
             tx, msgspec.structs.replace(after(task, TaskEvent.RETRY, now_ms), overall_conclusion=said)
@@ -147,13 +131,22 @@ async def _call_again(tx: Tx, request: FeedbackRequest, now_ms: int) -> None:
     follows = await unanswered(tx, task, made[-1], now_ms)
     if follows is None or follows.event is not TaskEvent.RETRY:  # it waits for a person for another reason
         return
-    due = msgspec.structs.replace(
-        after(task, TaskEvent.RETRY, now_ms),
-        next_action_time=now_ms,
-        max_attempts=max(task.max_attempts, task.current_attempt_count + 1),
-        overall_conclusion=f"{request.answer!r:.300} was answered to the agent's question; they are called again.",
-    )
-    await tasks.save(tx, due)
+    said = f"{request.answer!r:.300} was answered to the agent's question; they are called again."
+    await tasks.save(tx, called_again(task, said, now_ms))
+
+
+async def _check_waits(tx: Tx, task: CallTask, request: FeedbackRequest, *, talked: bool) -> None:
+    """Raises ConflictError for an answer that would be taken and do nothing."""
+    parked = task.state is TaskState.WAITING_USER
+    if asks_way(request) and (talked or not parked):
+        raise ConflictError("The task does not wait for this answer any more.")
+    later = [
+        one
+        for one in await of_task(tx, task.tenant_id, task.id)
+        if asks_way(one) and one.id != request.id and one.created_ms >= request.created_ms
+    ]
+    if parked and later:
+        raise ConflictError("The task waits for another answer by now; look at the questions again.")
 
 
 async def time_out(sql: Writer, tenant_id: str, request_id: str) -> bool:
@@ -174,11 +167,12 @@ async def withdraw(sql: Writer, tenant_id: str, request_id: str) -> bool:
 async def unanswered(tx: Tx, task: CallTask, call: Call, now_ms: int) -> Conclusion | None:
     """What follows an ended call whose question to people decides it: parked until somebody answers, or called
     again with an answer that the talk did not hear; None: no question of it does, since the talk ended for a
-    reason of its own (somebody has come, done, another time, an operator's order).
+    reason of its own (somebody has come, done, another time, an operator's order), or since it was judged.
     """
     if call.task_before == TaskState.WAITING_USER and call.answered_ms is None:  # called back, and hung up again
         every = await of_task(tx, task.tenant_id, task.id)
-        asked = [one for one in every if one.rule == _AGAIN]
+        since = max((n for n, one in enumerate(every, 1) if asks_way(one)), default=0)
+        asked = [one for one in every[since:] if one.rule == _AGAIN]
         return _follows(asked, asked, now_ms)
     asked = [one for one in await unsettled(tx, task.tenant_id, call.id) if one.rule == _AGAIN]
     gave_up = await events.newest(tx, task.tenant_id, call.id, "feedback_unanswered")
@@ -252,7 +246,7 @@ async def of_task(sql: Reader, tenant_id: str, task_id: str) -> list[FeedbackReq
 
 async def waiting(sql: Reader, tenant_id: str, limit: int = 200) -> list[FeedbackRequest]:
     """What waits for a person: open questions, and unanswered ones of parked tasks; the most urgent first."""
-    return _requests(await sql.fetch(_WAITING, {"tenant_id": tenant_id, "limit": limit}))
+    return _requests(await sql.fetch(_WAITING, {"tenant_id": tenant_id, "ways": WAYS_STORED, "limit": limit}))
 
 
 def open_until(requests: Sequence[FeedbackRequest]) -> int | None:

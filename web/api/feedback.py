@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from app.domain.feedback import FeedbackRequest, FeedbackState
 from app.domain.people import Permission
 from app.store.db import Tx
-from app.store.feedback import Inbox
+from app.store.inbox import Inbox
 from web.api.once import Once
 from web.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, paging
 from web.auth import needs, signed_in

@@ -6,7 +6,7 @@ import msgspec
 
 from app.domain.call import Turn
 from app.domain.command import Command
-from app.domain.feedback import FeedbackRequest, FeedbackState
+from app.domain.feedback import FeedbackRequest, FeedbackState, asks_way
 from app.domain.fields import Collected
 from app.domain.transfer import CallTransfer
 from app.store.events import CallEvent
@@ -221,6 +221,8 @@ def _question(asked: FeedbackRequest, names: Mapping[str, str], zero_ms: int) ->
     if asked.answer is not None:
         after = f" after {seconds((asked.answered_ms or asked.created_ms) - asked.created_ms)}"
         facts.append((f"answered by {names.get(asked.answered_by or '', 'somebody')}{after}", asked.answer))
+    elif asks_way(asked):
+        facts.append(("unanswered", "nobody has decided"))
     elif asked.state is FeedbackState.TIMED_OUT:
         facts.append(("nobody answered", f"within {seconds(asked.deadline_ms - asked.created_ms)}"))
     else:
@@ -229,7 +231,7 @@ def _question(asked: FeedbackRequest, names: Mapping[str, str], zero_ms: int) ->
         key=f"question-{asked.id}",
         kind="question",
         side="people",
-        who="Agent asked us",
+        who="Asked after the call" if asks_way(asked) else "Agent asked us",
         at_ms=at_ms,
         end_ms=at_ms,
         at=clock_face(at_ms),

@@ -12,7 +12,7 @@ from app.calls.second_thought import TAKEN_BACK
 from app.calls.tools import Reschedule
 from app.calls.wished_time import KIND
 from app.domain.call import Turn
-from app.domain.feedback import ASKED, TOLD
+from app.domain.feedback import ASKED, TOLD, asks_way
 from app.domain.task import CallTask, TaskState
 from app.errors import LeaseLost
 from app.store import attempts, callbacks, calls, dnd, events, feedback, leases, tasks, transcripts
@@ -80,6 +80,8 @@ async def test_a_wish_counts_unless_the_end_it_came_with_was_taken_back(
         told = {"detail": msgspec.json.encode(wish).decode()}
         await events.add(db, TENANT, call.id, kind, told, at_ms=NOW)
     assert (await conclude_task(board, task, task.lease_token)).state == state
+    asked = [asks_way(one) for one in await feedback.of_task(db, TENANT, task.id)]
+    assert asked == ([True] if state == "waiting_user" else [])
 
 
 @pytest.mark.parametrize(("packets", "state"), [(0, "failed"), (1, "completed")])

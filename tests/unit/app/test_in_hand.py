@@ -31,7 +31,7 @@ from app.calls.tools import Offer
 from app.domain import command as cmd
 from app.domain.call import Call
 from app.domain.feedback import TOLD, FeedbackRequest
-from app.store import feedback
+from app.store import feedback, inbox
 from app.store.sqlite import SqliteDatabase
 from media import protocol as media
 from stasis.outcome import EndedBy
@@ -213,9 +213,9 @@ QUESTION = AskPeople("Tuesday?", (), 30.0, 1)
 @pytest.mark.anyio
 async def test_a_withdrawn_question_waits_for_nobody(desk: Desk) -> None:
     await desk.do(QUESTION)
-    assert [one.question for one in await feedback.inbox(desk.db, TENANT)] == ["Tuesday?"]
+    assert [one.question for one in await inbox.page(desk.db, TENANT)] == ["Tuesday?"]
     await desk.do(WithdrawQuestion(), WithdrawQuestion())
-    assert (await desk.rows(), await feedback.inbox(desk.db, TENANT)) == ([], [])
+    assert (await desk.rows(), await inbox.page(desk.db, TENANT)) == ([], [])
     await desk.do(QUESTION, WithdrawQuestion(), GiveUpAsking())  # before it is stored, even
     assert (await desk.rows(), desk.heard) == ([], [])
 

@@ -27,6 +27,7 @@ from app.store import (
     budgets,
     callbacks,
     feedback,
+    inbox,
     leases,
     lifecycle,
     lifecycle_turns,
@@ -171,7 +172,7 @@ async def test_every_action_and_its_undo_leave_the_task_as_it_was(world: World) 
     assert await world.round() == 1
     found = {one.task_id: one for one in await world.decided()}
     assert {one.action for one in found.values()} == set(Action) - {Action.RELEASE}
-    (question,) = await feedback.inbox(world.db, TENANT)
+    (question,) = await inbox.page(world.db, TENANT)
     assert (question.question, question.suggestions, question.parked) == ("Still wanted?", ("Yes", "No"), True)
     states = [(await world.task(task)).state for task in made]
     assert states[3:5] == [TaskState.WAITING_USER, TaskState.FAILED]
@@ -180,7 +181,7 @@ async def test_every_action_and_its_undo_leave_the_task_as_it_was(world: World) 
         await world.undo(found[task.id].id)
         assert msgspec.structs.replace(await world.task(task), updated_ms=was.updated_ms) == was
         assert await task_changes.hold_of(world.db, TENANT, task.id) is None
-    assert await feedback.inbox(world.db, TENANT) == []
+    assert await inbox.page(world.db, TENANT) == []
     assert await lifecycle.phase_of(world.db, TENANT, made[5].id) == ""
 
 

@@ -20,7 +20,7 @@ from app.domain.lifecycle.model import Action, OpenTask
 from app.domain.people import Role
 from app.domain.task import CallTask, TaskState
 from app.ids import new_id
-from app.store import audit, feedback, lifecycle, lifecycle_turns, tasks
+from app.store import audit, inbox, lifecycle, lifecycle_turns, tasks
 from app.store.lifecycle import Asked
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
@@ -135,7 +135,7 @@ def test_a_check_in_question_waits_in_the_inbox(desk: Desk) -> None:
     assert desk.do(tasks.get, desk.db, TENANT, task.id).state is TaskState.WAITING_USER
     (one,) = desk.decisions()
     assert desk.ask("POST", f"/decisions/{one.id}/undo").status_code == 303
-    assert desk.do(feedback.inbox, desk.db, TENANT) == []
+    assert desk.do(inbox.page, desk.db, TENANT) == []
 
 
 def test_what_cannot_be_undone_says_why_instead_of_a_button(desk: Desk) -> None:

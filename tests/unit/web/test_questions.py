@@ -15,11 +15,12 @@ from app.bus import MemoryBus
 from app.clock import SystemClock
 from app.config import Settings
 from app.domain.call import Call
-from app.domain.feedback import FeedbackRequest, FeedbackState
+from app.domain.feedback import WAYS, FeedbackRequest, FeedbackState
 from app.domain.messages import FeedbackChanged, Message, Resync
 from app.domain.number import mask_number
 from app.domain.people import Role
-from app.domain.task import TaskState
+from app.domain.retry import Conclusion
+from app.domain.task import TaskEvent, TaskState
 from app.store import attempts, audit, calls, feedback, leases, tasks
 from app.store.sqlite import SqliteDatabase
 from tests.fresh_sqlite import fresh_sqlite
@@ -151,6 +152,27 @@ def test_a_parked_task_waits_in_the_inbox_and_is_due_once_it_is_answered(inbox: 
     again = inbox.do(tasks.get, inbox.db, TENANT, inbox.call.task_id)
     assert again.state is TaskState.PENDING
     assert "Tuesday at ten" in again.overall_conclusion
+    assert inbox.client.get("/api/v1/feedback").json()["items"] == []
+
+
+def test_who_decides_how_a_task_goes_on_is_written_down(inbox: Inbox) -> None:
+    async def judged() -> None:
+        async with inbox.db.tx() as tx:
+            await attempts.finish_call(tx, TENANT, ended(inbox.call, "completed", answered_ms=NOW), NOW)
+            (task,) = await leases.claim_analysis(tx, NOW + 60_000, "x", 30_000, 1)
+            await feedback.ask_way(tx, task, inbox.call.id, "Is the number right?", NOW)
+            asks = Conclusion(event=TaskEvent.ASK_USER, reason="Is the number right?")
+            await tasks.conclude(tx, TENANT, task.id, task.lease_token, asks, now_ms=NOW)
+
+    inbox.do(judged)
+    (told,) = inbox.client.get("/api/v1/feedback").json()["items"]
+    assert (told["question"], told["suggestions"], told["parked"]) == ("Is the number right?", list(WAYS), True)
+    assert "Give up" in inbox.client.get("/questions").text
+    path = f"/api/v1/feedback/{told['id']}/answer"
+    assert inbox.client.post(path, json={"answer": "Give up"}, headers=ORIGIN).status_code == 200
+    assert inbox.do(tasks.get, inbox.db, TENANT, inbox.call.task_id).state is TaskState.FAILED
+    (row,) = [row for row in inbox.do(audit.newest, inbox.db, TENANT) if row.action == "question_answered"]
+    assert msgspec.json.decode(row.detail)["decided"] == "Give up"
     assert inbox.client.get("/api/v1/feedback").json()["items"] == []
 
 
