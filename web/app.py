@@ -48,7 +48,7 @@ from web.live import Hubs
 from web.pages import Pages
 from web.people import People, people_routes
 from web.planning import planning_routes
-from web.problems import HANDLERS
+from web.problems import Problems
 from web.questions import Questions, question_routes
 from web.rates import STORE, RateStore, rates
 from web.reach import Reach
@@ -124,7 +124,7 @@ def create_app(
         stores={STORE: RateStore(settings.redis_url)},
         guards=[require],
         before_send=[add_headers],
-        exception_handlers=HANDLERS,
+        exception_handlers=Problems(templates).handlers(),
         openapi_config=None,
         logging_config=None,  # the process has set up its logs; Litestar's default would replace them
         debug=False,

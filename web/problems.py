@@ -1,4 +1,4 @@
-"""What goes wrong, as an answer: problem details (RFC 9457) for programs, a short JSON sentence for pages.
+"""What goes wrong, as an answer: problem details (RFC 9457) for programs, a page for people, JSON for scripts.
 
 Everything under `/api/` answers `application/problem+json`, also for paths and methods that do not exist and for
 faults of ours. A stack trace goes into the log and never into an answer.
@@ -6,7 +6,7 @@ faults of ours. A stack trace goes into the log and never into an answer.
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from litestar import MediaType, Request, Response
@@ -22,7 +22,9 @@ from app.domain.plan_form import AnswersRefused
 from app.errors import AppError, ConflictError, NotFoundError, StoreError, ValidationFailed
 from app.llm.errors import TextModelError
 from app.people.door import NotLetIn
-from web.auth import NotAllowed, NotSignedIn
+from web.auth import NotAllowed, NotSignedIn, person_of
+from web.render import Templates
+from web.sign_in import local
 
 log = structlog.get_logger()
 
@@ -46,6 +48,7 @@ SENTENCES: dict[int, str] = {
     429: "Too many requests; the header Retry-After says in how many seconds the next one is welcome.",
     415: "This route takes JSON; say so in the Content-Type.",
 }
+FORM_REFUSED = "What was sent does not fit this form: something is missing, or longer than it may be."
 OUR_FAULT = "Something failed on our side; it is in the log. Nothing was answered, so look before you repeat it."
 
 
@@ -76,51 +79,100 @@ def for_programs(request: Asked) -> bool:
     return request.url.path.startswith("/api/")
 
 
-def app_error(request: Asked, error: AppError) -> Response[Any]:
-    """Exception handler for our errors. A browser that is not signed in is sent to the sign-in."""
-    status = status_of(error)
-    if status >= 500:
-        log.error("request failed", code=error.code, error=error.message)
-    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-    if isinstance(error, NotSignedIn) and wants_page:
-        return Redirect(f"/sign-in?following={quote(request.url.path)}", status_code=303)
-    if not for_programs(request):
-        return Response({"code": error.code, "message": error.message}, status_code=status)
-    return _problem(problem_of(error), _more_headers(error, status))
+def for_people(request: Asked) -> bool:
+    """Whether a browser goes to an address or sends a form: its person reads what comes."""
+    return not for_programs(request) and "text/html" in request.headers.get("accept", "")
 
 
-def http_error(request: Asked, error: HTTPException) -> Response[Any]:
-    """Exception handler for what the framework refuses: a body that does not fit, an address, a method."""
-    status = error.status_code
-    headers = dict(error.headers or {})
-    if status == 429 and "RateLimit-Reset" in headers:
-        headers["retry-after"] = headers["RateLimit-Reset"]
-    if not for_programs(request):
-        if status == 429:
-            told = f"Too many tries. Wait {headers.get('retry-after', 'some')} s and try again."
-            return Response(told, status_code=status, media_type=MediaType.TEXT, headers=headers)
-        return create_exception_response(request, error)  # pyright: ignore[reportUnknownVariableType]
-    code = "too_many_requests" if status == 429 else "request"
-    body: dict[str, object] = {"type": "about:blank", "status": status, "code": code}
-    body["detail"] = SENTENCES.get(status, error.detail if status < 500 else OUR_FAULT)
-    if status == 400 and (wrong := _wrong_fields(error)):
-        body["errors"] = wrong
-        if all(one["in"] != "body" for one in wrong):
-            which = "; ".join(f"{one['field']}: {one['detail']}" for one in wrong)
-            body["detail"] = f"A parameter of the address does not fit: {which}."
-    return _problem(body, headers)
+def sign_in_for(address: str) -> str:
+    """Where to sign in, to come to an address of ours afterwards."""
+    return f"/sign-in?following={quote(address, safe='')}"
 
 
-def unexpected(request: Asked, error: Exception) -> Response[Any]:
-    """Exception handler for a fault of ours."""
-    log.error("a request met a fault of ours", path=request.url.path, exc_info=error)
-    if not for_programs(request):
-        return Response({"code": "fault", "message": OUR_FAULT}, status_code=500)
-    return _problem({"type": "about:blank", "status": 500, "code": "fault", "detail": OUR_FAULT}, {})
+class Problems:
+    """The exception handlers of the application."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    def handlers(self) -> dict[Any, Any]:
+        """Which errors go to which handler."""
+        return {AppError: self.app_error, HTTPException: self.http_error, Exception: self.unexpected}
+
+    def app_error(self, request: Asked, error: AppError) -> Response[Any]:
+        """Our errors. A browser that is not signed in is sent to the sign-in."""
+        status = status_of(error)
+        if status >= 500:
+            log.error("request failed", code=error.code, error=error.message)
+        wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if isinstance(error, NotSignedIn) and wants_page:
+            return Redirect(sign_in_for(_address(request.url.path, request.url.query)), status_code=303)
+        if for_people(request):
+            return self._page(request, status, error.message)
+        if not for_programs(request):
+            return Response({"code": error.code, "message": error.message}, status_code=status)
+        return _problem(problem_of(error), _more_headers(error, status))
+
+    def http_error(self, request: Asked, error: HTTPException) -> Response[Any]:
+        """What the framework refuses: a body that does not fit, an address, a method."""
+        status = error.status_code
+        headers = dict(error.headers or {})
+        if status == 429 and "RateLimit-Reset" in headers:
+            headers["retry-after"] = headers["RateLimit-Reset"]
+        if not for_programs(request):
+            if status == 429:
+                told = f"Too many tries. Wait {headers.get('retry-after', 'some')} s and try again."
+                return Response(told, status_code=status, media_type=MediaType.TEXT, headers=headers)
+            if for_people(request):
+                known = SENTENCES | {400: FORM_REFUSED, 415: FORM_REFUSED}
+                return self._page(request, status, known.get(status, error.detail if status < 500 else OUR_FAULT))
+            return create_exception_response(request, error)  # pyright: ignore[reportUnknownVariableType]
+        code = "too_many_requests" if status == 429 else "request"
+        body: dict[str, object] = {"type": "about:blank", "status": status, "code": code}
+        body["detail"] = SENTENCES.get(status, error.detail if status < 500 else OUR_FAULT)
+        if status == 400 and (wrong := _wrong_fields(error)):
+            body["errors"] = wrong
+            if all(one["in"] != "body" for one in wrong):
+                which = "; ".join(f"{one['field']}: {one['detail']}" for one in wrong)
+                body["detail"] = f"A parameter of the address does not fit: {which}."
+        return _problem(body, headers)
+
+    def unexpected(self, request: Asked, error: Exception) -> Response[Any]:
+        """A fault of ours."""
+        log.error("a request met a fault of ours", path=request.url.path, exc_info=error)
+        if for_people(request):
+            return self._page(request, 500, OUR_FAULT)
+        if not for_programs(request):
+            return Response({"code": "fault", "message": OUR_FAULT}, status_code=500)
+        return _problem({"type": "about:blank", "status": 500, "code": "fault", "detail": OUR_FAULT}, {})
+
+    def _page(self, request: Asked, status: int, sentence: str) -> Response[str]:
+        """The sentence, and a way back; who is not signed in any more comes back by the sign-in."""
+        back = _before(request)
+        text = self._templates.render(
+            "problem.html",
+            person_of(request),
+            sentence=sentence,
+            back=back,
+            sign_in=sign_in_for(back) if status == 401 else "",
+        )
+        return Response(text, status_code=status, media_type=MediaType.HTML)
 
 
-HANDLERS: dict[Any, Any] = {AppError: app_error, HTTPException: http_error, Exception: unexpected}
-"""For the application."""
+def _address(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
+def _before(request: Asked) -> str:
+    """The page of ours that the browser came from; the first page when it names none, or this very address."""
+    try:
+        parts = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
+    again = request.method == "GET" and parts.path == request.url.path
+    if again or parts.netloc != request.headers.get("host", ""):
+        return "/"
+    return local(_address(parts.path, parts.query))
 
 
 def _problem(body: dict[str, object], headers: Mapping[str, str]) -> Response[dict[str, object]]:

@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
 
 from app.clock import SystemClock
+from app.config import Settings
 from app.domain.agent import Agent, TransferTarget
 from app.domain.outside_tool import HttpTool
 from app.domain.people import Role
@@ -23,7 +24,8 @@ from tests.unit.app.door_world import QUICK
 from tests.unit.app.store_world import AGENT, NOW, TENANT, ask_people
 from tests.unit.web.test_access import OTHER, House, house
 from web.api.paging import Paging, _cursor, _key
-from web.problems import HANDLERS, MEDIA_TYPE, OUR_FAULT
+from web.problems import MEDIA_TYPE, OUR_FAULT, Problems
+from web.render import Templates
 
 __all__ = ["house"]
 OWNER = (TENANT, Role.OWNER)
@@ -83,12 +85,18 @@ def test_strangers_get_a_problem_too(house: House) -> None:
 
 
 def test_a_fault_of_ours_shows_nothing_of_it() -> None:
-    @get("/api/v1/broken")
+    @get(["/api/v1/broken", "/broken"])
     async def broken() -> None:
         raise RuntimeError("secret words")
 
-    with TestClient(Litestar([broken], exception_handlers=HANDLERS, openapi_config=None)) as client:
+    handlers = Problems(Templates(Settings.model_validate({"ari_app": "x"}))).handlers()
+    with TestClient(Litestar([broken], exception_handlers=handlers, openapi_config=None)) as client:
         answer = client.get("/api/v1/broken")
+        page = client.get("/broken", headers={"accept": "text/html"})
+        script = client.get("/broken")
+    assert (page.status_code, script.json()) == (500, {"code": "fault", "message": OUR_FAULT})
+    assert OUR_FAULT in page.text
+    assert "secret" not in page.text
     assert (answer.status_code, answer.headers["content-type"]) == (500, MEDIA_TYPE)
     assert answer.json() == {"type": "about:blank", "status": 500, "code": "fault", "detail": OUR_FAULT}
 
