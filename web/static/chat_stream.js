@@ -4,7 +4,7 @@ export const LINES = "application/x-ndjson";
 
 // Why a request was refused: status, sentence, and what is wrong with which field.
 export async function detailOf(answer) {
-  if (answer.status === 401) location.assign(`/sign-in?following=${encodeURIComponent(location.pathname)}`);
+  if (answer.status === 401) location.assign(`/sign-in?following=${encodeURIComponent(location.pathname + location.search)}`);
   try {
     const body = await answer.json();
     return { status: answer.status, detail: body.detail ?? body.message ?? "That did not work.", fields: body.fields ?? null };

@@ -161,7 +161,7 @@ function lost(socket) {
 }
 
 function signIn() {
-  location.assign(`/sign-in?following=${encodeURIComponent(location.pathname)}`);
+  location.assign(`/sign-in?following=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 // A websocket that is refused does not say why: ask whether our session is over.

@@ -9,7 +9,7 @@ let clock = 0;
 const element = { textContent: "", hidden: true };
 
 globalThis.document = { getElementById: () => element };
-globalThis.location = { protocol: "http:", host: "localhost", pathname: "/here", assign: (to) => happened.push(`goes ${to}`) };
+globalThis.location = { protocol: "http:", host: "localhost", pathname: "/here", search: "?a=1&b=2", assign: (to) => happened.push(`goes ${to}`) };
 globalThis.setTimeout = (run, ms) => {
   timers.push({ run, at: clock + ms, id: timers.length + 1 });
   return timers.at(-1);

@@ -78,10 +78,10 @@ def play(node: str, steps: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         (
             [snapshot(7), {"close": 4401}],
-            [*FIRST, "goes /sign-in?following=%2Fhere", "lost"],
+            [*FIRST, "goes /sign-in?following=%2Fhere%3Fa%3D1%26b%3D2", "lost"],
             1,
         ),
-        ([{"close": 1006}], ["goes /sign-in?following=%2Fhere"], 1),
+        ([{"close": 1006}], ["goes /sign-in?following=%2Fhere%3Fa%3D1%26b%3D2"], 1),
     ],
 )
 def test_what_comes_of_what_comes(
