@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from app.domain.analysis.judgement import Decision
+from app.domain.analysis.judgement import Decision, Judgement
 from app.domain.analysis.when import Reach
+from app.domain.command import CommandKind, Reschedule, read_payload
 from app.domain.lifecycle.model import Action, Block, OpenTask, Past
 from app.domain.task import CallTask
 from app.domain.task_change import TaskHold
@@ -51,7 +52,14 @@ _BLOCKS = (
     "SELECT task_id, rule, times, last_ms FROM decisions WHERE $these AND result <> 'dial' ORDER BY last_ms DESC"
 )
 _OUTCOMES = "SELECT task_id, outcome FROM calls WHERE $these AND state = 'ended' ORDER BY attempt_number"
-_JUDGED = "SELECT task_id, decision FROM analyses WHERE $these AND state = 'done' ORDER BY created_ms"
+_JUDGED = """
+    SELECT task_id, call_id, decision, judgement FROM analyses WHERE $these AND state = 'done' ORDER BY created_ms
+"""
+_ORDERED = """
+    SELECT k.task_id, o.call_id, o.payload FROM commands o JOIN calls k ON k.id = o.call_id
+    WHERE o.tenant_id = :tenant_id AND o.kind = :kind AND o.state = 'done'
+        AND k.task_id IN (SELECT value FROM json_each(:ids)) ORDER BY k.attempt_number, o.seq
+"""
 _MOVED = "SELECT task_id, change FROM task_changes WHERE $these ORDER BY seq"
 _PHASES = "SELECT task_id, phase FROM task_phases WHERE $these"
 _PAST = """
@@ -107,6 +115,7 @@ async def _known(
     blocks = _grouped(await fetch(_BLOCKS, params))
     outcomes = dict(await fetch(_OUTCOMES, params))
     judged = _grouped(await fetch(_JUDGED, params))
+    ordered = _grouped(await sql.fetch(_ORDERED, params | {"kind": CommandKind.RESCHEDULE}))
     changes = [(task_id, msgspec.json.decode(change)) for task_id, change in await fetch(_MOVED, params)]
     moved = {task_id: change for task_id, change in changes if change.get("change") == "reschedule"}
     phases = dict(await fetch(_PHASES, params))
@@ -121,7 +130,7 @@ async def _known(
             hold=holds.get(task.id),
             blocks=tuple(Block(rule=rule, times=times, last_ms=at) for rule, times, at in blocks.get(task.id, ())),
             last_outcome=outcomes.get(task.id) or "",
-            promised=_promised(task, judged.get(task.id, ()), moved.get(task.id))
+            promised=_promised(task, judged.get(task.id, ()), ordered.get(task.id, ()), moved.get(task.id))
             or _first(task, now_ms, touched=bool(blocks.get(task.id)) or _put_off(past.get(task.id, ()))),
             phase=phases.get(task.id, ""),
             campaign=named.get(task.campaign_id or "", ("", ""))[0],
@@ -132,18 +141,29 @@ async def _known(
     ]
 
 
-def _promised(task: CallTask, judged: Sequence[Row], moved: dict[str, Any] | None) -> bool:
-    """Whether the time the task waits for was named: by the callee on a call, or by a person here. Not only the
-    last call counts: a call-back in which nobody said a word leaves that time as it is.
+def _promised(task: CallTask, judged: Sequence[Row], ordered: Sequence[Row], moved: dict[str, Any] | None) -> bool:
+    """Whether the time the task waits for was named: by the callee on a call, by a person during one, or by one
+    here. Where a person ordered another call, the time the callee named is not the one that was taken. Not only
+    the last call counts: a call-back in which nobody said a word leaves that time as it is.
     """
-    for (stored,) in judged:
-        if stored == "{}":
-            continue
-        decision = msgspec.json.decode(stored, type=Decision)
-        wish = decision.outcome == "callback_requested" and decision.conclusion.retry_at_ms is not None
-        if wish and decision.conclusion.retry_at_ms == task.next_action_time:
-            return True
-    return moved is not None and moved.get("at_ms") == task.next_action_time
+    at_ms, orders = task.next_action_time, dict(ordered)
+    return (
+        any(_ordered_ms(payload) == at_ms for payload in orders.values())
+        or any(_named(made, claim, at_ms) for call_id, made, claim in judged if call_id not in orders)
+        or (moved is not None and moved.get("at_ms") == at_ms)
+    )
+
+
+def _ordered_ms(payload: str) -> int | None:
+    order = read_payload(CommandKind.RESCHEDULE, payload)
+    return order.wished_ms if isinstance(order, Reschedule) else None
+
+
+def _named(decision: str, judgement: str, at_ms: int) -> bool:
+    """Whether the callee named this time: a retry is only taken at a time that words of the callee prove."""
+    if "{}" in (decision, judgement) or msgspec.json.decode(judgement, type=Judgement).retry is None:
+        return False
+    return msgspec.json.decode(decision, type=Decision).conclusion.retry_at_ms == at_ms
 
 
 def _first(task: CallTask, now_ms: int, *, touched: bool) -> bool:
