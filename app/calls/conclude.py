@@ -61,8 +61,10 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
             )
             wished, undone = wished_time.KIND, TAKEN_BACK  # whoever went on talking wished something else then
             noted = await events.standing(tx, task.tenant_id, last.id, wished, undone_by=undone)
+            wish = await commands.rescheduled(tx, task.tenant_id, last.id)
+            attempt = attempt if wish is None else retry.ordered(attempt)
             conclusion = wished_time.wished(noted, attempt, reach) or _by_rule(task, last, attempt, now_ms)
-            if (wish := await commands.rescheduled(tx, task.tenant_id, last.id)) is not None:
+            if wish is not None:
                 conclusion = retry.rescheduled(attempt, conclusion, wish.wished_ms, now_ms)
         if conclusion.event is TaskEvent.ASK_USER and parked is None and not _in_vain(last):
             await feedback.ask_way(tx, task, last.id, conclusion.reason, now_ms)

@@ -14,7 +14,8 @@
 | completed or canceled, by an operator's wish for another time | again then, or in 1 h when no time was named |
 | anything that dialed nobody | again after 2, 4, 8, ... 30 min, eight times; does not use up an attempt |
 
-An attempt is only repeated while `current_attempt_count` < `max_attempts`.
+An attempt is only repeated while `current_attempt_count` < `max_attempts`, unless somebody ordered the next one:
+an operator who ended an answered call for another time, or whoever answered the agent's question.
 """
 
 from typing import assert_never
@@ -92,7 +93,7 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     retry_at_ms: int | None = None
     needs_review: bool = False
     owed: bool = False
-    """Somebody ordered this retry, by an answer: it is made even when all attempts are used."""
+    """Somebody ordered this retry: it is made even when all attempts are used."""
 
 
 def conclude(attempt: Attempt, now_ms: int) -> Conclusion:
@@ -135,10 +136,25 @@ def _concluded(attempt: Attempt, now_ms: int) -> Conclusion:
             assert_never(attempt.outcome)
 
 
+def ordered(attempt: Attempt) -> Attempt:
+    """The facts where an operator ended the call with the wish to call again: whoever had answered was promised
+    another call, so one attempt is always left.
+    """
+    if not attempt.answered:
+        return attempt
+    return msgspec.structs.replace(attempt, max_attempts=max(attempt.max_attempts, attempt.attempts + 1))
+
+
 def rescheduled(attempt: Attempt, otherwise: Conclusion, wished_ms: int | None, now_ms: int) -> Conclusion:
     """An operator ended the call with the wish to call again. A call that broke is concluded as ever; where the
-    rule calls again anyway (a machine answered, say), the time that the operator named counts.
+    rule calls again anyway (a machine answered, say), the time that the operator named counts. `otherwise`: what
+    follows from the `ordered` facts without the wish.
     """
+    again = _rescheduled(ordered(attempt), otherwise, wished_ms, now_ms)
+    return msgspec.structs.replace(again, owed=attempt.answered and again.event is TaskEvent.RETRY)
+
+
+def _rescheduled(attempt: Attempt, otherwise: Conclusion, wished_ms: int | None, now_ms: int) -> Conclusion:
     if otherwise.event is TaskEvent.RETRY and attempt.dialed and wished_ms is not None:
         return _retry(attempt, "An operator asked for another time", max(0, wished_ms - now_ms), now_ms)
     if otherwise.event not in {TaskEvent.COMPLETE, TaskEvent.CANCEL}:

@@ -174,9 +174,14 @@ def test_every_conclusion_is_possible_dated_and_bounded(facts: Attempt) -> None:
     [
         ({"outcome": Outcome.COMPLETED, "ended_by": EndedBy.OPERATOR, "answered": True}, None, 60),
         ({"outcome": Outcome.COMPLETED, "ended_by": EndedBy.OPERATOR, "answered": True}, 90, 90),
+        ({"outcome": Outcome.COMPLETED, "ended_by": EndedBy.OPERATOR, "answered": True, "attempts": 3}, None, 60),
+        ({"outcome": Outcome.COMPLETED, "ended_by": EndedBy.OPERATOR, "answered": True, "attempts": 3}, 90, 90),
         ({"outcome": Outcome.CANCELED, "ended_by": EndedBy.OPERATOR}, 90, 90),
+        ({"outcome": Outcome.CANCELED, "ended_by": EndedBy.OPERATOR, "attempts": 3}, 90, None),
         ({"outcome": Outcome.COMPLETED, "answered": True, "answered_by": "machine"}, None, 240),
         ({"outcome": Outcome.COMPLETED, "answered": True, "answered_by": "machine"}, 90, 90),
+        ({"outcome": Outcome.COMPLETED, "answered": True, "answered_by": "machine", "attempts": 3}, None, 240),
+        ({"outcome": Outcome.COMPLETED, "answered": True, "answered_by": "fax", "attempts": 3}, 90, None),
         ({"outcome": Outcome.BUSY}, 90, 90),
         ({"outcome": Outcome.BUSY, "dialed": False}, 90, 2),
         ({"outcome": Outcome.BUSY, "attempts": 3}, 90, None),
@@ -191,7 +196,8 @@ def test_the_time_an_operator_named_counts(
     """Minutes from now; None: not called again."""
     one = attempt(**facts)
     wished = None if wished_ms is None else NOW + wished_ms * MINUTE_MS
-    conclusion = retry.rescheduled(one, conclude(one, NOW), wished, NOW)
+    conclusion = retry.rescheduled(one, conclude(retry.ordered(one), NOW), wished, NOW)
+    assert conclusion.owed == (one.answered and at_ms is not None), "who had answered was promised another call"
     assert conclusion.retry_at_ms == (None if at_ms is None else NOW + at_ms * MINUTE_MS)
 
 
