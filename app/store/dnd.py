@@ -25,6 +25,10 @@ _ADD = """
     WHERE dnd_list.source = 'callee' AND dnd_list.evidence_item_id IS NULL
         AND excluded.evidence_item_id IS NOT NULL
 """
+SEVERAL = "asked several organisations for no more calls"
+_ELSEWHERE = """
+    SELECT 1 FROM dnd_list WHERE number = :number AND source = 'callee' AND tenant_id <> :tenant_id LIMIT 1
+"""
 _SUPPRESS = """
     UPDATE tasks SET state = 'suppressed', lease_owner = NULL, lease_until = NULL, updated_ms = :now_ms,
         overall_conclusion = :reason
@@ -107,7 +111,8 @@ def spoken(task: CallTask, call_id: str, proof: Proof, now_ms: int) -> DoNotCall
 
 
 async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
-    """List a number and take its waiting tasks off the queue in the same transaction; answers their ids.
+    """List a number and take its waiting tasks off the queue in the same transaction; answers their ids. What a
+    second organisation's callee says lists the number for everybody; tasks of others are not answered then.
 
     A claimed task loses its lease, so its attempt cannot begin any more. Listing twice changes nothing, but the
     turn that proves what the callee said is filled in once it is known. The first statement of its transaction,
@@ -119,9 +124,26 @@ async def add(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     added = await tx.execute(_ADD, msgspec.structs.asdict(entry) | {"now_ms": now_ms})
     if added and entry.tenant_id is not None:
         await _tell(tx, entry.tenant_id, entry, now_ms)
+    stopped = await _suppress(tx, entry, now_ms)
+    if entry.source == "callee" and entry.tenant_id is not None:
+        await _for_everybody(tx, entry.number, entry.tenant_id, now_ms)
+    return stopped
+
+
+async def _for_everybody(tx: Tx, number: str, tenant_id: str, now_ms: int) -> None:
+    """A number that opted out at another organisation as well is called by none: listed once, without what was
+    said and without whose calls it was, and what waits is taken off every queue.
+    """
+    if await tx.one(_ELSEWHERE, {"number": number, "tenant_id": tenant_id}) is None:
+        return
+    entry = DoNotCall(id=new_id(now_ms), tenant_id=None, number=number, reason=SEVERAL, source="callee")
+    await tx.many(_ADD_MANY, [msgspec.structs.asdict(entry) | {"now_ms": now_ms}])
+    await _suppress(tx, entry, now_ms)
+
+
+async def _suppress(tx: Tx, entry: DoNotCall, now_ms: int) -> list[str]:
     off = {"number": entry.number, "tenant_id": entry.tenant_id, "reason": LISTED, "now_ms": now_ms}
-    rows = await tx.change(_SUPPRESS, off)
-    return sorted(row[0] for row in rows)
+    return sorted(row[0] for row in await tx.change(_SUPPRESS, off))
 
 
 async def find(sql: Reader, tenant_id: str, numbers: Sequence[str]) -> Listed | None:
