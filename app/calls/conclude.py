@@ -14,7 +14,7 @@ from app.domain.analysis.reach import reach_of
 from app.domain.call import Call
 from app.domain.retry import Conclusion
 from app.domain.task import SETTLED, CallTask, TaskEvent, TaskState
-from app.store import analyses, calls, commands, dnd, events, feedback, tasks, transcripts
+from app.store import admission, analyses, calls, commands, dnd, events, feedback, tasks, transcripts
 from app.store.db import DIALING, Reader, Tx
 
 
@@ -54,7 +54,7 @@ async def conclude_task(board: Switchboard, task: CallTask, token: int) -> CallT
         if conclusion is None:
             reach = reach_of(
                 task,
-                board.site.packs,
+                await admission.policy_of(tx, task, board.site),
                 hold_s=board.settings.ring_timeout_s,
                 now_ms=now_ms,
                 fictional=board.site.fictional,

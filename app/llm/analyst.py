@@ -13,6 +13,7 @@ import structlog
 from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
+from app.domain.admission_site import Site
 from app.domain.analysis.decide import Facts, by_rule, decide, silent, unjudged
 from app.domain.analysis.judgement import Decision
 from app.domain.call import Call
@@ -25,7 +26,7 @@ from app.llm.errors import TextModelError, TextModelRefused, TextModelUnavailabl
 from app.llm.facts import WISH_KIND, WISH_UNDONE, facts_of, wish_of
 from app.llm.model import TextModel
 from app.llm.record import charge, examined_by, record
-from app.store import analyses, calls, events, transcripts
+from app.store import admission, analyses, calls, events, transcripts
 from app.store.db import DIALING, Database
 from stasis.outcome import Outcome
 
@@ -67,7 +68,8 @@ class Analyst:
         self._db = db
         self._bus = bus
         self._model = model
-        self._packs = tuple(packs)
+        self._site = Site(packs=tuple(packs))
+        """Only asked which rules bind another call."""
         self._judged_ms = 0
         """When the model last gave a judgement here: a call that fails all the same does so by itself."""
         self._alone: Counter[str] = Counter()
@@ -139,8 +141,9 @@ class Analyst:
         turns = await transcripts.list_turns(self._db, task.tenant_id, call.id)
         noted = await events.standing(self._db, task.tenant_id, call.id, WISH_KIND, undone_by=WISH_UNDONE)
         wish = wish_of(noted)
+        policy = await admission.policy_of(self._db, task, self._site)
         now_ms = self._clock.unix_ms()
-        return facts_of(task, call, turns, wish, packs=self._packs, settings=self._settings, now_ms=now_ms)
+        return facts_of(task, call, turns, wish, policy=policy, settings=self._settings, now_ms=now_ms)
 
     async def _examine(self, task: CallTask, call: Call) -> None:
         facts = await self._facts(task, call)

@@ -10,7 +10,7 @@ from app.domain.analysis.decide import Facts
 from app.domain.analysis.judgement import CallbackWish
 from app.domain.analysis.reach import reach_of
 from app.domain.call import Call, Turn
-from app.domain.policy.pack import Pack
+from app.domain.policy.selection import Policy
 from app.domain.task import CallTask
 from app.store.events import CallEvent
 
@@ -26,16 +26,16 @@ def facts_of(
     turns: Sequence[Turn],
     wish: CallbackWish | None = None,
     *,
-    packs: Sequence[Pack],
+    policy: Policy | None,
     settings: Settings,
     now_ms: int,
 ) -> Facts:
-    """Everything the decision needs, at this moment."""
+    """Everything the decision needs, at this moment. `policy`: the rules that bind another call."""
     return Facts(
         ended_ms=call.ended_ms or now_ms,
         attempt=retry.attempt_of(task, call),
         turns=tuple(turns),
-        reach=reach_of(task, packs, hold_s=settings.ring_timeout_s, now_ms=now_ms),
+        reach=reach_of(task, policy, hold_s=settings.ring_timeout_s, now_ms=now_ms),
         wish=wish,
         in_vain=callback.in_vain(task, call, now_ms) if call.direction == "inbound" else None,
     )

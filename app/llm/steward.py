@@ -15,6 +15,7 @@ import structlog
 from app.bus import Bus
 from app.clock import Clock
 from app.config import Settings
+from app.domain.admission_site import Site
 from app.domain.analysis.reach import reach_of
 from app.domain.analysis.when import Reach
 from app.domain.lifecycle.digest import fingerprint, keyed
@@ -26,7 +27,7 @@ from app.errors import AppError, LeaseLost, StoreError
 from app.llm.errors import TextModelError
 from app.llm.model import TextModel, paid
 from app.llm.stewardship import ASKS, PROMPT_VERSION, TIMEOUT_S, Wished, wish
-from app.store import lifecycle, lifecycle_facts, lifecycle_turns
+from app.store import admission, lifecycle, lifecycle_facts, lifecycle_turns
 from app.store.db import Database
 from app.store.lifecycle import Asked, Done
 from app.store.lifecycle_turns import Turn
@@ -65,7 +66,8 @@ class Steward:
         self._db = db
         self._bus = bus
         self._model = model
-        self._packs = tuple(packs)
+        self._site = Site(packs=tuple(packs))
+        """Only asked which rules bind a call."""
         self._changed: set[str] = set()
 
     async def run(self) -> None:
@@ -197,9 +199,10 @@ class Steward:
         except (LeaseLost, StoreError) as lost:
             log.warning("pause of a lifecycle round not stored", tenant_id=turn.tenant_id, error=lost.message)
 
-    def _reach(self, task: CallTask) -> Reach:
-        s = self._settings
-        return reach_of(task, self._packs, hold_s=s.ring_timeout_s, now_ms=self._clock.unix_ms())
+    async def _reach(self, task: CallTask) -> Reach:
+        policy = await admission.policy_of(self._db, task, self._site)
+        hold_s = self._settings.ring_timeout_s
+        return reach_of(task, policy, hold_s=hold_s, now_ms=self._clock.unix_ms())
 
 
 def _again(turn: Turn, error: AppError, now_ms: int) -> Turn:

@@ -3,7 +3,7 @@ a walk over all of them, each with what is known of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -81,7 +81,9 @@ class Walked(msgspec.Struct, frozen=True, kw_only=True):
     after_id: str
 
 
-async def open_tasks(sql: Reader, turn: Turn, reach: Callable[[CallTask], Reach], now_ms: int) -> Walked:
+async def open_tasks(
+    sql: Reader, turn: Turn, reach: Callable[[CallTask], Awaitable[Reach]], now_ms: int
+) -> Walked:
     """The tasks of a tenant's turn. Those of campaigns that are over are left out."""
     of = {"tenant_id": turn.tenant_id, "now_ms": now_ms}
     found: dict[str, CallTask] = {}
@@ -103,7 +105,11 @@ async def open_tasks(sql: Reader, turn: Turn, reach: Callable[[CallTask], Reach]
 
 
 async def _known(
-    sql: Reader, tenant_id: str, tasks: Sequence[CallTask], reach: Callable[[CallTask], Reach], now_ms: int
+    sql: Reader,
+    tenant_id: str,
+    tasks: Sequence[CallTask],
+    reach: Callable[[CallTask], Awaitable[Reach]],
+    now_ms: int,
 ) -> list[OpenTask]:
     params: dict[str, Any] = {"tenant_id": tenant_id, "ids": _ids(task.id for task in tasks)}
     recent = params | {"since_ms": now_ms - WEEK_MS}
@@ -126,7 +132,7 @@ async def _known(
     return [
         OpenTask(
             task=task,
-            reach=reach(task),
+            reach=await reach(task),
             hold=holds.get(task.id),
             blocks=tuple(Block(rule=rule, times=times, last_ms=at) for rule, times, at in blocks.get(task.id, ())),
             last_outcome=outcomes.get(task.id) or "",

@@ -14,7 +14,6 @@ from app.domain.task import CallTask
 from app.errors import AppError
 from app.llm.analysis import Judged
 from app.llm.analyst import Analyst, decided
-from app.llm.facts import facts_of
 from app.llm.orchestrator import Orchestrator
 from app.outside_tools import ToolAnswer, Tools
 from scripts.lib.confirming import LooksFirst
@@ -85,9 +84,7 @@ async def _hides_failures(tools: Tools, tool: OutsideTool, arguments: str) -> To
 
 async def _takes_no_answer_for_one(analyst: Analyst, task: CallTask, call: Call, error: AppError) -> None:
     """While the model is away a call is concluded unexamined."""
-    facts = facts_of(
-        task, call, (), packs=analyst._packs, settings=analyst._settings, now_ms=analyst._clock.unix_ms()
-    )
+    facts = msgspec.structs.replace(await analyst._facts(task, call), turns=())
     nothing = Judged(judgement=None, replies=(), fault=error.message)
     await analyst._store(task, call, nothing, decided(nothing, facts))
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from app.calls.conclude import conclude_task
+from app.domain.analysis.when import Reach
 from app.domain.call import Call, Turn
 from app.domain.task import CallTask, TaskState
 from app.llm.analyst import LEASE_MS
@@ -121,5 +122,9 @@ async def test_a_call_back_without_a_word_takes_no_promise_back(world: World) ->
     assert await world.analyst.look() == 1
     await lifecycle_turns.open_all(world.db, NOW)
     (turn,) = await lifecycle_turns.claim_due(world.db, NOW, "me", LEASE_MS, 1)
-    (seen,) = (await lifecycle_facts.open_tasks(world.db, turn, lambda _: REACH, NOW)).tasks
+
+    async def reach(_: CallTask) -> Reach:
+        return REACH
+
+    (seen,) = (await lifecycle_facts.open_tasks(world.db, turn, reach, NOW)).tasks
     assert (seen.task.id, seen.promised) == (task.id, True)
