@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from app.domain import retry
+from app.domain.analysis.decide import carried
 from app.domain.analysis.judgement import Decision, Judgement, ProvenValue
 from app.domain.call import Call
 from app.domain.report import FIELD_NAME
@@ -39,9 +40,11 @@ async def record(
     elif (wish := await commands.rescheduled(tx, task.tenant_id, call.id)) is not None:
         otherwise = retry.Conclusion(event=TaskEvent.COMPLETE, reason=decision.summary)
         conclusion = retry.rescheduled(retry.attempt_of(current, call), otherwise, wish.wished_ms, now_ms)
+    conclusion = await tasks.taken(tx, current, conclusion)
     if decision.revised_instructions and conclusion.event is TaskEvent.RETRY:
         await tasks.save(tx, with_notes(current, decision.revised_instructions))
-    await analyses.finish(tx, current, call.id, examined, decision, now_ms=now_ms)
+    concluded = carried(decision, conclusion)
+    await analyses.finish(tx, current, call.id, examined, concluded, now_ms=now_ms)
     found = [_value(one, call.id, now_ms) for one in decision.collected if FIELD_NAME.fullmatch(one.field)]
     await results.note(
         tx, task.tenant_id, task.id, call.id, found, outcome=decision.outcome, replaces=False, now_ms=now_ms

@@ -89,25 +89,35 @@ async def save(tx: Tx, task: CallTask) -> None:
         raise NotFoundError("There is no such task.")
 
 
+async def taken(sql: Reader, task: CallTask, conclusion: Conclusion) -> Conclusion:
+    """What a conclusion comes to: a retry of a number that opted out meanwhile is suppressed instead, and one that
+    would come too late is none.
+    """
+    if conclusion.event is not TaskEvent.RETRY:
+        return conclusion
+    if await dnd.is_listed(sql, task.tenant_id, [task.number]):
+        event, reason = TaskEvent.SUPPRESS, dnd.LISTED
+    elif task.until_ms is not None and (conclusion.retry_at_ms or 0) > task.until_ms:
+        event = TaskEvent.FAIL
+        reason = f"{conclusion.reason} It was wanted until {told(task.until_ms)}, so nobody calls again."
+    else:
+        return conclusion
+    return msgspec.structs.replace(conclusion, event=event, reason=reason, retry_at_ms=None)
+
+
 async def conclude(
     tx: Tx, tenant_id: str, task_id: str, token: int, conclusion: Conclusion, *, now_ms: int
 ) -> CallTask:
-    """End the analysis of an attempt: retry, settle, or ask the user. A retry of a number that opted out meanwhile
-    is suppressed instead, and one that would come too late is none. Raises LeaseLost for an old token,
-    IllegalTransition when nothing is being analyzed.
+    """End the analysis of an attempt by what the conclusion comes to: retry, settle, or ask the user. Raises
+    LeaseLost for an old token, IllegalTransition when nothing is being analyzed.
     """
     task = await get(tx, tenant_id, task_id)
     check_token(task, token)
-    event, reason = conclusion.event, conclusion.reason
-    if event is TaskEvent.RETRY and await dnd.is_listed(tx, tenant_id, [task.number]):
-        event, reason = TaskEvent.SUPPRESS, dnd.LISTED
-    if event is TaskEvent.RETRY and task.until_ms is not None and (conclusion.retry_at_ms or 0) > task.until_ms:
-        reason = f"{reason} It was wanted until {told(task.until_ms)}, so nobody calls again."
-        event = TaskEvent.FAIL
-    at_ms = conclusion.retry_at_ms if event is TaskEvent.RETRY else None
+    conclusion = await taken(tx, task, conclusion)
+    at_ms = conclusion.retry_at_ms if conclusion.event is TaskEvent.RETRY else None
     task = msgspec.structs.replace(
-        after(task, event, now_ms),
-        overall_conclusion=reason,
+        after(task, conclusion.event, now_ms),
+        overall_conclusion=conclusion.reason,
         next_action_time=task.next_action_time if at_ms is None else at_ms,
         max_attempts=max(task.max_attempts, task.current_attempt_count + 1 if conclusion.owed else 0),
     )

@@ -121,6 +121,16 @@ def by_rule(facts: Facts) -> Decision:
     return _made(judgement, facts, action, conclusion)
 
 
+def carried(decision: Decision, conclusion: Conclusion) -> Decision:
+    """The decision with what was really concluded: a person's order or what is known of the task by then may have
+    outweighed it.
+    """
+    if conclusion.event is decision.conclusion.event:
+        return msgspec.structs.replace(decision, conclusion=conclusion)
+    action = _ACTION_OF.get(conclusion.event, Action.FAILED)
+    return msgspec.structs.replace(decision, conclusion=conclusion, action=action)
+
+
 def silent(facts: Facts) -> Decision:
     """The decision about an answered call in which the callee said nothing: no model is needed to try again. After
     a call-back the task goes on waiting for what it waited for.

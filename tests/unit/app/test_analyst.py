@@ -15,6 +15,7 @@ from app.calls.conclude import conclude_task
 from app.cli.follow import Follower
 from app.clock import ManualClock
 from app.config import Settings
+from app.domain.analysis.judgement import Action
 from app.domain.call import Call, CallEnd, Turn
 from app.domain.command import CommandKind, CommandState, NewCommand, Reschedule
 from app.domain.task import NOTES_MARK, CallTask, TaskState
@@ -381,6 +382,9 @@ async def test_a_wish_of_the_operator_outweighs_the_model_but_no_opt_out(world: 
         assert done.state is state
         if state is TaskState.PENDING:
             assert (done.next_action_time, done.max_attempts) == (wished_ms, 2), "an ordered call is owed"
+            decided = (await world.row(call)).decided
+            assert decided is not None
+            assert (decided.action, decided.conclusion.retry_at_ms) == (Action.RETRY, wished_ms)
 
 
 async def test_notes_replace_those_of_the_attempt_before(world: World) -> None:

@@ -1,9 +1,11 @@
-"""What the analysis finds out of a call: values that the callee's words prove."""
+"""What is kept of a judgement: values that the callee's words prove, and what was really concluded."""
 
 import pytest
 
+from app.domain.analysis.judgement import Action
 from app.domain.task import TaskState
 from tests.unit.app import test_analyst
+from tests.unit.app.store_world import NOW, TENANT
 from tests.unit.app.test_analyst import World, judgement
 
 pytestmark = pytest.mark.anyio
@@ -40,3 +42,33 @@ async def test_what_only_the_agent_said_becomes_no_value(world: World) -> None:
     assert decided is not None
     assert decided.collected == ()
     assert (await world.task(task)).state is TaskState.WAITING_USER
+
+
+@pytest.mark.parametrize(
+    ("until_ms", "listed", "state", "action", "said"),
+    [
+        (NOW + 60_000, False, TaskState.FAILED, Action.FAILED, "so nobody calls again"),
+        (None, True, TaskState.SUPPRESSED, Action.OPT_OUT, "do-not-call list"),
+    ],
+)
+async def test_a_retry_that_is_not_made_is_not_told_as_one(
+    world: World, until_ms: int | None, listed: bool, state: TaskState, action: Action, said: str
+) -> None:
+    task, call = await world.talked("Not now.")
+    set_until = "UPDATE tasks SET until_ms = :until_ms WHERE id = :id"
+    await world.db.execute(set_until, {"until_ms": until_ms, "id": task.id})
+    if listed:
+        await world.db.execute(
+            "INSERT INTO dnd_list VALUES ('d', :tenant, :number, '', 'import', NULL, NULL, 0)",
+            {"tenant": TENANT, "number": task.number},
+        )
+    evidence = [{"turn": 2, "quote": "Not now"}]
+    world.thinks(judgement("SCHEDULE_JOB_RETRY", outcome="not_available", evidence=evidence))
+    await world.analyst.look()
+    done = await world.task(task)
+    assert done.state is state
+    decided = (await world.row(call)).decided
+    assert decided is not None
+    assert (decided.action, decided.conclusion.retry_at_ms) == (action, None)
+    assert decided.conclusion.reason == done.overall_conclusion
+    assert said in decided.conclusion.reason
