@@ -88,6 +88,25 @@ def test_what_was_left_alone_while_a_form_was_filled_in_is_put_in_place_afterwar
     expect(page.locator("b")).to_have_text("held")
 
 
+def test_an_older_answer_is_not_put_over_a_newer_one(page: Page) -> None:
+    def at(count: str) -> str:
+        return f'<section data-live="state"><i>{count}</i><form action="/x"><button>Go</button></form></section>'
+
+    shown = Shown(page, "campaigns.js")
+    shown.open(at("1"))
+    page.locator("button").focus()
+    for count, kind in (("2", "calls"), ("3", "campaigns")):
+        shown.hold, shown.body = True, at(count)
+        page.evaluate("(kind) => { globalThis[kind] = changed[kind](); }", kind)
+    while len(shown.held) < 2:
+        page.evaluate("0")
+    for (route, whole), kind, now in zip(reversed(shown.held), ("campaigns", "calls"), "33", strict=True):
+        route.fulfill(body=whole, content_type="text/html")
+        page.evaluate("(kind) => globalThis[kind]", kind)
+        expect(page.locator("i")).to_have_text(now)
+    assert shown.focused() == "<button>Go</button>"
+
+
 def test_the_focus_goes_to_no_button_that_does_something_else(page: Page) -> None:
     def row(name: str) -> str:
         return f'<form action="/{name}"><button>Undo</button></form>'

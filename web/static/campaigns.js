@@ -1,15 +1,15 @@
 // Campaign pages, live: when something moves, the page is asked again and its live parts are put in place. The server
 // writes every word as text; what is taken over are nodes of its own page.
 
+import { focusOf, pageNow } from "/static/anew.js";
 import { onChanged } from "/static/socket.js";
 
 const shown = new Map();
 
 async function refresh() {
   if (document.hidden) return;
-  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-  if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = await pageNow();
+  if (fresh === null) return;
   for (const part of document.querySelectorAll("[data-live]")) put(part, fresh);
 }
 
@@ -18,13 +18,13 @@ function put(part, fresh) {
   const now = fresh.querySelector(`[data-live="${name}"]`);
   if (now === null || now.isEqualNode(shown.get(name) ?? part)) return;
   shown.set(name, now);
-  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const refocus = focusOf(part);
   const open = [...part.querySelectorAll("details")].map((one) => one.open);
   part.replaceChildren(...[...now.childNodes].map((node) => document.importNode(node, true)));
   part.querySelectorAll("details").forEach((one, at) => {
     one.open = open[at] ?? false;
   });
-  if (focused !== null) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  refocus(part);
 }
 
 onChanged("campaigns", refresh);
