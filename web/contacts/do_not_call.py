@@ -74,16 +74,15 @@ class DoNotCallPage:
         )
         return Response(text, status_code=status, media_type=MediaType.HTML)
 
-    async def add(self, request: Asked, form: AddForm) -> Response[str]:
-        """List a number, at once."""
+    async def add(self, request: Asked, form: AddForm) -> Response[str] | Redirect:
+        """List a number, at once; the page that follows says how many tasks that stopped."""
         try:
             async with self._desk.db.tx() as tx:
                 _, stopped = await self._desk.add(tx, request, form.number, form.reason)
         except ValidationFailed as refused:
             return await self.page(request, status=422, refusal=refused.message)
         await self._desk.tell(signed_in(request).tenant_id, stopped)
-        told = f" Waiting tasks taken off the queue: {len(stopped)}." if stopped else ""
-        return await self.page(request, said=f"The number is listed; nobody calls it from now on.{told}")
+        return Redirect(f"/do-not-call?stopped={len(stopped)}", status_code=303)
 
     async def remove(self, request: Asked, entry_id: str, form: RemoveForm) -> Response[str] | Redirect:
         """Let a number be called again."""
@@ -107,18 +106,29 @@ class DoNotCallPage:
             return f"+{digits}" if digits else None
 
 
+def _told(stopped: int) -> str:
+    """What a number's listing did; `stopped`: waiting tasks."""
+    tasks = f" Waiting tasks taken off the queue: {stopped}." if stopped > 0 else ""
+    return f"The number is listed; nobody calls it from now on.{tasks}"
+
+
 def do_not_call_routes(page: DoNotCallPage) -> list[HTTPRouteHandler]:
     """`/do-not-call` with its forms."""
     html = MediaType.HTML
 
     @get("/do-not-call", opt=needs(Permission.SEE), media_type=html)
     async def do_not_call_page(
-        request: Asked, of: FromQuery[Scope] = "own", q: FromQuery[str] = "", after: FromQuery[str] = ""
+        request: Asked,
+        of: FromQuery[Scope] = "own",
+        q: FromQuery[str] = "",
+        after: FromQuery[str] = "",
+        stopped: FromQuery[int | None] = None,
     ) -> Response[str]:
-        return await page.page(request, scope=of, search=q, after=after)
+        said = "" if stopped is None else _told(stopped)
+        return await page.page(request, scope=of, search=q, after=after, said=said)
 
-    @post("/do-not-call", opt=needs(Permission.PLAN), media_type=html, status_code=200)
-    async def add_number(request: Asked, data: URLEncodedBody[AddForm]) -> Response[str]:
+    @post("/do-not-call", opt=needs(Permission.PLAN), media_type=html)
+    async def add_number(request: Asked, data: URLEncodedBody[AddForm]) -> Response[str] | Redirect:
         return await page.add(request, data)
 
     @post("/do-not-call/{entry_id:str}/remove", opt=needs(Permission.RULE), media_type=html)

@@ -198,9 +198,10 @@ def test_a_number_is_listed_at_once_and_comes_off_with_a_reason_only(console: Co
     added = console.ask(
         "POST", "/do-not-call", Role.OPERATOR, data={"number": "(202) 555-0188", "reason": HOSTILE}
     )
-    assert added.status_code == 200
-    assert "taken off the queue: 1" in added.text
-    assert HOSTILE not in added.text
+    assert (added.status_code, added.headers["location"]) == (303, "/do-not-call?stopped=1")
+    told = console.ask("GET", added.headers["location"], Role.OPERATOR).text
+    assert "taken off the queue: 1" in told
+    assert HOSTILE not in told
     assert not any("script" in row.detail for row in console.do(audit.newest, console.db, TENANT))
     assert console.do(tasks.get, console.db, TENANT, waiting.id).state == "suppressed"
     (entry,) = [one for one in console.do(dnd.page, console.db, TENANT) if one.number == "+12025550188"]
