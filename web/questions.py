@@ -50,8 +50,12 @@ class Questions:
         """Some of them, those behind the place `after`."""
         return await inbox.page(self._db, tenant_id, limit, after=after)
 
-    async def page(self, request: Request_, status: int = 200, **said: str) -> Response[str]:
-        """The page; `said` is what came of a form: said or refusal."""
+    async def page(
+        self, request: Request_, status: int = 200, *, typed: tuple[str, str] = ("", ""), **said: str
+    ) -> Response[str]:
+        """The page; `said` is what came of a form: said or refusal. `typed`: a question's id and the answer to it
+        that was refused.
+        """
         person = signed_in(request)
         text = self._templates.render(
             "questions.html",
@@ -59,6 +63,7 @@ class Questions:
             "/questions",
             questions=await self.waiting(person.tenant_id),
             now_ms=self._clock.unix_ms(),
+            typed=typed,
             **{"said": "", "refusal": ""} | said,
         )
         return Response(text, status_code=status, media_type=MediaType.HTML)
@@ -111,7 +116,8 @@ def question_routes(questions: Questions) -> list[HTTPRouteHandler]:
             await questions.answer(request, question_id, data.answer)
         except (ValidationFailed, ConflictError) as refused:
             status = 409 if isinstance(refused, ConflictError) else 422
-            return await questions.page(request, status, refusal=refused.message)
+            left = (question_id, data.answer)
+            return await questions.page(request, status, typed=left, refusal=refused.message)
         return Redirect("/questions", status_code=303)
 
     return [questions_page, answer_form]

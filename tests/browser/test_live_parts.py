@@ -88,6 +88,18 @@ def test_what_was_left_alone_while_a_form_was_filled_in_is_put_in_place_afterwar
     expect(page.locator("b")).to_have_text("held")
 
 
+def test_what_came_back_with_a_refusal_is_left_alone(page: Page) -> None:
+    def one(state: str, typed: str = "") -> str:
+        form = f'<section id="actions"><form><input value="{typed}" {typed and "data-typed"}></form></section>'
+        return f'<div id="live" data-live="task"><section id="facts"><b>{state}</b></section>{form}</div>'
+
+    shown = Shown(page, "tasks.js")
+    shown.open(one("queued", "half a sentence"))
+    shown.becomes(one("held"), "tasks")
+    expect(page.locator("b")).to_have_text("held")
+    expect(page.locator("input")).to_have_value("half a sentence")
+
+
 def test_an_older_answer_is_not_put_over_a_newer_one(page: Page) -> None:
     def at(count: str) -> str:
         return f'<section data-live="state"><i>{count}</i><form action="/x"><button>Go</button></form></section>'

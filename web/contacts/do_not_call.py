@@ -35,6 +35,9 @@ class RemoveForm(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+NOTHING_TYPED = AddForm()
+
+
 class DoNotCallPage:
     """One per application."""
 
@@ -50,9 +53,13 @@ class DoNotCallPage:
         search: str = "",
         after: str = "",
         status: int = 200,
+        typed: AddForm = NOTHING_TYPED,
+        removing: tuple[str, str] = ("", ""),
         **said: str,
     ) -> Response[str]:
-        """One list; `said` is what came of a form: said or refusal."""
+        """One list; `said` is what came of a form: said or refusal. What stood in a refused form: `typed`, or
+        `removing`, an entry's id and why its number may be called again.
+        """
         person = signed_in(request)
         begins = self._begins(person, search)
         rows: list[dnd.DoNotCall] = []
@@ -70,6 +77,8 @@ class DoNotCallPage:
             following=None if last is None else (last.number if begins else last.id),
             may_add=person.may(Permission.PLAN),
             may_remove=person.may(Permission.RULE),
+            typed=typed,
+            removing=removing,
             **{"said": "", "refusal": ""} | said,
         )
         return Response(text, status_code=status, media_type=MediaType.HTML)
@@ -80,7 +89,7 @@ class DoNotCallPage:
             async with self._desk.db.tx() as tx:
                 _, stopped = await self._desk.add(tx, request, form.number, form.reason)
         except ValidationFailed as refused:
-            return await self.page(request, status=422, refusal=refused.message)
+            return await self.page(request, status=422, typed=form, refusal=refused.message)
         await self._desk.tell(signed_in(request).tenant_id, stopped)
         return Redirect(f"/do-not-call?stopped={len(stopped)}", status_code=303)
 
@@ -90,7 +99,8 @@ class DoNotCallPage:
             async with self._desk.db.tx() as tx:
                 await self._desk.remove(tx, request, entry_id, form.reason)
         except ValidationFailed as refused:
-            return await self.page(request, status=422, refusal=refused.message)
+            left = (entry_id, form.reason)
+            return await self.page(request, status=422, removing=left, refusal=refused.message)
         return Redirect("/do-not-call", status_code=303)
 
     def _begins(self, person: Person, search: str) -> str | None:

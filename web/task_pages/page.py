@@ -46,6 +46,9 @@ class ChangeForm(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+NOTHING_TYPED = ChangeForm()
+
+
 class TaskPages:
     """Renders and changes; every method works for the tenant of whoever asks."""
 
@@ -82,8 +85,18 @@ class TaskPages:
         )
         return Response(text, media_type=MediaType.HTML)
 
-    async def one(self, request: Asked, task_id: str, status: int = 200, **said: str) -> Response[str]:
-        """One task; `said` is what came of a form: said or refusal. Raises NotFoundError."""
+    async def one(
+        self,
+        request: Asked,
+        task_id: str,
+        status: int = 200,
+        *,
+        typed: ChangeForm = NOTHING_TYPED,
+        **said: str,
+    ) -> Response[str]:
+        """One task; `said` is what came of a form: said or refusal; `typed` is the form that was refused, to be
+        shown as it was sent. Raises NotFoundError.
+        """
         person = signed_in(request)
         head, points = await self._look(person, task_id)
         text = self._templates.render(
@@ -93,6 +106,7 @@ class TaskPages:
             task=head,
             points=points,
             may_plan=person.may(Permission.PLAN),
+            typed=typed,
             **{"said": "", "refusal": ""} | said,
         )
         return Response(text, status_code=status, media_type=MediaType.HTML)

@@ -48,7 +48,7 @@ def task_page_routes(pages: TaskPages) -> list[HTTPRouteHandler]:
             await pages.change(request, task_id, data)
         except (ValidationFailed, ConflictError) as refused:
             status = 409 if isinstance(refused, ConflictError) else 422
-            return await pages.one(request, task_id, status, refusal=refused.message)
+            return await pages.one(request, task_id, status, typed=data, refusal=refused.message)
         return Redirect(f"/tasks/{task_id}", status_code=303)
 
     return [tasks_page, task_page, task_change]

@@ -207,7 +207,9 @@ def test_a_number_is_listed_at_once_and_comes_off_with_a_reason_only(console: Co
     (entry,) = [one for one in console.do(dnd.page, console.db, TENANT) if one.number == "+12025550188"]
     path = f"/do-not-call/{entry.id}/remove"
     assert console.ask("POST", path, Role.OPERATOR, data={"reason": "x"}).status_code == 403
-    assert console.ask("POST", path, data={"reason": "  "}).status_code == 422
+    refused = console.ask("POST", path, data={"reason": "  "})
+    assert (refused.status_code, "<details open>" in refused.text) == (422, True)
+    assert re.search(rf'id="reason-{entry.id}"[^>]*value="  "', refused.text)
     assert console.do(dnd.is_listed, console.db, TENANT, ["+12025550188"])
     assert console.ask("POST", path, data={"reason": "a mistake"}).status_code == 303
     assert not console.do(dnd.is_listed, console.db, TENANT, ["+12025550188"])
@@ -250,9 +252,11 @@ def test_the_list_of_everybody_is_read_only(console: Console) -> None:
 
 @pytest.mark.parametrize("number", ["", "nonsense", "12", "+1", "+1 650 253 00000"])
 def test_what_is_no_number_is_told(console: Console, number: str) -> None:
-    answer = console.ask("POST", "/do-not-call", data={"number": number, "reason": "x"})
+    answer = console.ask("POST", "/do-not-call", data={"number": number, "reason": '"asked"'})
     assert answer.status_code == 422
     assert "notice" in answer.text
+    assert f'value="{number}"' in answer.text
+    assert 'id="why" name="reason" required maxlength="500" value="&#34;asked&#34;"' in answer.text
 
 
 def test_a_do_not_call_list_is_imported(console: Console) -> None:

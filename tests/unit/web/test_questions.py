@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,20 @@ def test_a_question_is_answered_once_and_written_down(inbox: Inbox) -> None:
     second = inbox.answer(one, "No")
     assert second.status_code == 409
     assert "answered already" in second.text
+    assert "What you wrote: <bdi>No</bdi>" in second.text, "their words are not lost with the question"
     kept = inbox.stored(one)
     assert (kept.state, kept.answer) == (FeedbackState.ANSWERED, "Yes")
     assert kept.answered_by is not None
     (row,) = [row for row in inbox.do(audit.newest, inbox.db, TENANT) if row.action == "question_answered"]
     assert (row.object, "Yes" in row.detail) == (f"question:{one.id}", False)
     assert inbox.client.get("/api/v1/feedback").json()["items"] == []
+
+
+def test_a_refused_answer_comes_back_in_its_form(inbox: Inbox) -> None:
+    one, other = inbox.ask("Tuesday?"), inbox.ask("Wednesday?")
+    page = inbox.answer(one, "  ").text
+    assert re.search(rf'id="answer-{one.id}"[^>]*\svalue="  "', page)
+    assert re.search(rf'id="answer-{other.id}"[^>]*\svalue=""', page)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 2_001])

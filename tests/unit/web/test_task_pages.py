@@ -183,6 +183,9 @@ def test_people_change_a_task_and_it_is_written_down(desk: Desk) -> None:
     assert desk.now(task).priority == 80
     held = desk.change(task, change="hold", at="2099-01-01T10:00", reason="x")
     assert (held.status_code, "more than a year" in held.text) == (422, True)
+    assert re.search(r'id="hold-at"[^>]*value="2099-01-01T10:00" data-typed', held.text), "as it was sent"
+    assert re.search(r'id="hold-why"[^>]*value="x"', held.text)
+    assert re.search(r'id="cancel-why"[^>]*value=""', held.text)
     soon = re.search(r'id="hold-at"[^>]*value="([^"]+)"', desk.get(f"/tasks/{task.id}").text)
     assert soon is not None
     assert desk.change(task, change="hold", at=soon[1], reason="  ").status_code == 422
