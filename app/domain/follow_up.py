@@ -56,6 +56,10 @@ class CallNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_ms: int = 0
     summary: str = ""
     found: tuple[tuple[str, str], ...] = ()
+    paused: bool = False
+    """Its campaign is."""
+    held: bool = False
+    """All dialing of the tenant is."""
 
     @property
     def who(self) -> str:
@@ -70,13 +74,17 @@ class CallNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             when = f" on {told(self.ended_ms, zones)}" if self.ended_ms else ""
             parts.append(f"The call{when}: {OUTCOMES.get(self.outcome, self.outcome.replace('_', ' '))}.")
         if self.state is TaskState.PENDING:
-            again = "Next attempt" if self.attempts else "It will be called"
-            parts.append(
-                f"{again} from {told(self.next_ms, zones)} ({self.attempts} of {self.max_attempts} used)."
-            )
+            parts.append(f"{self._next(zones)} ({self.attempts} of {self.max_attempts} used).")
         else:
             parts.append(_STATES[self.state])
         return " ".join(parts)
+
+    def _next(self, zones: tuple[str, ...]) -> str:
+        if self.paused:
+            return "Its campaign is paused; nobody is called until it goes on"
+        if self.held:
+            return "All calls are on hold; nobody is called until that is lifted"
+        return f"{'Next attempt' if self.attempts else 'It will be called'} from {told(self.next_ms, zones)}"
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

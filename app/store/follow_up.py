@@ -21,7 +21,9 @@ _NOTE = """
 """
 _COLUMNS = """
     t.id, t.campaign_id, t.callee_name, t.number, t.objective, t.state, t.current_attempt_count, t.max_attempts,
-    coalesce(k.id, ''), coalesce(k.outcome, ''), coalesce(k.ended_ms, 0), t.next_action_time, t.overall_conclusion
+    coalesce(k.id, ''), coalesce(k.outcome, ''), coalesce(k.ended_ms, 0), t.next_action_time, t.overall_conclusion,
+    coalesce((SELECT g.state FROM campaigns g WHERE g.id = t.campaign_id), ''),
+    (SELECT count(*) FROM tenant_holds h WHERE h.tenant_id = t.tenant_id)
 """
 _UNTOLD = f"""
     SELECT {_COLUMNS} FROM calls k JOIN tasks t ON t.id = k.task_id
@@ -135,6 +137,8 @@ def _news(row: Row, found: tuple[tuple[str, str], ...]) -> CallNews:
         ended_ms=row[10],
         next_ms=row[11],
         summary=row[12],
+        paused=row[13] == "paused",
+        held=row[14] > 0,
         found=found,
     )
 

@@ -18,7 +18,7 @@ from app.llm.planner_message import Said
 from app.llm.planner_world import world_of
 from app.sim.text import TextAnswer, TextFault, TextFaultKind
 from app.sim.text.briefs import Happened
-from app.store import attempts, contacts, conversations, follow_up, leases, tasks, users
+from app.store import attempts, contacts, conversations, follow_up, holds, leases, tasks, users
 from app.store.conversations import Conversation
 from app.store.follow_up import Wanted
 from app.store.sqlite import SqliteDatabase
@@ -290,3 +290,19 @@ def test_every_state_has_a_sentence(state: TaskState) -> None:
 def test_what_a_callee_said_stands_apart_and_is_cut() -> None:
     shown = for_model(news(1, summary="x" * 5_000, found=(("agreed", "true"),)), "UTC")
     assert shown["words_of_others"] == {"summary": "x" * 600, "found_out": {"agreed": "true"}}
+
+
+async def test_a_call_that_waits_for_more_than_its_time_announces_no_attempt(world: World) -> None:
+    chat = await called(world, Happened(number=NUMBER, outcome="busy", event="retry"))
+
+    async def said() -> str:
+        (bob,) = await follow_up.find(world.db, TENANT, OWNER, Wanted(conversation_id=chat.id, number=NUMBER))
+        return bob.sentence()
+
+    assert "Next attempt from" in await said()
+    await holds.place(world.db, TENANT, "insufficient_quota", "No money.", call_id=None, now_ms=0)
+    assert "All calls are on hold; nobody is called until that is lifted (1 of" in await said()
+    await world.db.execute("UPDATE campaigns SET state = 'paused'")
+    (bob,) = await follow_up.untold(world.db, TENANT, chat.id)
+    assert "Its campaign is paused; nobody is called until it goes on (1 of" in bob.sentence()
+    assert "Next attempt" not in await said()
