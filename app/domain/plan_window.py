@@ -114,4 +114,9 @@ def _instant(written: str, wish: WindowDraft, zones: Zones, name: str) -> int | 
     if local_time(at_ms, zone).utcoffset() not in offsets:
         known = ", ".join(zones.keys)
         return f"window.zone {wish.zone} is not where this number is ({known}): write the callee's own clock."
+    if len(offsets) > 1:  # nobody named one: what a person names is the only zone
+        return (
+            f"window.{name} {written} is not one hour: the number may be in {' or '.join(zones.keys)}, where the "
+            "clocks differ. Ask the user whose hour is meant, as a choice of these zones."
+        )
     return at_ms

@@ -197,6 +197,17 @@ def test_a_said_zone_must_show_the_clock_of_the_number_as_long_as_the_call_may_b
     assert (plan is not None and plan.calls[0].zone == zone) is taken, problems
 
 
+def test_an_hour_that_two_places_of_a_number_show_at_different_times_is_asked_about() -> None:
+    mobile = "+34612345678"
+    text = f"he said yes to a call by mail of 3 May. Call Bob on {mobile} tomorrow at four."
+    zone = "Europe/Madrid"
+    window = WindowDraft(earliest="2027-01-18T16:00", latest="2027-01-18T17:30", zone=zone)
+    asked = wrong(draft(call(mobile, window=window)), sources(text), allowed_countries=("ES",))
+    assert "Atlantic/Canary or Europe/Madrid, where the clocks differ. Ask the user whose hour" in asked
+    plan = made(draft(call(mobile, window=window)), sources(f"{text} {zone}"), allowed_countries=("ES",))
+    assert plan.calls[0].first_ms == utc_ms(datetime(2027, 1, 18, 15, tzinfo=UTC))
+
+
 def test_a_zone_counts_only_when_a_person_said_it_and_it_is_where_the_number_is() -> None:
     window = WindowDraft(earliest="2027-01-16T09:00", zone="America/New_York")
     said = sources(SAID + " He lives in America/New_York, I in Europe/Berlin.")
