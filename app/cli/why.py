@@ -50,7 +50,8 @@ def why_command(task_id: str, simulate: bool, as_json: bool) -> None:
 async def ask(settings: Settings, task_id: str) -> Why:
     """Raises NotFoundError with what to do about it."""
     unknown = f"There is no task {task_id[:40]!r} in {settings.home}. `opendeep call` prints the id of its task."
-    if not is_id(task_id) or not settings.database_path.exists():
+    nothing_yet = not settings.database_url.get_secret_value() and not settings.database_path.exists()
+    if not is_id(task_id) or nothing_yet:
         raise NotFoundError(unknown)
     async with open_store(settings) as db:
         try:
