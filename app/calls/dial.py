@@ -47,7 +47,6 @@ class Dialing:
         self._put = put
         self._note = note
         self._dialed_ms = order.dialed_ms
-        self._asked_ms: int | None = None
 
     async def originate(self, effect: Originate, group: asyncio.TaskGroup, *, wanted: bool) -> None:
         """Commit the intent and send; a prepared call waits for the trunk's token as long as it may.
@@ -79,8 +78,7 @@ class Dialing:
         """
         crash_here("before_intent")
         now_ms = self._board.clock.unix_ms()
-        self._asked_ms = now_ms if self._asked_ms is None else self._asked_ms
-        refusal = await commit_intent(self._board, self._order, effect.channel_id, self._asked_ms)
+        refusal = await commit_intent(self._board, self._order, effect.channel_id)
         if refusal is not None and refusal.again_ms is not None:
             return refusal.again_ms
         if refusal is not None:

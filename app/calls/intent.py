@@ -16,27 +16,15 @@ from stasis.errors import NotSent
 log = structlog.get_logger()
 
 
-async def commit_intent(
-    board: Switchboard, order: CallOrder, channel_id: str, asked_ms: int
-) -> DialRefusal | None:
-    """None: committed, and `channel_id` may be originated once. Any fault is a refusal: nobody is dialed.
-
-    `asked_ms`: when this was asked first, UTC epoch milliseconds.
-    """
+async def commit_intent(board: Switchboard, order: CallOrder, channel_id: str) -> DialRefusal | None:
+    """None: committed, and `channel_id` may be originated once. Any fault is a refusal: nobody is dialed."""
     try:
         async with board.db.tx() as tx:
             await tx.exclusive(DIALING)
             now_ms = board.clock.unix_ms()  # after the wait for the lock: the pace counts from here
             hold = board.readiness.hold()
             committed = await attempts.begin_call(
-                tx,
-                order.tenant_id,
-                order.new,
-                order.lease_token,
-                now_ms,
-                site=board.site,
-                hold=hold,
-                asked_ms=asked_ms,
+                tx, order.tenant_id, order.new, order.lease_token, now_ms, site=board.site, hold=hold
             )
         if isinstance(committed, DialRefusal):
             if committed.again_ms is None:  # else it waits a moment for the trunk, and is asked again

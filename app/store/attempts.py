@@ -37,9 +37,7 @@ _CLOSE = """
 _NOBODY_WAITS = "UPDATE feedback_requests SET state = 'timed_out' WHERE call_id = :call_id AND state = 'open'"
 
 WAIT_FOR_TOKEN_MS = 2 * admission.PREPARE_AHEAD_MS
-"""A prepared call waits at most this long for the trunk's token, counted from its first request; then its task is
-put back. Shorter than `stasis.deadlines.RING_GRACE_S`: the wait is not taken off the time that the phone rings.
-"""
+"""A prepared call waits at most this long for the trunk's token; then its task is put back."""
 WRONG_NUMBER_MS = 1_000
 
 
@@ -67,22 +65,13 @@ async def open_call(tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: in
 
 
 async def begin_call(
-    tx: Tx,
-    tenant_id: str,
-    new: NewCall,
-    token: int,
-    now_ms: int,
-    *,
-    site: Site,
-    hold: Hold | None = None,
-    asked_ms: int | None = None,
+    tx: Tx, tenant_id: str, new: NewCall, token: int, now_ms: int, *, site: Site, hold: Hold | None = None
 ) -> Call | DialRefusal:
     """Commit the intent to dial: task claimed -> in_call, call -> dialing, one attempt used, or say why not.
 
     Checks the fencing token, the lease and the dial deadline, then asks admission everything there is to ask.
     What it decides is settled and kept in the same transaction: a task that is put off is pending again with no
     attempt used, one that may never be called is settled. A dial takes the trunk's token and reserves its cost.
-    `asked_ms`: when this attempt asked first, if it has asked before.
     """
     await tx.exclusive(DIALING)
     task = await tasks.get(tx, tenant_id, new.task_id)
@@ -98,7 +87,7 @@ async def begin_call(
             sentence="The number that was prepared is not the one that may be dialed now; it is asked again.",
             evidence=decision.evidence,
         )
-    if isinstance(decision, Defer) and _soon(decision, new, now_ms if asked_ms is None else asked_ms):
+    if isinstance(decision, Defer) and _soon(decision, new, now_ms):
         return DialRefusal(code=decision.rule, sentence=decision.sentence, again_ms=decision.until_ms)
     if not isinstance(decision, Dial):
         await settlement.settle(tx, task, decision, now_ms)
@@ -151,10 +140,10 @@ async def _put_back_row(tx: Tx, tenant_id: str, call_id: str, sentence: str, now
     await close_row(tx, call, end, now_ms)
 
 
-def _soon(decision: Defer, new: NewCall, asked_ms: int) -> bool:
+def _soon(decision: Defer, new: NewCall, now_ms: int) -> bool:
     """Only the trunk's pace is in the way, and its token comes while everything is still prepared."""
     deadline_ms = new.dial_deadline_ms or decision.until_ms + 1
-    return decision.rule == "pace" and decision.until_ms < min(asked_ms + WAIT_FOR_TOKEN_MS, deadline_ms)
+    return decision.rule == "pace" and decision.until_ms < min(now_ms + WAIT_FOR_TOKEN_MS, deadline_ms)
 
 
 async def finish_call(tx: Tx, tenant_id: str, end: CallEnd, now_ms: int, *, token: int | None = None) -> CallTask:

@@ -36,13 +36,12 @@ from app.store import (
     usage,
     why,
 )
-from app.store.attempts import WAIT_FOR_TOKEN_MS, DialRefusal
+from app.store.attempts import DialRefusal
 from app.store.campaigns import NewCampaign
 from app.store.consents import NewConsent
 from app.store.sqlite import SqliteDatabase
 from app.store.tenants import TenantTerms
 from app.store.usage import Usage
-from stasis.deadlines import RING_GRACE_S
 from tests.fresh_sqlite import fresh_sqlite
 from tests.unit.app.admission_world import DAY_MS, HOUR_MS, NOON
 from tests.unit.app.store_world import (
@@ -335,23 +334,6 @@ async def test_the_trunk_has_one_token_and_says_when_the_next_comes(db: SqliteDa
     assert isinstance(await begin(db, second, slow, NOW + 1_000), Call)
     bucket = await trunks.bucket(db, slow.trunk, 1.0, NOW + 1_000)
     assert bucket.tokens_micro == 0
-
-
-async def test_an_attempt_that_keeps_losing_the_token_is_put_back(db: SqliteDatabase) -> None:
-    """Others take each token as it comes: its patience counts from its first request, not from the last."""
-    slow = msgspec.structs.replace(SITE, calls_per_second=1.0)
-    unlucky = await claim(db)
-    for n in range(4):
-        other = await claim(db, number=f"+1202555016{n}")
-        assert isinstance(await begin(db, other, slow, NOW + 1_000 * n), Call)
-        waits = await begin(db, unlucky, slow, NOW + 1_000 * n + 100, asked_ms=NOW + 100)
-        assert isinstance(waits, DialRefusal)
-        assert waits.again_ms == NOW + 1_000 * (n + 1)
-    other = await claim(db, number="+12025550164")
-    assert isinstance(await begin(db, other, slow, NOW + 4_000), Call)
-    back = await refused(db, unlucky, "pace", slow, NOW + 4_100, asked_ms=NOW + 100)
-    assert back.state is TaskState.PENDING
-    assert WAIT_FOR_TOKEN_MS < 1_000 * RING_GRACE_S, "a phone rings no shorter for it"
 
 
 async def test_what_cannot_be_read_dials_nobody(db: SqliteDatabase) -> None:
