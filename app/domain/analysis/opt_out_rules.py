@@ -8,7 +8,7 @@ import re
 _NEVER = r"(?:never|never ever|not ever|don t ever|do not ever|don t you ever)"
 _DONT = r"(?:don t|do not|dont|please not|not|stop|quit|cease|no more)"
 _NOT_NOW = r"(?:now|today|tonight|tomorrow|yet|here)"
-"""After "not" these end a sentence; what follows is a wish of its own ("not now, call me on Friday")."""
+"""After a bare "not" these end a sentence; what follows is a wish of its own ("not now, call me on Friday")."""
 _ME = r"(?:me|us|here|this number|my number|this phone|my phone|my house|my home|again|any ?more|ever)"
 _CANNOT = r"(?:can t|cannot|can not|shouldn t|should not|must not|mustn t|not allowed to|no right to)"
 _OFF = r"(?:taken|removed|deleted|struck|scratched) (?:off|from|out of)(?: of)? (?:your|this|the|every|any|all)"
@@ -22,7 +22,7 @@ _CALMLY = (
 RULES: dict[str, tuple[str, ...]] = {
     "en": (
         r"\b(?:stop|quit|cease) (?:(?:ever|all|your|this|these|the|with|from|damn|bloody|always|constantly) ){0,2}(?:calling|phoning|ringing|contacting|bothering|harassing|bugging)\b",
-        rf"\b{_DONT} (?:you dare )?(?:(?!{_NOT_NOW} )\w+ )?(?:call|phone|ring|contact|dial|bother) (?:\w+ ){{0,2}}?{_ME}\b",
+        rf"\b{_DONT} (?:you dare )?(?:(?!(?<=\bnot )(?<!\bdo not ){_NOT_NOW} )\w+ )?(?:call|phone|ring|contact|dial|bother) (?:\w+ ){{0,2}}?{_ME}\b",
         rf"\b{_NEVER} (?:call|phone|ring|contact|dial)\b",
         r"\b(?:take|remove|delete|get|scratch|strike) (?:me|us|my (?:\w+ )?number|my name|this number|our number) (?:off|from|out)\b(?! (?:hold|mute|speaker|the speaker|loudspeaker|the phone))",
         r"(?<!\bnot )(?<!\bdon t )(?<!\bdidn t )(?<!\bnever )\b(?:remove|delete|erase|lose|forget) (?:my|this|our) (?:phone )?number\b",
